@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * device.h - the contract: what a device implements (struct vdev_class), an instance of it
+ * (struct vdev), and what a transport gives it (struct vdev_transport_ops).
+ *
+ * The life of an instance:
+ *
+ *	vdev_new        defaults of the options are stored
+ *	(options)       the command line is parsed into the instance
+ *	vdev_open       class->open: host resources are taken; the last moment for privileged work
+ *	  vdev_attach   a transport gives it its queues, for the life of the instance
+ *	    kick ...    a front-end is served; class->kick for each queue that has work
+ *	    quiesce     a ring is about to stop: each chain is pushed or requeued, now or later
+ *	    reset       what the guest could see is forgotten; the next front-end finds a fresh device
+ *	  (again, for ever)
+ *	vdev_free       class->close
+ *
+ * All calls come from one thread, that of the event loop.
+ */
+#ifndef VDEVD_CORE_DEVICE_H
+#define VDEVD_CORE_DEVICE_H
+
+#include "core/base.h"
+#include "core/log.h"
+#include "core/opt.h"
+
+/* Changes with every change of this file, chain.h or opt.h that a module could notice. */
+#define VDEV_CONTRACT 1
+
+struct ev_loop;
+struct vdev;
+struct virtq;
+
+/* A queue of a device: its name in the standard, the size most drivers use, the largest served. */
+struct vdev_queue_desc {
+	const char *name;
+	uint16_t size;
+	uint16_t max;
+};
+
+/* The name of a feature bit, as in the standard without its prefix, lower case: "f_irq" -> "irq". */
+struct vdev_feature {
+	unsigned int bit;
+	const char *name;
+};
+
+/* How the daemon this device replaces ("vhost-device-NAME") is called. */
+struct vdev_compat {
+	bool suffix;     /* its socket is PATH with the instance's number appended, even when there is one */
+	bool count;      /* it knows -c/--socket-count */
+	const char *socket_spellings; /* of its socket option, as struct opt's compat: "s,socket-path" */
+	/*
+	 * Fits the parsed options to instance i of count (a device list shared out, a quota divided).
+	 * May be NULL.  Returns 0, or -EINVAL after a line on stderr.
+	 */
+	int (*fit)(struct vdev *d, unsigned int i, unsigned int count);
+};
+
+/* A kind of device.  Constant data and functions; one in each devices/NAME.c. */
+struct vdev_class {
+	const char *name;    /* the personality: "rng" */
+	const char *summary; /* one line: "entropy device" */
+	const char *about;   /* the man page's DESCRIPTION, paragraphs parted by an empty line */
+	uint32_t virtio_id;  /* VIRTIO 1.4, section 5 "Device Types" */
+	uint64_t features;   /* bits 0-23 and 50-63: the device's own; ring features belong to the transport */
+	const struct vdev_feature *feature_names; /* ends with a NULL name; may be NULL */
+	const struct vdev_queue_desc *queues;
+	unsigned int nqueues;
+	size_t config_size;  /* of the device configuration space, bytes; 0: none */
+	const struct opt *opts; /* ends with a NULL name; offsets are in the instance; may be NULL */
+	size_t inst_size;    /* of the instance, whose first member is a struct vdev */
+	const struct vdev_compat *compat; /* NULL: there is no such daemon */
+	const char *const *examples; /* command lines for the man page, ends with NULL; may be NULL */
+
+	/* Takes host resources.  Returns 0, or -errno after it has logged why. */
+	int (*open)(struct vdev *d);
+	/* Queue q may have new chains.  Called again until a virtq_pop has found it empty. */
+	void (*kick)(struct vdev *d, unsigned int q);
+	/*
+	 * Queue q is about to stop.  Each chain the device holds is given back, virtq_push or virtq_requeue,
+	 * before this returns or, where a host operation is under way, when that ends.  NULL: none is ever held
+	 * when kick has returned.
+	 */
+	void (*quiesce)(struct vdev *d, unsigned int q);
+	/* Forgets what the guest could see; host resources stay.  All rings are stopped.  May be NULL. */
+	void (*reset)(struct vdev *d);
+	/* Writes the whole configuration space, config_size bytes; buf comes zeroed.  NULL: all zero. */
+	void (*config)(struct vdev *d, void *buf);
+	/*
+	 * The driver writes len bytes at offset off; the core has checked that they lie inside config_size.
+	 * Returns 0 or -errno; NULL: the space is read-only (-EPERM).
+	 */
+	int (*config_write)(struct vdev *d, size_t off, const void *buf, size_t len);
+	/* The driver has accepted these device features.  May be NULL. */
+	void (*features_set)(struct vdev *d, uint64_t features);
+	/* Gives host resources back; also called when open failed half-way.  May be NULL. */
+	void (*close)(struct vdev *d);
+};
+
+/* What a transport does for a device. */
+struct vdev_transport_ops {
+	/* Tells the driver that the configuration space has changed. */
+	void (*config_changed)(struct vdev *d);
+};
+
+/* An instance.  First member of each device's own struct. */
+struct vdev {
+	const struct vdev_class *class;
+	struct log log;
+	struct ev_loop *loop;
+	uint64_t feature_mask;    /* device and ring features that may be offered (--features) */
+	uint64_t protocol_mask;   /* vhost-user protocol features likewise */
+	uint64_t features;        /* those the driver has accepted */
+	const struct vdev_transport_ops *transport;
+	struct virtq **queues;    /* class->nqueues of them; the transport's */
+};
+
+/*
+ * Makes an instance with its options at their defaults.
+ * prefix: the name in its log lines, not copied.  loop: where its watchers live, not owned.
+ * Returns 0 and *out (free with vdev_free), or -ENOMEM.
+ */
+int vdev_new(const struct vdev_class *class, const char *prefix, struct ev_loop *loop, struct vdev **out);
+
+/* Takes the host resources.  Returns 0, or -errno after a line that says why. */
+int vdev_open(struct vdev *d);
+
+/* Closes the device and frees the instance; NULL is allowed.  Its transport is gone by then. */
+void vdev_free(struct vdev *d);
+
+/* Gives the instance its transport and class->nqueues queues; both must outlive it or be detached (NULL). */
+void vdev_attach(struct vdev *d, const struct vdev_transport_ops *transport, struct virtq **queues);
+
+/* The queue with this index, which must be below class->nqueues. */
+struct virtq *vdev_queue(struct vdev *d, unsigned int q);
+
+/* Tells the driver that the configuration space has changed; nothing happens without a front-end. */
+void vdev_config_changed(struct vdev *d);
+
+/*
+ * Reads len bytes at off of the configuration space; what lies beyond its end reads as zeros.
+ */
+void vdev_config_read(struct vdev *d, size_t off, void *buf, size_t len);
+
+/*
+ * Writes len bytes at off.  Returns 0, -EPERM where the space is read-only, -EINVAL beyond its end,
+ * or the device's own error.
+ */
+int vdev_config_write(struct vdev *d, size_t off, const void *buf, size_t len);
+
+/* The device stops serving queue q: asks it for its chains (class->quiesce). */
+void vdev_quiesce(struct vdev *d, unsigned int q);
+
+/* Forgets what the guest could see: class->reset, accepted features. */
+void vdev_reset(struct vdev *d);
+
+/* Records the features the driver has accepted and tells the device. */
+void vdev_features_set(struct vdev *d, uint64_t features);
+
+/* The class's bit whose name (or number as text) this is, or -1. */
+int vdev_feature_bit(const struct vdev_class *class, const char *name);
+
+/*
+ * The table of personalities, generated by configure from devices/list: class pointers, NULL at
+ * the end.  Modules are added to what vdev_class_find sees by core/module.
+ */
+extern const struct vdev_class *const vdev_classes[];
+
+#endif

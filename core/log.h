@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * log.h - lines on stderr, each with the name of the instance it comes from.
+ *
+ * The level is the project's one global.  What a guest can cause is logged with log_guest(),
+ * which lets through a few lines and then counts, so that a guest cannot fill a disk.
+ */
+#ifndef VDEVD_CORE_LOG_H
+#define VDEVD_CORE_LOG_H
+
+#include "core/base.h"
+
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARN,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
+};
+
+/* Where lines come from.  One in each device instance; zeroed but for the prefix it is ready. */
+struct log {
+	const char *prefix;         /* "rng"; shown as "vdevd rng: "; not owned */
+	unsigned int tokens;        /* lines spent of the present interval */
+	unsigned int suppressed;    /* lines not shown since the last one shown */
+	uint64_t interval_start_ms; /* CLOCK_MONOTONIC */
+};
+
+/* A guest's lines: LOG_GUEST_BURST in each LOG_GUEST_INTERVAL_MS, then one that counts the rest. */
+#define LOG_GUEST_BURST       10
+#define LOG_GUEST_INTERVAL_MS 10000
+
+/* Sets the level for the process: lines above it are not written.  The default is LOG_LEVEL_INFO. */
+void log_set_level(enum log_level level);
+
+/*
+ * The level that has this name: "error", "warn", "info", "debug".
+ * Returns 0 and *level, or -EINVAL.
+ */
+int log_level_parse(const char *name, enum log_level *level);
+
+/* Writes one line at the given level; l may be NULL (no instance yet).  errno is kept. */
+void log_write(struct log *l, enum log_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* Writes one warning line that a guest or a front-end can cause, within the instance's rate limit. */
+void log_guest(struct log *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+#define log_error(l, ...) log_write((l), LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warn(l, ...)  log_write((l), LOG_LEVEL_WARN, __VA_ARGS__)
+#define log_info(l, ...)  log_write((l), LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(l, ...) log_write((l), LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+#endif

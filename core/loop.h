@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * loop.h - helpers for libev: notification descriptors and "go on after the others had their turn".
+ */
+#ifndef VDEVD_CORE_LOOP_H
+#define VDEVD_CORE_LOOP_H
+
+#include <ev.h>
+
+#include "core/base.h"
+
+/* Sets O_NONBLOCK and FD_CLOEXEC.  Returns 0 or -errno. */
+int fd_prepare(int fd);
+
+/*
+ * Empties an eventfd or a pipe that may be blocking or not: reads once when there is something to read.
+ * Returns 0; -EPIPE at end of file (the other side of a pipe is gone), or another -errno.
+ */
+int notify_drain(int fd);
+
+/*
+ * Signals an eventfd or a pipe: writes eight bytes of value 1.  A full pipe or eventfd counts as signalled.
+ * Never blocks.  Returns 0 or -errno.
+ */
+int notify_signal(int fd);
+
+/*
+ * "Again": runs a function once more after every other ready watcher had its turn and the descriptors
+ * were polled.  Embedded in the struct it serves; costs no system call.
+ */
+struct loop_again {
+	struct ev_timer timer;
+	void (*run)(struct loop_again *again);
+};
+
+void loop_again_init(struct loop_again *again, void (*run)(struct loop_again *again));
+void loop_again_start(struct loop_again *again, struct ev_loop *loop);
+void loop_again_stop(struct loop_again *again, struct ev_loop *loop);
+
+#endif

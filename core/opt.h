@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * opt.h - the option table and its four readers: the parser, --help, the man page, the JSON.
+ *
+ * A table is an array of struct opt that ends with a NULL name.  A value is stored at an offset in
+ * the object the table describes (a device instance, the common options).
+ */
+#ifndef VDEVD_CORE_OPT_H
+#define VDEVD_CORE_OPT_H
+
+#include <stdio.h>
+
+#include "core/base.h"
+
+enum opt_type {
+	OPT_FLAG,  /* bool: no argument */
+	OPT_TEXT,  /* const char *: points into argv */
+	OPT_UINT,  /* uint64_t between min and max; decimal, 0x hexadecimal */
+	OPT_BYTES, /* uint64_t between min and max; a suffix K, M or G multiplies by 1024 */
+	OPT_FD,    /* int: number of an open file descriptor */
+	OPT_CALL,  /* handed to set(), once for each time it is given */
+};
+
+struct opt {
+	const char *name;  /* long name without the dashes */
+	char letter;       /* short name, or 0 */
+	enum opt_type type;
+	size_t off;        /* of the value in the object; unused by OPT_CALL */
+	const char *arg;   /* what the argument is called in the help: "PATH"; NULL for OPT_FLAG */
+	const char *def;   /* default as the user would type it; NULL: none (0, NULL, false, -1) */
+	uint64_t min, max; /* of OPT_UINT and OPT_BYTES; max 0 means UINT64_MAX */
+	const char *help;  /* one line of --help, at most 50 characters */
+	const char *man;   /* the paragraph of the man page; NULL: the help line serves */
+	const char *alias; /* more long names, separated by commas, always accepted */
+	const char *compat; /* spellings of the daemon this replaces, "f,rng-source": one letter is short */
+	/*
+	 * OPT_CALL: takes one value.  Returns 0, or -EINVAL with a reason in why ("what would be right").
+	 * value stays valid for the life of the process.
+	 */
+	int (*set)(void *obj, const char *value, char *why, size_t why_size);
+};
+
+/* A table with the object its offsets are in and the heading its options have in --help. */
+struct opt_group {
+	const char *title;
+	const struct opt *opts;
+	void *obj;
+};
+
+/* Stores the defaults of a group in its object.  A default that does not parse is a bug: aborts in tests. */
+int opt_defaults(const struct opt_group *group);
+
+/*
+ * Parses argv[1..argc-1] ("--name=value", "--name value", "-n value", "-nvalue") against the groups, an
+ * array that ends with a NULL opts.  compat: the spellings of the replaced daemon are accepted too, and win.
+ * Returns the index of the first argument that is no option ("--" is stepped over; the others must be
+ * options), or -EINVAL after it has written one line on stderr that names the option, the value and what
+ * would be right.
+ */
+int opt_parse(const struct opt_group *groups, bool compat, int argc, char **argv);
+
+/* The option of this long name (or alias) in the groups, or NULL. */
+const struct opt *opt_find(const struct opt_group *groups, const char *name);
+
+/* Writes the options as --help shows them: at most 80 columns. */
+void opt_print_help(FILE *out, const struct opt_group *groups);
+
+/* Writes the options as a list in mdoc(7), for the man page. */
+void opt_print_man(FILE *out, const struct opt_group *groups);
+
+/* Writes the options as a JSON array of objects (name, argument, default, help). */
+void opt_print_json(FILE *out, const struct opt_group *groups);
+
+/* Writes s as a JSON string, quotes included. */
+void json_print_string(FILE *out, const char *s);
+
+/* Parses a number as OPT_UINT does, with K, M, G when bytes is set.  Returns 0, -EINVAL or -ERANGE. */
+int opt_parse_number(const char *text, bool bytes, uint64_t *value);
+
+#endif

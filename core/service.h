@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * service.h - what a service manager and a daemon say to each other: sd_notify(3) messages and socket
+ * activation, sd_listen_fds(3), without libsystemd.
+ */
+#ifndef VDEVD_CORE_SERVICE_H
+#define VDEVD_CORE_SERVICE_H
+
+/*
+ * Sends state ("READY=1") to $NOTIFY_SOCKET (a path, or @ for the abstract name space).
+ * Returns 0 also where there is no such variable, or -errno.
+ */
+int service_notify(const char *state);
+
+/*
+ * The number of sockets the service manager passed (LISTEN_FDS when LISTEN_PID is this process), of
+ * which the first is SERVICE_LISTEN_FD; marks them close-on-exec and removes the variables.
+ */
+int service_listen_fds(void);
+
+#define SERVICE_LISTEN_FD 3
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * gmem.h - guest memory: the table of regions, address translation, pins.
+ *
+ * Theory of operation.  A front-end describes guest memory as regions: a range of guest-physical
+ * addresses, the same range in the front-end's own address space, and a file that holds it (vhost-user
+ * specification, "Memory region description").  A back end (struct gmem_backend) makes the bytes of a
+ * region reachable; shared-memory files are one, Xen foreign and grant mappings are others.
+ *
+ * Nobody outside this folder holds a pointer into guest memory without a pin.  gmem_pin() turns an address
+ * range into segments, one for each region it touches, and each segment keeps its region alive; gmem_unpin()
+ * gives it back, and the pointer is dead from then on.  That is the life of a Xen grant.  A region that is
+ * removed while pinned disappears from translation at once and is unmapped with its last pin.
+ *
+ * A file that was cut short under its mapping raises SIGBUS on access.  gmem_sigbus_install() puts a page of
+ * zeros there instead and marks the region lost, so that its owner can end the connection and not the process.
+ */
+#ifndef VDEVD_MEM_GMEM_H
+#define VDEVD_MEM_GMEM_H
+
+#include "core/base.h"
+
+struct gmem;
+struct gmem_region;
+
+/* The most regions in a table; what GET_MAX_MEM_SLOTS answers. */
+#define GMEM_MAX_REGIONS 509
+
+/* Which of a region's two address ranges an address belongs to. */
+enum gmem_space {
+	GMEM_USER,  /* the front-end's address space: ring addresses */
+	GMEM_GUEST, /* guest-physical: descriptors */
+};
+
+enum gmem_access {
+	GMEM_READ,  /* the bytes are only read */
+	GMEM_WRITE, /* they may be written, too: they are marked dirty when unpinned */
+};
+
+/* A region as a front-end describes it. */
+struct gmem_desc {
+	uint64_t guest_addr;
+	uint64_t size;       /* bytes */
+	uint64_t user_addr;
+	uint64_t offset;     /* of the region in fd, bytes; need not be page aligned */
+	int fd;              /* -1: none came */
+};
+
+/* A pinned piece of guest memory.  Valid until gmem_unpin. */
+struct gmem_seg {
+	void *va;
+	size_t len;
+	struct gmem_region *region;
+};
+
+/* What makes the bytes of a region reachable.  Each function returns 0 or -errno. */
+struct gmem_backend {
+	const char *name;
+	/* Prepares the region; sets *base when all of it is reachable for its whole life.  May keep fd (dup). */
+	int (*map)(const struct gmem_desc *desc, void **base, void **priv);
+	void (*unmap)(const struct gmem_desc *desc, void *base, void *priv);
+	/* Makes len bytes at off reachable, where base does not.  NULL: base does. */
+	int (*pin)(void *priv, uint64_t off, size_t len, enum gmem_access access, void **va);
+	void (*unpin)(void *priv, void *va, size_t len);
+};
+
+/* Shared memory: memfd, POSIX shm, hugetlbfs, a file. */
+extern const struct gmem_backend gmem_shm;
+
+/* Makes an empty table over a back end.  Returns 0 and *out (free with gmem_free), or -ENOMEM. */
+int gmem_new(const struct gmem_backend *backend, struct gmem **out);
+
+/* Removes all regions and frees the table; NULL is allowed.  Pinned regions live on until unpinned. */
+void gmem_free(struct gmem *gm);
+
+/*
+ * Adds a region.  The fd stays the caller's.  Returns 0; -EINVAL: zero size, a sum that overflows, or beyond the
+ * end of the file; -EEXIST: overlaps a region in either address space; -ENOSPC: the table is full; or the
+ * back end's error.
+ */
+int gmem_add(struct gmem *gm, const struct gmem_desc *desc);
+
+/* Removes the region with the same guest address, user address and size.  Returns 0 or -ENOENT. */
+int gmem_remove(struct gmem *gm, const struct gmem_desc *desc);
+
+/* The number of regions in the table. */
+unsigned int gmem_count(const struct gmem *gm);
+
+/*
+ * Pins [addr, addr + len) as at most max segments in address order.  A range may go over from one region
+ * into the next when they adjoin in the given space.
+ * Returns the number of segments (0 when len is 0); -EFAULT: some byte is in no region; -ENOSPC: more than max
+ * segments; or the back end's error.  Nothing stays pinned on an error.
+ */
+int gmem_pin(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64_t len, enum gmem_access access,
+	     struct gmem_seg *segs, unsigned int max);
+
+/* Gives one segment back.  Its table may be gone. */
+void gmem_unpin(struct gmem_seg *seg);
+
+/* Whether bytes of a region of this table were lost (SIGBUS) since it was added. */
+bool gmem_lost(const struct gmem *gm);
+
+/*
+ * Installs the SIGBUS handler for the process; what hits no region goes to the handler that was there.
+ * Returns 0 or -errno.
+ */
+int gmem_sigbus_install(void);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * virtq.h - the device side of a virtqueue, whatever its layout: VIRTIO 1.4, section 2.6.
+ *
+ * What is common (chains, segments, limits, the broken latch, in-flight bookkeeping) is here; the layout in
+ * guest memory is behind struct ring_ops: ring_split.c.  The device's view is chain.h; this header is for transports.
+ */
+#ifndef VDEVD_TRANSPORT_VIRTQ_H
+#define VDEVD_TRANSPORT_VIRTQ_H
+
+#include "mem/gmem.h"
+#include "transport/chain.h"
+
+/* Feature bits of the ring, VIRTIO 1.4, section 6 "Reserved Feature Bits". */
+#define VIRTIO_F_NOTIFY_ON_EMPTY 24
+#define VIRTIO_F_INDIRECT_DESC   28
+#define VIRTIO_F_EVENT_IDX       29
+#define VIRTIO_F_VERSION_1       32
+
+#define VIRTQ_MAX_SIZE 32768 /* section 2.6 */
+
+/*
+ * The most descriptors in one chain where the queue is shorter: drivers with indirect tables are
+ * known to go beyond their queue size, which section 2.7.5.3.1 forbids them.
+ */
+#define VIRTQ_CHAIN_MIN_LIMIT 1024
+
+struct ring_ops;
+struct virtq;
+
+/* What a ring tells its transport. */
+struct virtq_events {
+	/* The driver wants to be notified of used buffers. */
+	void (*call)(struct virtq *vq);
+	/* The ring has just been latched broken; why is a constant sentence part. */
+	void (*broken)(struct virtq *vq, const char *why);
+	/* The last chain the device held came back while the ring was stopping. */
+	void (*drained)(struct virtq *vq);
+};
+
+/* Where the parts of a split ring are, in the space their front-end uses. */
+struct virtq_addrs {
+	enum gmem_space space;
+	uint64_t desc, avail, used;
+};
+
+/* Makes a queue, stopped.  ev and owner are handed back in events.  Returns 0 and *out, or -ENOMEM. */
+int virtq_new(unsigned int index, const struct virtq_events *ev, void *owner, struct virtq **out);
+
+/* Frees a stopped queue that holds no chain; NULL is allowed. */
+void virtq_free(struct virtq *vq);
+
+void *virtq_owner(const struct virtq *vq);
+
+/*
+ * Starts the ring: pins its parts in mem and allocates what chains need.  mem must outlive the ring's life.
+ * num: queue size, a power of two up to VIRTQ_MAX_SIZE.  features: as the driver accepted them.
+ * base: next available index (vhost-user SET_VRING_BASE).  When the ring's used index says that chains are in
+ * flight and this queue remembers as many from its last life (virtq_requeue), they will be popped first.
+ * Returns 0; -EINVAL: num; -EFAULT: a part is not in memory in one piece; -ENOMEM.
+ */
+int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t features, const struct virtq_addrs *addrs,
+		uint16_t base);
+
+/* Enables or disables a ring: a disabled one gives no chains (vhost-user, "Ring states"). */
+void virtq_enable(struct virtq *vq, bool enable);
+
+/*
+ * Ends the ring's life in two steps.  virtq_stopping: no more chains are popped; the transport then asks the device to
+ * quiesce, and when virtq_in_flight is 0 (at once or with the drained event) virtq_stop unpins the
+ * ring and returns the base from which it can be started again.
+ */
+void virtq_stopping(struct virtq *vq);
+uint16_t virtq_stop(struct virtq *vq);
+
+/* Forgets the chains remembered from the last life: the device was reset. */
+void virtq_forget(struct virtq *vq);
+
+/* Whether the ring has a life: virtq_start succeeded and virtq_stop was not called. */
+bool virtq_started(const struct virtq *vq);
+
+/* Whether the ring is latched broken: the driver wrote what cannot be.  Until the next start. */
+bool virtq_broken(const struct virtq *vq);
+
+/* Chains the device holds. */
+unsigned int virtq_in_flight(const struct virtq *vq);
+
+/*
+ * Resolves the ring's parts in another memory table, which takes the place of the present one.
+ * Chains in flight keep their pins in the old.  Returns 0 or as virtq_start; on error the ring keeps nothing and is broken.
+ */
+int virtq_remap(struct virtq *vq, struct gmem *mem);
+
+/*
+ * A turn for the device: the transport calls begin, class->kick, end.  begin limits the pops to one ring's length;
+ * end returns true when chains were left behind because of that, so that the turn must be repeated.
+ */
+void virtq_turn_begin(struct virtq *vq);
+bool virtq_turn_end(struct virtq *vq);
+
+/* Notifies the driver (events.call) of what was pushed since the last flush, if it wants to be. */
+void virtq_flush(struct virtq *vq);
+
+/* Whether there may be something to flush: cheap, for a check in every turn of the loop. */
+bool virtq_dirty(const struct virtq *vq);
+
+/* The next available index, for a start from the same place: vhost-user GET_VRING_BASE. */
+uint16_t virtq_base(const struct virtq *vq);
+
+#endif
