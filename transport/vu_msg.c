@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * vu_msg.c - vhost-user on the wire: QEMU docs/interop/vhost-user.rst, "Message Specification".
+ */
+#include "transport/vu_msg.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* One control buffer's worth of descriptors beyond what a message may have: seen, closed and reported. */
+#define RECV_FDS (2 * VU_MAX_FDS)
+
+static const char *const request_names[VU_REQUEST_MAX] = {
+	[VU_GET_FEATURES] = "GET_FEATURES",
+	[VU_SET_FEATURES] = "SET_FEATURES",
+	[VU_SET_OWNER] = "SET_OWNER",
+	[VU_RESET_OWNER] = "RESET_OWNER",
+	[VU_SET_MEM_TABLE] = "SET_MEM_TABLE",
+	[VU_SET_LOG_BASE] = "SET_LOG_BASE",
+	[VU_SET_LOG_FD] = "SET_LOG_FD",
+	[VU_SET_VRING_NUM] = "SET_VRING_NUM",
+	[VU_SET_VRING_ADDR] = "SET_VRING_ADDR",
+	[VU_SET_VRING_BASE] = "SET_VRING_BASE",
+	[VU_GET_VRING_BASE] = "GET_VRING_BASE",
+	[VU_SET_VRING_KICK] = "SET_VRING_KICK",
+	[VU_SET_VRING_CALL] = "SET_VRING_CALL",
+	[VU_SET_VRING_ERR] = "SET_VRING_ERR",
+	[VU_GET_PROTOCOL_FEATURES] = "GET_PROTOCOL_FEATURES",
+	[VU_SET_PROTOCOL_FEATURES] = "SET_PROTOCOL_FEATURES",
+	[VU_GET_QUEUE_NUM] = "GET_QUEUE_NUM",
+	[VU_SET_VRING_ENABLE] = "SET_VRING_ENABLE",
+	[VU_SEND_RARP] = "SEND_RARP",
+	[VU_NET_SET_MTU] = "NET_SET_MTU",
+	[VU_SET_BACKEND_REQ_FD] = "SET_BACKEND_REQ_FD",
+	[VU_IOTLB_MSG] = "IOTLB_MSG",
+	[VU_SET_VRING_ENDIAN] = "SET_VRING_ENDIAN",
+	[VU_GET_CONFIG] = "GET_CONFIG",
+	[VU_SET_CONFIG] = "SET_CONFIG",
+	[VU_CREATE_CRYPTO_SESSION] = "CREATE_CRYPTO_SESSION",
+	[VU_CLOSE_CRYPTO_SESSION] = "CLOSE_CRYPTO_SESSION",
+	[VU_POSTCOPY_ADVISE] = "POSTCOPY_ADVISE",
+	[VU_POSTCOPY_LISTEN] = "POSTCOPY_LISTEN",
+	[VU_POSTCOPY_END] = "POSTCOPY_END",
+	[VU_GET_INFLIGHT_FD] = "GET_INFLIGHT_FD",
+	[VU_SET_INFLIGHT_FD] = "SET_INFLIGHT_FD",
+	[VU_GPU_SET_SOCKET] = "GPU_SET_SOCKET",
+	[VU_RESET_DEVICE] = "RESET_DEVICE",
+	[VU_VRING_KICK] = "VRING_KICK",
+	[VU_GET_MAX_MEM_SLOTS] = "GET_MAX_MEM_SLOTS",
+	[VU_ADD_MEM_REG] = "ADD_MEM_REG",
+	[VU_REM_MEM_REG] = "REM_MEM_REG",
+	[VU_SET_STATUS] = "SET_STATUS",
+	[VU_GET_STATUS] = "GET_STATUS",
+	[VU_GET_SHARED_OBJECT] = "GET_SHARED_OBJECT",
+	[VU_SET_DEVICE_STATE_FD] = "SET_DEVICE_STATE_FD",
+	[VU_CHECK_DEVICE_STATE] = "CHECK_DEVICE_STATE",
+	[VU_GET_SHMEM_CONFIG] = "GET_SHMEM_CONFIG",
+	[VU_GET_VRING_BASE_SKIP_DRAIN] = "GET_VRING_BASE_SKIP_DRAIN",
+};
+
+static const char *const protocol_feature_names[VU_PF_MAX] = {
+	[VU_PF_MQ] = "mq",
+	[VU_PF_LOG_SHMFD] = "log_shmfd",
+	[VU_PF_RARP] = "rarp",
+	[VU_PF_REPLY_ACK] = "reply_ack",
+	[VU_PF_MTU] = "mtu",
+	[VU_PF_BACKEND_REQ] = "backend_req",
+	[VU_PF_CROSS_ENDIAN] = "cross_endian",
+	[VU_PF_CRYPTO_SESSION] = "crypto_session",
+	[VU_PF_PAGEFAULT] = "pagefault",
+	[VU_PF_CONFIG] = "config",
+	[VU_PF_BACKEND_SEND_FD] = "backend_send_fd",
+	[VU_PF_HOST_NOTIFIER] = "host_notifier",
+	[VU_PF_INFLIGHT_SHMFD] = "inflight_shmfd",
+	[VU_PF_RESET_DEVICE] = "reset_device",
+	[VU_PF_INBAND_NOTIFICATIONS] = "inband_notifications",
+	[VU_PF_CONFIGURE_MEM_SLOTS] = "configure_mem_slots",
+	[VU_PF_STATUS] = "status",
+	[VU_PF_XEN_MMAP] = "xen_mmap",
+	[VU_PF_SHARED_OBJECT] = "shared_object",
+	[VU_PF_DEVICE_STATE] = "device_state",
+	[VU_PF_GET_VRING_BASE_INFLIGHT] = "get_vring_base_inflight",
+	[VU_PF_GPA_ADDRESSES] = "gpa_addresses",
+	[VU_PF_SHMEM] = "shmem",
+	[VU_PF_GET_VRING_BASE_SKIP_DRAIN] = "get_vring_base_skip_drain",
+};
+
+/* VIRTIO 1.4, section 6 "Reserved Feature Bits" and its legacy part; 26 and 30 are vhost's own. */
+static const char *const feature_names[64] = {
+	[24] = "notify_on_empty",
+	[26] = "log_all",
+	[27] = "any_layout",
+	[28] = "indirect_desc",
+	[29] = "event_idx",
+	[VHOST_USER_F_PROTOCOL_FEATURES] = "protocol_features",
+	[32] = "version_1",
+	[33] = "access_platform",
+	[34] = "ring_packed",
+	[35] = "in_order",
+	[36] = "order_platform",
+	[37] = "sr_iov",
+	[38] = "notification_data",
+	[39] = "notif_config_data",
+	[40] = "ring_reset",
+	[41] = "admin_vq",
+	[43] = "suspend",
+};
+
+const char *vu_request_name(uint32_t request)
+{
+	if (request >= VU_REQUEST_MAX || !request_names[request])
+		return "UNKNOWN";
+	return request_names[request];
+}
+
+/* The entry that is this text, or -1; entries may be NULL. */
+static int name_find(const char *const *names, size_t count, const char *text)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (names[i] && strcmp(names[i], text) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+const char *vu_protocol_feature_name(unsigned int bit)
+{
+	return bit < ARRAY_SIZE(protocol_feature_names) ? protocol_feature_names[bit] : NULL;
+}
+
+int vu_protocol_feature_bit(const char *name)
+{
+	return name_find(protocol_feature_names, ARRAY_SIZE(protocol_feature_names), name);
+}
+
+const char *vu_feature_name(unsigned int bit)
+{
+	return bit < ARRAY_SIZE(feature_names) ? feature_names[bit] : NULL;
+}
+
+int vu_feature_bit(const char *name)
+{
+	return name_find(feature_names, ARRAY_SIZE(feature_names), name);
+}
+
+void vu_msg_close_fds(struct vu_msg *msg)
+{
+	for (unsigned int i = 0; i < msg->nfds; i++) {
+		if (msg->fds[i] >= 0)
+			close(msg->fds[i]);
+		msg->fds[i] = -1;
+	}
+	msg->nfds = 0;
+}
+
+/* Takes the descriptors of one recvmsg into the message; those it has no room for are closed. */
+static void reader_take_fds(struct vu_reader *r, struct msghdr *mh)
+{
+	if (mh->msg_flags & MSG_CTRUNC)
+		r->truncated = true;
+
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(mh); cmsg; cmsg = CMSG_NXTHDR(mh, cmsg)) {
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
+			continue;
+
+		size_t count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+
+		for (size_t i = 0; i < count; i++) {
+			int fd;
+
+			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(fd), sizeof(fd));
+			if (r->msg.nfds < VU_MAX_FDS) {
+				r->msg.fds[r->msg.nfds++] = fd;
+			} else {
+				close(fd);
+				r->truncated = true;
+			}
+		}
+	}
+}
+
+/*
+ * Receives at most len bytes, and any descriptors with them.  Returns how many bytes, 0 when none are there
+ * now, or -errno.
+ */
+static ssize_t reader_recv(struct vu_reader *r, int sock, void *buf, size_t len)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int) * RECV_FDS)];
+		struct cmsghdr align;
+	} control;
+	struct iovec iov = {.iov_base = buf, .iov_len = len};
+	struct msghdr mh = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes),
+	};
+	ssize_t n;
+
+	do {
+		n = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+
+	if (n < 0) {
+		if (errno == EAGAIN || errno == EWOULDBLOCK)
+			return 0;
+		return errno == ECONNRESET ? -EPIPE : -errno;
+	}
+	reader_take_fds(r, &mh);
+	return n ? n : -EPIPE;
+}
+
+/* Checks a header that has just arrived.  Returns 0 or -EPROTO. */
+static int reader_check_header(struct vu_reader *r)
+{
+	const struct vu_header *h = &r->msg.h;
+
+	if ((h->flags & VU_VERSION_MASK) != VU_VERSION || h->size > VU_SIZE_LIMIT)
+		return -EPROTO;
+	if (h->size > sizeof(r->msg.p)) {
+		r->skip = h->size - (uint32_t)sizeof(r->msg.p);
+		r->truncated = true;
+	}
+	return 0;
+}
+
+/* Where the next bytes of the message belong and how many they are; 0 when it is complete. */
+static size_t reader_want(struct vu_reader *r, uint8_t *scratch, size_t scratch_size, uint8_t **to)
+{
+	const size_t head = sizeof(r->msg.h);
+
+	if (r->got < head) {
+		*to = (uint8_t *)&r->msg.h + r->got;
+		return head - r->got;
+	}
+
+	size_t kept = min_size(r->msg.h.size, sizeof(r->msg.p));
+
+	if (r->got < head + kept) {
+		*to = r->msg.p.bytes + (r->got - head);
+		return head + kept - r->got;
+	}
+	*to = scratch;
+	return min_size(r->skip, scratch_size);
+}
+
+int vu_read(struct vu_reader *r, int sock)
+{
+	uint8_t scratch[1024];
+	uint8_t *to;
+	size_t want;
+
+	while ((want = reader_want(r, scratch, sizeof(scratch), &to))) {
+		ssize_t n = reader_recv(r, sock, to, want);
+
+		if (n <= 0)
+			return (int)n;
+		if (to == scratch) {
+			r->skip -= (uint32_t)n;
+			continue;
+		}
+
+		bool in_header = r->got < sizeof(r->msg.h);
+
+		r->got += (size_t)n;
+		if (in_header && r->got == sizeof(r->msg.h)) {
+			int err = reader_check_header(r);
+
+			if (err)
+				return err;
+		}
+	}
+	return 1;
+}
+
+void vu_reader_next(struct vu_reader *r)
+{
+	vu_msg_close_fds(&r->msg);
+	memset(r, 0, sizeof(*r));
+}
+
+/* Puts the message's descriptors into the control buffer of mh. */
+static void send_attach_fds(struct msghdr *mh, const struct vu_msg *msg, void *control)
+{
+	size_t bytes = sizeof(int) * msg->nfds;
+
+	mh->msg_control = control;
+	mh->msg_controllen = CMSG_SPACE(bytes);
+
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(mh);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(bytes);
+	memcpy(CMSG_DATA(cmsg), msg->fds, bytes);
+}
+
+int vu_send(int sock, const struct vu_msg *msg, size_t *done)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int) * VU_MAX_FDS)];
+		struct cmsghdr align;
+	} control = {{0}};
+	uint8_t wire[sizeof(msg->h) + sizeof(msg->p)];
+
+	if (msg->h.size > sizeof(msg->p) || msg->nfds > VU_MAX_FDS)
+		return -EINVAL;
+
+	size_t total = sizeof(msg->h) + msg->h.size;
+
+	memcpy(wire, &msg->h, sizeof(msg->h));
+	memcpy(wire + sizeof(msg->h), &msg->p, msg->h.size);
+
+	while (*done < total) {
+		struct iovec iov = {.iov_base = wire + *done, .iov_len = total - *done};
+		struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
+
+		/* The descriptors travel with the first byte, once. */
+		if (*done == 0 && msg->nfds)
+			send_attach_fds(&mh, msg, control.bytes);
+
+		ssize_t n = sendmsg(sock, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0) {
+			if (errno == EINTR)
+				continue;
+			if (errno == EAGAIN || errno == EWOULDBLOCK)
+				return 0;
+			return errno == ECONNRESET ? -EPIPE : -errno;
+		}
+		*done += (size_t)n;
+	}
+	return 1;
+}
