@@ -53,15 +53,17 @@ struct gmem_seg {
 	struct gmem_region *region;
 };
 
-/* What makes the bytes of a region reachable.  Each function returns 0 or -errno. */
+/* What makes the bytes of a region reachable.  An int is 0 or -errno; priv is the back end's own, one a region. */
 struct gmem_backend {
 	const char *name;
-	/* Prepares the region; sets *base when all of it is reachable for its whole life.  May keep fd (dup). */
+	/* Prepares the region; sets *base when all of it is reachable for its whole life.  To keep fd it must dup it. */
 	int (*map)(const struct gmem_desc *desc, void **base, void **priv);
-	void (*unmap)(const struct gmem_desc *desc, void *base, void *priv);
+	void (*unmap)(void *priv);
 	/* Makes len bytes at off reachable, where base does not.  NULL: base does. */
 	int (*pin)(void *priv, uint64_t off, size_t len, enum gmem_access access, void **va);
 	void (*unpin)(void *priv, void *va, size_t len);
+	/* Whether bytes of the region have gone since it was mapped.  NULL: they cannot. */
+	bool (*lost)(const void *priv);
 };
 
 /* Shared memory: memfd, POSIX shm, hugetlbfs, a file. */
@@ -99,7 +101,7 @@ int gmem_pin(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64_t len
 void gmem_unpin(struct gmem_seg *seg);
 
 /* Whether bytes of a region of this table were lost (SIGBUS) since it was added. */
-bool gmem_lost(const struct gmem *gm);
+bool gmem_lost(struct gmem *gm);
 
 /*
  * Installs the SIGBUS handler for the process; what hits no region goes to the handler that was there.

@@ -36,6 +36,8 @@ struct virtq_events {
 	void (*broken)(struct virtq *vq, const char *why);
 	/* The last chain the device held came back while the ring was stopping. */
 	void (*drained)(struct virtq *vq);
+	/* Chains were left behind: the device wants another turn once the others had theirs. */
+	void (*again)(struct virtq *vq);
 };
 
 /* Where the parts of a split ring are, in the space their front-end uses. */
@@ -93,18 +95,15 @@ int virtq_remap(struct virtq *vq, struct gmem *mem);
 
 /*
  * A turn for the device: the transport calls begin, class->kick, end.  begin limits the pops to one ring's length;
- * end returns true when chains were left behind because of that, so that the turn must be repeated.
+ * end raises the again event when chains were left behind because of that.
  */
 void virtq_turn_begin(struct virtq *vq);
-bool virtq_turn_end(struct virtq *vq);
+void virtq_turn_end(struct virtq *vq);
 
 /* Notifies the driver (events.call) of what was pushed since the last flush, if it wants to be. */
 void virtq_flush(struct virtq *vq);
 
 /* Whether there may be something to flush: cheap, for a check in every turn of the loop. */
 bool virtq_dirty(const struct virtq *vq);
-
-/* The next available index, for a start from the same place: vhost-user GET_VRING_BASE. */
-uint16_t virtq_base(const struct virtq *vq);
 
 #endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * gmem.c - guest memory: the table of regions, address translation, pins; see gmem.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem/gmem.h"
+#include "mem/sigbus.h"
+
+struct gmem_region {
+	struct gmem_desc desc;
+	const struct gmem_backend *backend;
+	void *base;        /* NULL: each pin maps its own */
+	void *priv;
+	unsigned int refs; /* the table's and one for each pin */
+};
+
+#define SPACES 2
+
+struct gmem {
+	const struct gmem_backend *backend;
+	unsigned int count;
+	unsigned int losses_seen;                            /* sigbus_losses when lost was last found out */
+	bool lost;
+	struct gmem_region *sorted[SPACES][GMEM_MAX_REGIONS]; /* by the start in each space */
+	struct gmem_region *hint[SPACES];                    /* the last one found */
+};
+
+static uint64_t desc_start(const struct gmem_desc *d, enum gmem_space space)
+{
+	return space == GMEM_USER ? d->user_addr : d->guest_addr;
+}
+
+static uint64_t region_start(const struct gmem_region *r, enum gmem_space space)
+{
+	return desc_start(&r->desc, space);
+}
+
+static void region_put(struct gmem_region *r)
+{
+	if (--r->refs)
+		return;
+	r->backend->unmap(r->priv);
+	free(r);
+}
+
+int gmem_new(const struct gmem_backend *backend, struct gmem **out)
+{
+	struct gmem *gm = calloc(1, sizeof(*gm));
+
+	if (!gm)
+		return -ENOMEM;
+	gm->backend = backend;
+	gm->losses_seen = sigbus_losses();
+	*out = gm;
+	return 0;
+}
+
+void gmem_free(struct gmem *gm)
+{
+	if (!gm)
+		return;
+	for (unsigned int i = 0; i < gm->count; i++)
+		region_put(gm->sorted[GMEM_GUEST][i]);
+	free(gm);
+}
+
+unsigned int gmem_count(const struct gmem *gm)
+{
+	return gm->count;
+}
+
+/* The number of regions that start at or before addr. */
+static unsigned int upper_bound(const struct gmem *gm, enum gmem_space space, uint64_t addr)
+{
+	unsigned int low = 0, high = gm->count;
+
+	while (low < high) {
+		unsigned int mid = low + (high - low) / 2;
+
+		if (region_start(gm->sorted[space][mid], space) <= addr)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static bool region_has(const struct gmem_region *r, enum gmem_space space, uint64_t addr)
+{
+	/* An address below the start wraps to a large number: one comparison serves both ends. */
+	return addr - region_start(r, space) < r->desc.size;
+}
+
+static struct gmem_region *gmem_find(struct gmem *gm, enum gmem_space space, uint64_t addr)
+{
+	struct gmem_region *r = gm->hint[space];
+
+	if (r && region_has(r, space, addr))
+		return r;
+	unsigned int i = upper_bound(gm, space, addr);
+
+	if (!i || !region_has(gm->sorted[space][i - 1], space, addr))
+		return NULL;
+	r = gm->sorted[space][i - 1];
+	gm->hint[space] = r;
+	return r;
+}
+
+/* Where the region goes in the order of a space.  Returns the place or -EEXIST where it overlaps another. */
+static int place_for(const struct gmem *gm, enum gmem_space space, const struct gmem_desc *desc)
+{
+	uint64_t start = desc_start(desc, space);
+	unsigned int i = upper_bound(gm, space, start);
+
+	if (i && region_has(gm->sorted[space][i - 1], space, start))
+		return -EEXIST;
+	if (i < gm->count && region_start(gm->sorted[space][i], space) - start < desc->size)
+		return -EEXIST;
+	return (int)i;
+}
+
+/* The last byte's address must exist in both spaces; the address after it need not. */
+static int check_desc(const struct gmem_desc *desc)
+{
+	uint64_t last;
+
+	if (!desc->size)
+		return -EINVAL;
+	if (__builtin_add_overflow(desc->guest_addr, desc->size - 1, &last) ||
+	    __builtin_add_overflow(desc->user_addr, desc->size - 1, &last))
+		return -EINVAL;
+	return 0;
+}
+
+static int region_new(const struct gmem_backend *backend, const struct gmem_desc *desc, struct gmem_region **out)
+{
+	struct gmem_region *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	r->desc = *desc;
+	r->desc.fd = -1; /* the caller's, and soon closed */
+	r->backend = backend;
+	r->refs = 1;
+	int err = backend->map(desc, &r->base, &r->priv);
+
+	if (err) {
+		free(r);
+		return err;
+	}
+	*out = r;
+	return 0;
+}
+
+int gmem_add(struct gmem *gm, const struct gmem_desc *desc)
+{
+	int place[SPACES], err = check_desc(desc);
+	struct gmem_region *r;
+
+	if (err)
+		return err;
+	if (gm->count == GMEM_MAX_REGIONS)
+		return -ENOSPC;
+	for (unsigned int s = 0; s < SPACES; s++) {
+		place[s] = place_for(gm, s, desc);
+		if (place[s] < 0)
+			return place[s];
+	}
+	err = region_new(gm->backend, desc, &r);
+	if (err)
+		return err;
+	for (unsigned int s = 0; s < SPACES; s++) {
+		struct gmem_region **at = gm->sorted[s] + place[s];
+
+		memmove(at + 1, at, (gm->count - (unsigned int)place[s]) * sizeof(struct gmem_region *));
+		*at = r;
+	}
+	gm->count++;
+	return 0;
+}
+
+int gmem_remove(struct gmem *gm, const struct gmem_desc *desc)
+{
+	struct gmem_region *r = gmem_find(gm, GMEM_GUEST, desc->guest_addr);
+
+	if (!r || r->desc.guest_addr != desc->guest_addr || r->desc.user_addr != desc->user_addr ||
+	    r->desc.size != desc->size)
+		return -ENOENT;
+	for (unsigned int s = 0; s < SPACES; s++) {
+		unsigned int after = upper_bound(gm, s, region_start(r, s));
+		struct gmem_region **at = gm->sorted[s] + after;
+
+		memmove(at - 1, at, (gm->count - after) * sizeof(struct gmem_region *));
+		gm->hint[s] = NULL;
+	}
+	gm->count--;
+	region_put(r);
+	return 0;
+}
+
+/* Pins len bytes at off, which lie inside the region. */
+static int region_pin(struct gmem_region *r, uint64_t off, size_t len, enum gmem_access access, struct gmem_seg *seg)
+{
+	if (r->base) {
+		seg->va = (char *)r->base + off;
+	} else {
+		int err = r->backend->pin(r->priv, off, len, access, &seg->va);
+
+		if (err)
+			return err;
+	}
+	seg->len = len;
+	seg->region = r;
+	r->refs++;
+	return 0;
+}
+
+int gmem_pin(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64_t len, enum gmem_access access,
+	     struct gmem_seg *segs, unsigned int max)
+{
+	unsigned int n = 0;
+	uint64_t last;
+	int err = -EFAULT;
+
+	if (!len)
+		return 0;
+	if (__builtin_add_overflow(addr, len - 1, &last))
+		return -EFAULT;
+	while (len) {
+		struct gmem_region *r = gmem_find(gm, space, addr);
+
+		if (!r)
+			goto undo;
+		if (n == max) {
+			err = -ENOSPC;
+			goto undo;
+		}
+		uint64_t off = addr - region_start(r, space);
+		size_t part = (size_t)min_u64(len, r->desc.size - off);
+
+		err = region_pin(r, off, part, access, &segs[n]);
+		if (err)
+			goto undo;
+		n++;
+		addr += part;
+		len -= part;
+		err = -EFAULT;
+	}
+	return (int)n;
+undo:
+	while (n)
+		gmem_unpin(&segs[--n]);
+	return err;
+}
+
+void gmem_unpin(struct gmem_seg *seg)
+{
+	struct gmem_region *r = seg->region;
+
+	if (!r->base)
+		r->backend->unpin(r->priv, seg->va, seg->len);
+	seg->va = NULL;
+	seg->region = NULL;
+	region_put(r);
+}
+
+bool gmem_lost(struct gmem *gm)
+{
+	unsigned int losses = sigbus_losses();
+
+	if (gm->lost || losses == gm->losses_seen)
+		return gm->lost;
+	gm->losses_seen = losses;
+	for (unsigned int i = 0; i < gm->count && !gm->lost; i++) {
+		const struct gmem_region *r = gm->sorted[GMEM_GUEST][i];
+
+		gm->lost = r->backend->lost && r->backend->lost(r->priv);
+	}
+	return gm->lost;
+}

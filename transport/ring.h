@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * ring.h - the inside of a virtqueue: what virtq.c, chain.c and the layouts (ring_split.c) share.
+ *
+ * Theory of operation.  A ring layout knows how available chains are found and used ones told; everything a chain
+ * needs while the device has it is here, in arrays allocated when the ring starts:
+ *
+ *	chains  one slot for each descriptor head, so that "in flight" is an array as long as the queue
+ *	segs    a pool of pinned pieces of guest memory, linked into lists: first what the device may read, then what
+ *	        it may write
+ *
+ * With indirect tables a driver can have more pieces in flight than the pool holds.  Then virtq_pop acts as if the ring
+ * were empty until a push returns some; a single chain always fits, or is longer than the standard allows.
+ */
+#ifndef VDEVD_TRANSPORT_RING_H
+#define VDEVD_TRANSPORT_RING_H
+
+#include "transport/virtq.h"
+
+#define SEG_NONE UINT32_MAX
+
+/* One piece of a chain. */
+struct seg {
+	struct gmem_seg mem;
+	uint32_t next; /* in its chain or in the free list */
+};
+
+/* A place in a chain's list of pieces. */
+struct seg_cursor {
+	uint32_t seg;
+	size_t off;
+};
+
+enum chain_state {
+	CHAIN_FREE,     /* the driver's */
+	CHAIN_HELD,     /* the device has it */
+	CHAIN_REQUEUED, /* in flight but given back unanswered: popped again in the next life */
+};
+
+struct chain {
+	struct virtq *vq;
+	enum chain_state state;
+	uint16_t head;      /* its descriptor's index, which names it in the used ring */
+	uint32_t order;     /* of the pop; tells the order of requeued chains */
+	uint32_t first;     /* piece */
+	uint32_t last;
+	struct seg_cursor read, write;
+	bool has_writable;
+	size_t readable;    /* bytes left */
+	size_t writable;
+	size_t written;
+};
+
+/* A table of descriptors in guest memory; in more than one piece where it goes over a region's end. */
+#define TABLE_PIECES 4
+
+struct desc_table {
+	struct gmem_seg pieces[TABLE_PIECES];
+	unsigned int npieces;
+	uint32_t size; /* entries */
+};
+
+struct split_ring {
+	struct desc_table desc;
+	struct gmem_seg avail, used;
+	uint16_t shadow_avail; /* the driver's index as last read */
+};
+
+struct requeued {
+	uint32_t age; /* pops since */
+	uint16_t head;
+};
+
+struct virtq {
+	const struct ring_ops *ring;
+	const struct virtq_events *ev;
+	void *owner;
+	struct gmem *mem;
+	struct virtq_addrs addrs;
+	unsigned int index;
+	unsigned int num;
+	bool indirect, event_idx; /* accepted features */
+	bool started, enabled, stopping, broken;
+	bool armed;       /* the driver has been told to kick */
+	bool starved;     /* no pieces left: the next push asks for another turn */
+	bool in_turn;     /* budget counts */
+	bool left_behind; /* the turn's budget is used up */
+	bool dirty;       /* pushed since the last flush */
+	bool called;      /* notified at least once in this life: signalled_used counts */
+	unsigned int budget;
+	uint16_t last_avail;     /* next to take */
+	uint16_t used_idx;       /* next to fill */
+	uint16_t signalled_used; /* used_idx at the last notification */
+
+	struct chain *chains; /* num */
+	unsigned int held;
+	uint32_t order;
+	struct requeued *resume; /* from the last life, oldest first */
+	unsigned int nresume, resumed;
+
+	struct seg *segs; /* nsegs; those from fresh_segs on were never used */
+	uint32_t nsegs, fresh_segs, free_segs;
+
+	struct split_ring split;
+};
+
+/* A layout. */
+struct ring_ops {
+	/* Pins the ring in vq->mem and reads where it stands.  Returns 0, -EINVAL or -EFAULT. */
+	int (*map)(struct virtq *vq);
+	void (*unmap)(struct virtq *vq);
+	/* Reads the device's own index from the ring, at the start of a life. */
+	uint16_t (*used_idx)(const struct virtq *vq);
+	/*
+	 * Takes the next available chain and builds it.  Returns 1 and *out; 0 when there is none; -ENOSPC when the pool
+	 * has too few pieces now (nothing is taken); -EIO after virtq_break.
+	 */
+	int (*pop)(struct virtq *vq, struct chain **out);
+	/* Builds the chain with this head once more (virtq_requeue).  As pop, but never 0. */
+	int (*pop_again)(struct virtq *vq, uint16_t head, struct chain **out);
+	/* Tells the driver that the chain is used. */
+	void (*push)(struct virtq *vq, uint16_t head, uint32_t len);
+	/* Whether the driver wants to be notified of what was pushed since the last call. */
+	bool (*want_call)(struct virtq *vq);
+	/* Asks for kicks.  Returns true when chains have come meanwhile: there may be no kick for those. */
+	bool (*arm)(struct virtq *vq);
+	/* Kicks are not needed now. */
+	void (*disarm)(struct virtq *vq);
+};
+
+extern const struct ring_ops ring_split;
+
+/* Latches the ring broken and tells its transport; why completes "queue N is broken: ". */
+void virtq_break(struct virtq *vq, const char *why);
+
+/* The most descriptors a chain of this ring may have. */
+unsigned int virtq_chain_limit(const struct virtq *vq);
+
+/* Begins the chain with this head; 0, or -EIO after virtq_break when that is in flight already. */
+int chain_begin(struct virtq *vq, uint16_t head, struct chain **out);
+
+/* Adds a descriptor's buffer.  Returns 0; -ENOSPC: the pool is empty; -EIO after virtq_break. */
+int chain_add(struct chain *c, uint64_t addr, uint32_t len, bool writable);
+
+/* The chain is complete: the device's from now on. */
+void chain_ready(struct chain *c);
+
+/* Unpins what the chain has and puts its pieces back into the pool; its state becomes the given one. */
+void chain_end(struct chain *c, enum chain_state state);
+
+#endif

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * virtq.c - the life of a virtqueue and its chains, whatever the layout: VIRTIO 1.4, section 2.6; see virtq.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "transport/ring.h"
+
+int virtq_new(unsigned int index, const struct virtq_events *ev, void *owner, struct virtq **out)
+{
+	struct virtq *vq = calloc(1, sizeof(*vq));
+
+	if (!vq)
+		return -ENOMEM;
+	vq->index = index;
+	vq->ev = ev;
+	vq->owner = owner;
+	vq->ring = &ring_split;
+	*out = vq;
+	return 0;
+}
+
+/* Frees what belongs to a size: chains and their pieces. */
+static void virtq_free_arrays(struct virtq *vq)
+{
+	free(vq->chains);
+	free(vq->resume);
+	free(vq->segs);
+	vq->chains = NULL;
+	vq->resume = NULL;
+	vq->segs = NULL;
+	vq->nresume = vq->resumed = 0;
+	vq->num = 0;
+}
+
+void virtq_free(struct virtq *vq)
+{
+	if (!vq)
+		return;
+	virtq_free_arrays(vq);
+	free(vq);
+}
+
+void *virtq_owner(const struct virtq *vq)
+{
+	return vq->owner;
+}
+
+unsigned int virtq_chain_limit(const struct virtq *vq)
+{
+	return vq->num > VIRTQ_CHAIN_MIN_LIMIT ? vq->num : VIRTQ_CHAIN_MIN_LIMIT;
+}
+
+/* Room for num chains, and for twice the pieces of the longest. */
+static int virtq_alloc_arrays(struct virtq *vq, unsigned int num)
+{
+	if (vq->num == num)
+		return 0;
+	virtq_free_arrays(vq);
+	vq->num = num;
+	vq->nsegs = 2 * virtq_chain_limit(vq);
+	vq->fresh_segs = 0;
+	vq->free_segs = SEG_NONE;
+	vq->chains = calloc(num, sizeof(*vq->chains));
+	vq->resume = calloc(num, sizeof(*vq->resume));
+	vq->segs = calloc(vq->nsegs, sizeof(*vq->segs));
+	if (vq->chains && vq->resume && vq->segs)
+		return 0;
+	virtq_free_arrays(vq);
+	return -ENOMEM;
+}
+
+void virtq_forget(struct virtq *vq)
+{
+	for (unsigned int i = 0; vq->chains && i < vq->num; i++)
+		vq->chains[i].state = CHAIN_FREE;
+	vq->nresume = vq->resumed = 0;
+}
+
+static int older_first(const void *a, const void *b)
+{
+	const struct requeued *x = a, *y = b;
+
+	return (x->age < y->age) - (x->age > y->age);
+}
+
+/* Lists the requeued chains in vq->resume. */
+static void collect_requeued(struct virtq *vq)
+{
+	vq->nresume = vq->resumed = 0;
+	for (unsigned int i = 0; i < vq->num; i++) {
+		if (vq->chains[i].state == CHAIN_REQUEUED)
+			vq->resume[vq->nresume++] = (struct requeued){vq->order - vq->chains[i].order, (uint16_t)i};
+	}
+	qsort(vq->resume, vq->nresume, sizeof(*vq->resume), older_first);
+}
+
+int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t features, const struct virtq_addrs *addrs,
+		uint16_t base)
+{
+	int err;
+
+	if (!num || num > VIRTQ_MAX_SIZE || (num & (num - 1)))
+		return -EINVAL;
+	err = virtq_alloc_arrays(vq, num);
+	if (err)
+		return err;
+	vq->mem = mem;
+	vq->addrs = *addrs;
+	vq->indirect = features & BIT(VIRTIO_F_INDIRECT_DESC);
+	vq->event_idx = features & BIT(VIRTIO_F_EVENT_IDX);
+	vq->last_avail = base;
+	err = vq->ring->map(vq);
+	if (err)
+		return err;
+	vq->used_idx = vq->ring->used_idx(vq);
+	vq->signalled_used = vq->used_idx;
+	vq->stopping = vq->broken = vq->armed = vq->starved = vq->dirty = vq->called = false;
+	vq->in_turn = false;
+
+	/* Chains between the used index and the base are in flight.  They are ours to finish if we know them all. */
+	collect_requeued(vq);
+	if ((uint16_t)(vq->last_avail - vq->used_idx) != vq->nresume)
+		virtq_forget(vq);
+	vq->started = true;
+	return 0;
+}
+
+void virtq_enable(struct virtq *vq, bool enable)
+{
+	vq->enabled = enable;
+}
+
+void virtq_stopping(struct virtq *vq)
+{
+	vq->stopping = true;
+}
+
+uint16_t virtq_stop(struct virtq *vq)
+{
+	if (vq->started && vq->mem)
+		vq->ring->unmap(vq);
+	vq->started = false;
+	vq->stopping = false;
+	vq->dirty = false;
+	vq->mem = NULL;
+	return vq->last_avail;
+}
+
+bool virtq_started(const struct virtq *vq)
+{
+	return vq->started;
+}
+
+bool virtq_broken(const struct virtq *vq)
+{
+	return vq->broken;
+}
+
+bool virtq_running(const struct virtq *vq)
+{
+	return vq->started && vq->enabled && !vq->stopping && !vq->broken;
+}
+
+unsigned int virtq_size(const struct virtq *vq)
+{
+	return vq->num;
+}
+
+unsigned int virtq_index(const struct virtq *vq)
+{
+	return vq->index;
+}
+
+unsigned int virtq_in_flight(const struct virtq *vq)
+{
+	return vq->held;
+}
+
+int virtq_remap(struct virtq *vq, struct gmem *mem)
+{
+	struct gmem *old_mem = vq->mem;
+	struct split_ring old = vq->split;
+	int err;
+
+	vq->mem = mem;
+	err = vq->ring->map(vq);
+	if (err)
+		vq->mem = NULL;
+	struct split_ring new = vq->split;
+
+	if (old_mem) {
+		vq->split = old;
+		vq->ring->unmap(vq);
+	}
+	vq->split = new;
+	if (err)
+		virtq_break(vq, "not in memory any more");
+	return err;
+}
+
+void virtq_break(struct virtq *vq, const char *why)
+{
+	if (vq->broken)
+		return;
+	vq->broken = true;
+	vq->ev->broken(vq, why);
+}
+
+/* A chain from the last life, or else from the ring. */
+static int virtq_take(struct virtq *vq, struct chain **out)
+{
+	if (vq->resumed == vq->nresume)
+		return vq->ring->pop(vq, out);
+	int ret = vq->ring->pop_again(vq, vq->resume[vq->resumed].head, out);
+
+	if (ret > 0)
+		vq->resumed++;
+	return ret;
+}
+
+struct chain *virtq_pop(struct virtq *vq)
+{
+	struct chain *c = NULL;
+	int ret;
+
+	if (!virtq_running(vq) || vq->starved)
+		return NULL;
+	if (vq->in_turn && !vq->budget) {
+		vq->left_behind = true;
+		return NULL;
+	}
+	do
+		ret = virtq_take(vq, &c);
+	while (ret == 0 && vq->ring->arm(vq));
+	if (ret == 0)
+		vq->armed = true;
+	if (ret == -ENOSPC) {
+		vq->starved = vq->held;
+		if (!vq->held)
+			virtq_break(vq, "chain of more pieces than a chain may have");
+	}
+	if (ret <= 0)
+		return NULL;
+	if (vq->armed) {
+		vq->armed = false;
+		vq->ring->disarm(vq);
+	}
+	if (vq->in_turn)
+		vq->budget--;
+	return c;
+}
+
+/* A chain has come back from the device. */
+static void virtq_returned(struct virtq *vq)
+{
+	vq->held--;
+	if (vq->stopping) {
+		if (!vq->held)
+			vq->ev->drained(vq);
+	} else if (vq->starved) {
+		vq->starved = false;
+		vq->ev->again(vq);
+	}
+}
+
+void virtq_push(struct chain *c)
+{
+	struct virtq *vq = c->vq;
+	uint32_t len = (uint32_t)c->written;
+
+	chain_end(c, CHAIN_FREE);
+	if (vq->mem) {
+		vq->ring->push(vq, c->head, len);
+		vq->dirty = true;
+	}
+	virtq_returned(vq);
+}
+
+void virtq_requeue(struct chain *c)
+{
+	chain_end(c, CHAIN_REQUEUED);
+	virtq_returned(c->vq);
+}
+
+void virtq_turn_begin(struct virtq *vq)
+{
+	vq->in_turn = true;
+	vq->budget = vq->num;
+	vq->left_behind = false;
+}
+
+void virtq_turn_end(struct virtq *vq)
+{
+	vq->in_turn = false;
+	if (vq->left_behind)
+		vq->ev->again(vq);
+}
+
+void virtq_flush(struct virtq *vq)
+{
+	if (!vq->dirty)
+		return;
+	vq->dirty = false;
+	if (vq->mem && vq->ring->want_call(vq))
+		vq->ev->call(vq);
+}
+
+bool virtq_dirty(const struct virtq *vq)
+{
+	return vq->dirty;
+}
