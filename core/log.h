@@ -44,6 +44,12 @@ void log_write(struct log *l, enum log_level level, const char *fmt, ...) PRINTF
 /* Writes one warning line that a guest or a front-end can cause, within the instance's rate limit. */
 void log_guest(struct log *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/*
+ * Writes one line that says what is wrong with a call, whatever the level and without a level's word:
+ * "vdevd rng: --period=abc: not a number".  l may be NULL.  errno is kept.
+ */
+void log_usage(struct log *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
 #define log_error(l, ...) log_write((l), LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warn(l, ...)  log_write((l), LOG_LEVEL_WARN, __VA_ARGS__)
 #define log_info(l, ...)  log_write((l), LOG_LEVEL_INFO, __VA_ARGS__)

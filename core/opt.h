@@ -9,6 +9,7 @@
 #define VDEVD_CORE_OPT_H
 
 #include <stdio.h>
+#include <string.h>
 
 #include "core/base.h"
 
@@ -27,7 +28,8 @@ struct opt {
 	enum opt_type type;
 	size_t off;        /* of the value in the object; unused by OPT_CALL */
 	const char *arg;   /* what the argument is called in the help: "PATH"; NULL for OPT_FLAG */
-	const char *def;   /* default as the user would type it; NULL: none (0, NULL, false, -1) */
+	/* The default as the user would type it; NULL: none (0, NULL, false, -1).  OPT_CALL's is only shown. */
+	const char *def;
 	uint64_t min, max; /* of OPT_UINT and OPT_BYTES; max 0 means UINT64_MAX */
 	const char *help;  /* one line of --help, at most 50 characters */
 	const char *man;   /* the paragraph of the man page; NULL: the help line serves */
@@ -47,12 +49,16 @@ struct opt_group {
 	void *obj;
 };
 
-/* Stores the defaults of a group in its object.  A default that does not parse is a bug: aborts in tests. */
+/*
+ * Stores the defaults of a group in its object.  Returns 0, or -EINVAL when a default does not parse, which is
+ * a bug in the table.
+ */
 int opt_defaults(const struct opt_group *group);
 
 /*
  * Parses argv[1..argc-1] ("--name=value", "--name value", "-n value", "-nvalue") against the groups, an
- * array that ends with a NULL opts.  compat: the spellings of the replaced daemon are accepted too, and win.
+ * array that ends with a NULL opts; argv[0] is the name in its error lines ("rng" for "vdevd rng: ...").
+ * compat: the spellings of the replaced daemon are accepted too, and win.
  * Returns the index of the first argument that is no option ("--" is stepped over; the others must be
  * options), or -EINVAL after it has written one line on stderr that names the option, the value and what
  * would be right.
@@ -68,6 +74,12 @@ void opt_print_help(FILE *out, const struct opt_group *groups);
 /* Writes the options as a list in mdoc(7), for the man page. */
 void opt_print_man(FILE *out, const struct opt_group *groups);
 
+/*
+ * Writes text as lines of mdoc(7): what could be taken for a request is escaped, an empty line becomes a paragraph,
+ * each sentence begins on a line of its own.
+ */
+void man_print_text(FILE *out, const char *text);
+
 /* Writes the options as a JSON array of objects (name, argument, default, help). */
 void opt_print_json(FILE *out, const struct opt_group *groups);
 
@@ -76,5 +88,14 @@ void json_print_string(FILE *out, const char *s);
 
 /* Parses a number as OPT_UINT does, with K, M, G when bytes is set.  Returns 0, -EINVAL or -ERANGE. */
 int opt_parse_number(const char *text, bool bytes, uint64_t *value);
+
+/* How many letters must be inserted, deleted, changed or swapped with their neighbour to turn a into b; at most 99. */
+unsigned int opt_distance(const char *a, const char *b);
+
+/* A word this near to one that is known is taken for a misspelling of it. */
+static inline bool opt_near(const char *word, unsigned int distance)
+{
+	return distance <= 1 + strlen(word) / 4;
+}
 
 #endif

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * device.c - what is the same for every device: life of an instance, bounds of the configuration space
+ * (VIRTIO 1.4, section 2.5), features, names.
+ */
+#include "core/device.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+int vdev_new(const struct vdev_class *class, const char *prefix, struct ev_loop *loop, struct vdev **out)
+{
+	struct opt_group group = {.title = class->name, .opts = class->opts};
+	struct vdev *d;
+	int ret;
+
+	if (class->config_size > VDEV_CONFIG_MAX)
+		return -EINVAL;
+	d = calloc(1, class->inst_size);
+	if (!d)
+		return -ENOMEM;
+	group.obj = d;
+	d->class = class;
+	d->log.prefix = prefix;
+	d->loop = loop;
+	d->feature_mask = UINT64_MAX;
+	d->protocol_mask = UINT64_MAX;
+	if (class->opts) {
+		ret = opt_defaults(&group);
+		if (ret < 0) {
+			free(d);
+			return ret;
+		}
+	}
+	*out = d;
+	return 0;
+}
+
+int vdev_open(struct vdev *d)
+{
+	d->opened = true;
+	return d->class->open ? d->class->open(d) : 0;
+}
+
+void vdev_free(struct vdev *d)
+{
+	if (!d)
+		return;
+	if (d->opened && d->class->close)
+		d->class->close(d);
+	free(d);
+}
+
+void vdev_attach(struct vdev *d, const struct vdev_transport_ops *transport, struct virtq **queues)
+{
+	d->transport = transport;
+	d->queues = queues;
+}
+
+struct virtq *vdev_queue(struct vdev *d, unsigned int q)
+{
+	return d->queues[q];
+}
+
+void vdev_config_changed(struct vdev *d)
+{
+	if (d->transport)
+		d->transport->config_changed(d);
+}
+
+void vdev_config_read(struct vdev *d, size_t off, void *buf, size_t len)
+{
+	uint8_t space[VDEV_CONFIG_MAX] = {0};
+	size_t size = d->class->config_size;
+
+	memset(buf, 0, len);
+	if (!d->class->config || off >= size)
+		return;
+	d->class->config(d, space);
+	memcpy(buf, space + off, min_size(len, size - off));
+}
+
+int vdev_config_write(struct vdev *d, size_t off, const void *buf, size_t len)
+{
+	size_t end;
+
+	if (__builtin_add_overflow(off, len, &end) || end > d->class->config_size)
+		return -EINVAL;
+	if (!d->class->config_write)
+		return -EPERM;
+	return d->class->config_write(d, off, buf, len);
+}
+
+void vdev_quiesce(struct vdev *d, unsigned int q)
+{
+	if (d->class->quiesce)
+		d->class->quiesce(d, q);
+}
+
+void vdev_reset(struct vdev *d)
+{
+	d->features = 0;
+	if (d->class->reset)
+		d->class->reset(d);
+}
+
+void vdev_features_set(struct vdev *d, uint64_t features)
+{
+	d->features = features;
+	if (d->class->features_set)
+		d->class->features_set(d, features);
+}
+
+int vdev_feature_bit(const struct vdev_class *class, const char *name)
+{
+	uint64_t bit;
+
+	for (const struct vdev_feature *f = class->feature_names; f && f->name; f++) {
+		if (strcmp(f->name, name) == 0)
+			return (int)f->bit;
+	}
+	if (opt_parse_number(name, false, &bit) < 0 || bit >= 64 || !(class->features & BIT(bit)))
+		return -1;
+	return (int)bit;
+}
+
+const char *vdev_feature_name(const struct vdev_class *class, unsigned int bit)
+{
+	for (const struct vdev_feature *f = class->feature_names; f && f->name; f++) {
+		if (f->bit == bit)
+			return f->name;
+	}
+	return NULL;
+}
+
+const char *personality_name(const char *argv0, bool *compat)
+{
+	static const struct {
+		const char *prefix;
+		bool compat;
+	} families[] = {{"vdevd-", false}, {"vhost-user-", false}, {"vhost-device-", true}};
+	const char *slash = strrchr(argv0, '/');
+	const char *base = slash ? slash + 1 : argv0;
+
+	*compat = false;
+	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
+		size_t len = strlen(families[i].prefix);
+
+		if (strncmp(base, families[i].prefix, len) == 0 && base[len] != '\0') {
+			*compat = families[i].compat;
+			return base + len;
+		}
+	}
+	return NULL;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * loop.c - helpers for libev: notification descriptors and "go on after the others had their turn".
+ */
+#include "core/loop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+int fd_prepare(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+	int fd_flags = fcntl(fd, F_GETFD);
+
+	if (flags < 0 || fd_flags < 0)
+		return -errno;
+	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, fd_flags | FD_CLOEXEC) < 0)
+		return -errno;
+	return 0;
+}
+
+/*
+ * Whether a read or write of fd would return at once.  Asked before each, because the descriptor is the front-end's,
+ * too: changing its O_NONBLOCK would change it for the front-end.  Returns 1, 0, or -errno.
+ */
+static int notify_ready(int fd, short events)
+{
+	struct pollfd p = {.fd = fd, .events = events};
+	int n = poll(&p, 1, 0);
+
+	if (n < 0)
+		return errno == EINTR ? 0 : -errno;
+	return p.revents & POLLNVAL ? -EBADF : n;
+}
+
+int notify_drain(int fd)
+{
+	/* Eight bytes empty an eventfd; a pipe with more is readable again in the loop's next turn. */
+	uint64_t buf[64];
+	int ready = notify_ready(fd, POLLIN);
+	ssize_t n;
+
+	if (ready <= 0)
+		return ready;
+	n = read(fd, buf, sizeof(buf));
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	return n == 0 ? -EPIPE : 0;
+}
+
+int notify_signal(int fd)
+{
+	static const uint64_t one = 1;
+	int ready = notify_ready(fd, POLLOUT);
+
+	if (ready <= 0)
+		return ready;
+	if (write(fd, &one, sizeof(one)) < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	return 0;
+}
+
+static void again_cb(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	struct loop_again *again = container_of(w, struct loop_again, timer);
+
+	(void)loop;
+	(void)revents;
+	again->run(again);
+}
+
+void loop_again_init(struct loop_again *again, void (*run)(struct loop_again *again))
+{
+	again->run = run;
+	ev_timer_init(&again->timer, again_cb, 0., 0.);
+	/* An expired timer is run before the descriptors that became ready with it, unless it ranks lower. */
+	ev_set_priority(&again->timer, EV_MINPRI);
+}
+
+void loop_again_start(struct loop_again *again, struct ev_loop *loop)
+{
+	if (ev_is_active(&again->timer))
+		return;
+	ev_timer_set(&again->timer, 0., 0.);
+	ev_timer_start(loop, &again->timer);
+}
+
+void loop_again_stop(struct loop_again *again, struct ev_loop *loop)
+{
+	ev_timer_stop(loop, &again->timer);
+}

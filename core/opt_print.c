@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * opt_print.c - the option table's other readers: --help, the manual page (mdoc(7)), JSON (RFC 8259).
+ */
+#include <string.h>
+
+#include "core/opt.h"
+
+#define HELP_COLUMNS 80
+#define HELP_INDENT  28
+
+/* Writes words of text from column on, going over to a new line at the indent where they would not fit. */
+static void print_wrapped(FILE *out, const char *text, size_t *column)
+{
+	while (*text) {
+		size_t n = strcspn(text, " ");
+
+		if (*column > HELP_INDENT && *column + 1 + n > HELP_COLUMNS) {
+			fprintf(out, "\n%*s", HELP_INDENT, "");
+			*column = HELP_INDENT;
+		} else if (*column > HELP_INDENT) {
+			fputc(' ', out);
+			(*column)++;
+		}
+		fprintf(out, "%.*s", (int)n, text);
+		*column += n;
+		text += n;
+		text += strspn(text, " ");
+	}
+}
+
+static void print_help_line(FILE *out, const struct opt *o)
+{
+	char left[HELP_COLUMNS], def[HELP_COLUMNS];
+	size_t column = HELP_INDENT;
+	int n;
+
+	if (o->letter)
+		n = snprintf(left, sizeof(left), "  -%c, --%s%s%s", o->letter, o->name, o->arg ? "=" : "",
+			     o->arg ? o->arg : "");
+	else
+		n = snprintf(left, sizeof(left), "      --%s%s%s", o->name, o->arg ? "=" : "", o->arg ? o->arg : "");
+	if (n + 2 > HELP_INDENT)
+		fprintf(out, "%s\n%*s", left, HELP_INDENT, "");
+	else
+		fprintf(out, "%-*s", HELP_INDENT, left);
+	print_wrapped(out, o->help, &column);
+	if (o->def) {
+		snprintf(def, sizeof(def), "[%s]", o->def);
+		print_wrapped(out, def, &column);
+	}
+	fputc('\n', out);
+}
+
+void opt_print_help(FILE *out, const struct opt_group *groups)
+{
+	for (const struct opt_group *g = groups; g->opts; g++) {
+		fprintf(out, "\n%s:\n", g->title);
+		for (const struct opt *o = g->opts; o->name; o++)
+			print_help_line(out, o);
+	}
+}
+
+/* Writes the word of a manual page that is len long, so that nothing in it is taken for a request. */
+static void print_man_word(FILE *out, const char *word, size_t len, bool line_start)
+{
+	/* An option's dashes are to be minus signs; others are hyphens. */
+	bool dashes = true;
+
+	if (line_start && (word[0] == '.' || word[0] == '\''))
+		fputs("\\&", out);
+	for (size_t i = 0; i < len; i++) {
+		if (word[i] == '\\')
+			fputs("\\e", out);
+		else if (word[i] == '-' && dashes)
+			fputs("\\-", out);
+		else
+			fputc(word[i], out);
+		dashes = dashes && strchr("-[(\"", word[i]);
+	}
+}
+
+void man_print_text(FILE *out, const char *text)
+{
+	size_t column = 0;
+
+	while (*text) {
+		size_t n = strcspn(text, " \n"), gap;
+
+		if (column > 0 && column + 1 + n > 78) {
+			fputc('\n', out);
+			column = 0;
+		} else if (column > 0) {
+			fputc(' ', out);
+			column++;
+		}
+		print_man_word(out, text, n, column == 0);
+		column += n;
+		gap = strspn(text + n, " \n");
+		if (text[n] == '\n' && text[n + 1] == '\n' && text[n + gap]) {
+			fputs("\n.Pp", out);
+			column = 78;
+		} else if (n > 0 && strchr(".?!", text[n - 1]) && text[n] && text[n + gap] >= 'A' &&
+			   text[n + gap] <= 'Z') {
+			column = 78; /* a sentence begins on a line of its own, so that its space is right */
+		}
+		text += n + gap;
+	}
+	fputc('\n', out);
+}
+
+void opt_print_man(FILE *out, const struct opt_group *groups)
+{
+	for (const struct opt_group *g = groups; g->opts; g++) {
+		fprintf(out, ".Ss %s\n.Bl -tag -width Ds\n", g->title);
+		for (const struct opt *o = g->opts; o->name; o++) {
+			fputs(".It ", out);
+			if (o->letter)
+				fprintf(out, "Fl %c%s%s , ", o->letter, o->arg ? " Ar " : "", o->arg ? o->arg : "");
+			fprintf(out, "Fl Fl %s%s%s\n", o->name, o->arg ? " Ns = Ns Ar " : "", o->arg ? o->arg : "");
+			man_print_text(out, o->man ? o->man : o->help);
+			if (o->def)
+				fprintf(out, "The default is\n.Ql %s .\n", o->def);
+		}
+		fputs(".El\n", out);
+	}
+}
+
+void json_print_string(FILE *out, const char *s)
+{
+	fputc('"', out);
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c == '"' || c == '\\')
+			fprintf(out, "\\%c", c);
+		else if (c < ' ' || c == 0x7f)
+			fprintf(out, "\\u%04x", c);
+		else
+			fputc(c, out);
+	}
+	fputc('"', out);
+}
+
+/* Writes one more member of an object; a value that is NULL is left out. */
+static void print_member(FILE *out, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	fprintf(out, ", \"%s\": ", name);
+	json_print_string(out, value);
+}
+
+void opt_print_json(FILE *out, const struct opt_group *groups)
+{
+	const char *sep = "";
+
+	fputc('[', out);
+	for (const struct opt_group *g = groups; g->opts; g++) {
+		for (const struct opt *o = g->opts; o->name; o++) {
+			fprintf(out, "%s\n    {\"name\": ", sep);
+			json_print_string(out, o->name);
+			print_member(out, "argument", o->arg);
+			print_member(out, "default", o->def);
+			print_member(out, "help", o->help);
+			fputc('}', out);
+			sep = ",";
+		}
+	}
+	fputs(*sep ? "\n  ]" : "]", out);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * service.c - the service manager's two protocols: sd_notify(3), "Implementation notes", and sd_listen_fds(3).
+ */
+#include "core/service.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/base.h"
+#include "core/opt.h"
+
+int service_notify(const char *state)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	size_t len;
+	int fd, ret = 0;
+
+	if (!path)
+		return 0;
+	len = strlen(path);
+	if ((path[0] != '/' && path[0] != '@') || len < 2)
+		return -EAFNOSUPPORT;
+	if (len >= sizeof(sa.sun_path))
+		return -ENAMETOOLONG;
+	memcpy(sa.sun_path, path, len);
+	if (path[0] == '@')
+		sa.sun_path[0] = '\0';
+
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&sa,
+		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* The variable as a number, or 0. */
+static uint64_t env_number(const char *name)
+{
+	const char *text = getenv(name);
+	uint64_t value;
+
+	return text && opt_parse_number(text, false, &value) == 0 ? value : 0;
+}
+
+int service_listen_fds(void)
+{
+	uint64_t pid = env_number("LISTEN_PID"), count = env_number("LISTEN_FDS");
+	int n = 0;
+
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	if (pid != (uint64_t)getpid())
+		return 0;
+	/* A number too large for the open descriptors ends at the first that is not open. */
+	for (; (uint64_t)n < count; n++) {
+		int fd = SERVICE_LISTEN_FD + n, flags = fcntl(fd, F_GETFD);
+
+		if (flags < 0 || fcntl(fd, F_SETFD, flags | FD_CLOEXEC) < 0)
+			break;
+	}
+	return n;
+}
