@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# Makefile - GNU make; `make help` lists the targets.  BUILD names the directory that configure
+# has prepared (--builddir), so several kinds of build live side by side.
+
+srcdir ?= .
+BUILD ?= build
+ifeq ($(wildcard $(BUILD)/config.mk),)
+ifneq ($(filter-out help clean dist,$(or $(MAKECMDGOALS),all)),)
+$(error There is no $(BUILD)/config.mk: run $(srcdir)/configure first)
+endif
+endif
+-include $(BUILD)/config.mk
+
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/sh
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.PHONY: all FORCE
+
+# V=1 shows the commands.
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(Q),@printf '  %-7s %s\n' $(1) $(2))
+
+# ---- what is built from what
+
+comma := ,
+in_tree = $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/,$(1))))
+objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+
+LIB_SRCS := $(call in_tree,core/*.c mem/*.c transport/*.c)
+CMD_SRCS := $(filter-out cmd/main.c,$(call in_tree,cmd/*.c))
+BUILTIN_SRCS := $(sort $(foreach d,$(DEVICES),$(DEV_$(d)_SRCS)))
+DEVICE_SRCS := $(sort $(foreach d,$(DEVICES) $(MODULES),$(DEV_$(d)_SRCS)))
+BUILTIN_LIBS := $(foreach d,$(DEVICES),$(DEV_$(d)_LIBS))
+DEVICE_LIBS := $(foreach d,$(DEVICES) $(MODULES),$(DEV_$(d)_LIBS))
+
+LIB := $(BUILD)/libvdevd.a
+CMD_LIB := $(BUILD)/libcmd.a
+VDEVD := $(BUILD)/vdevd
+MODULE_FILES := $(MODULES:%=$(BUILD)/modules/%.so)
+
+CPPFLAGS_ALL = -I$(BUILD) -I$(srcdir) $(EV_CFLAGS)
+COMPILE = $(CC) $(CPPFLAGS_ALL) $(BASE_CFLAGS) $(DEV_CFLAGS) $(CFLAGS) -MMD -MP
+LINK = $(CC) $(CFLAGS) $(PIE_CFLAGS) $(EXE_LDFLAGS) $(BASE_LDFLAGS) $(LDFLAGS)
+
+# A module may use any function of the library, so all of it is in the executable that loads modules.
+ifneq ($(strip $(MODULES)),)
+LIB_LINK := -rdynamic -Wl,--whole-archive $(LIB) -Wl,--no-whole-archive
+else
+LIB_LINK := $(LIB)
+endif
+
+# The link beside the sources is that of the ordinary build.
+TOP := $(if $(filter build,$(BUILD)),vdevd)
+
+all: $(VDEVD) $(MODULE_FILES) $(TOP)
+
+ifneq ($(srcdir),)
+$(BUILD)/config.mk: $(srcdir)/configure $(srcdir)/devices/list $(EXTRA_DIR:%=%/list)
+	$(call say,CONFIG,$(BUILD))
+	$(Q)sh $(BUILD)/config.status >/dev/null
+endif
+
+$(BUILD)/%.o: $(srcdir)/%.c $(BUILD)/config.mk
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) $(PIE_CFLAGS) -c -o $@ $<
+
+$(BUILD)/%.o: $(BUILD)/%.c $(BUILD)/config.mk
+	$(call say,CC,$@)
+	$(Q)$(COMPILE) $(PIE_CFLAGS) -c -o $@ $<
+
+$(BUILD)/extra/%.o: $(EXTRA_DIR)/%.c $(BUILD)/config.mk
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) $(PIE_CFLAGS) -c -o $@ $<
+
+$(BUILD)/pic/%.o: $(srcdir)/%.c $(BUILD)/config.mk
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -fPIC -c -o $@ $<
+
+$(BUILD)/pic/%.o: $(BUILD)/%.c $(BUILD)/config.mk
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -fPIC -c -o $@ $<
+
+$(BUILD)/pic/extra/%.o: $(EXTRA_DIR)/%.c $(BUILD)/config.mk
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(COMPILE) -fPIC -c -o $@ $<
+
+$(LIB): $(call objects,$(LIB_SRCS))
+$(CMD_LIB): $(call objects,$(CMD_SRCS))
+$(LIB) $(CMD_LIB):
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+
+$(VDEVD): $(BUILD)/cmd/main.o $(BUILD)/devtab.o $(call objects,$(BUILTIN_SRCS)) $(CMD_LIB) $(LIB)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(CMD_LIB) $(LIB_LINK) $(BUILTIN_LIBS) $(EV_LIBS) $(DL_LIBS)
+
+define device_rules
+$(foreach s,$(DEV_$(1)_SRCS:.c=.o),$(BUILD)/$(s) $(BUILD)/pic/$(s)): DEV_CFLAGS += $(DEV_$(1)_CFLAGS)
+$(BUILD)/modules/$(1).so: $(DEV_$(1)_SRCS:%.c=$(BUILD)/pic/%.o) $(BUILD)/pic/module_$(1).o
+$(BUILD)/modules/$(1).so: DEV_LIBS := $(DEV_$(1)_LIBS)
+endef
+$(foreach d,$(DEVICES) $(MODULES),$(eval $(call device_rules,$(d))))
+
+$(MODULE_FILES):
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) -fPIC -shared $(BASE_LDFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) $(DEV_LIBS)
+
+$(TOP): $(VDEVD)
+	$(Q)ln -sf $< $@
+
+# ---- tests
+
+# Test programs of devices that are not built are left out.
+absent_tests := $(foreach d,$(ABSENT),test/device/test_$(d).c test/device/test_$(d)_%.c)
+TEST_SRCS := $(filter-out $(absent_tests),$(call in_tree,$(addprefix test/,lib/*.c unit/*.c device/*.c protocol/*.c)))
+SUITES := $(patsubst test_%.c,%,$(filter test_%.c,$(notdir $(TEST_SRCS))))
+RUN_TESTS := $(BUILD)/test/run-tests
+
+FUZZ_TARGETS := $(patsubst fuzz_%.c,%,$(notdir $(call in_tree,test/fuzz/fuzz_*.c)))
+FUZZ_LIB := $(call objects,$(filter-out test/fuzz/fuzz_% test/fuzz/replay_main.c,$(call in_tree,test/fuzz/*.c test/lib/*.c)))
+REPLAYS := $(FUZZ_TARGETS:%=$(BUILD)/fuzz/replay_%)
+FUZZERS := $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
+ALL_DEVICES := $(BUILD)/devtab_all.o $(call objects,$(DEVICE_SRCS))
+
+# make declares the suites; their files do not.
+$(BUILD)/test/%.o: DEV_CFLAGS = $(CHECK_CFLAGS) -Wno-missing-prototypes
+
+$(BUILD)/test/suites.c: FORCE
+	@mkdir -p $(@D)
+	@{ printf '/* Written by make from the names of the test files. */\n#include "test/unit/suites.h"\n\n'; \
+		printf 'Suite *suite_%s(void);\n' $(SUITES); \
+		printf '\nconst struct test_suite test_suites[] = {\n'; \
+		printf '\t{ "%s"$(comma) suite_%s }$(comma)\n' $(foreach s,$(SUITES),$(s) $(s)); \
+		printf '\t{ NULL, NULL }\n};\n'; } >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(RUN_TESTS): $(call objects,$(TEST_SRCS)) $(BUILD)/test/suites.o $(ALL_DEVICES) $(CMD_LIB) $(LIB)
+	$(if $(strip $(CHECK_LIBS)),,$(error configure found no check library: install it and run configure again))
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(CMD_LIB) $(LIB) $(DEVICE_LIBS) $(EV_LIBS) $(DL_LIBS) $(CHECK_LIBS)
+
+$(BUILD)/fuzz/replay_%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/replay_main.o $(FUZZ_LIB) $(ALL_DEVICES) $(LIB)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIB) $(DEVICE_LIBS) $(EV_LIBS) $(DL_LIBS) $(CHECK_LIBS)
+
+$(BUILD)/fuzz/%: $(BUILD)/test/fuzz/fuzz_%.o $(FUZZ_LIB) $(ALL_DEVICES) $(LIB)
+	$(call say,LD,$@)
+	@mkdir -p $(@D)
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(LIB) $(DEVICE_LIBS) $(EV_LIBS) $(DL_LIBS) $(CHECK_LIBS)
+
+# What the tests are told; the scripts of test/ read it.
+export VDEVD_SRC = $(abspath $(srcdir))
+export VDEVD_BUILD = $(abspath $(BUILD))
+test_env = VDEVD=$(abspath $(VDEVD)) VDEVD_CC='$(CC)' FUZZ_TARGETS='$(FUZZ_TARGETS)' \
+	VDEVD_DEVICES='$(strip $(DEVICES) $(MODULES))'
+run_checks = $(test_env) $(srcdir)/test/tools/run-checks
+
+# Quick scripts; those of test/build that build the tree several times are for check-build.
+SCRIPTS := $(call in_tree,test/tools/check-* test/cli/*.sh)
+BUILD_SCRIPTS := $(call in_tree,test/build/*.sh)
+
+.PHONY: check check-unit check-build check-guest check-valgrind check-sanitize coverage demo bench fuzz lint man
+check: all $(RUN_TESTS) $(REPLAYS)
+	$(Q)$(run_checks) $(RUN_TESTS) $(SCRIPTS) $(BUILD_SCRIPTS)
+
+check-unit: all $(RUN_TESTS)
+	$(Q)$(run_checks) $(RUN_TESTS)
+
+check-build: all
+	$(Q)$(run_checks) $(BUILD_SCRIPTS)
+
+check-guest: all
+	$(Q)$(run_checks) $(call in_tree,test/guest/test_*.sh)
+
+VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --child-silent-after-fork=no
+
+# Errors of memory count as failures in the tests and in the processes that they start.
+check-valgrind: all $(RUN_TESTS)
+	$(Q)CK_TIMEOUT_MULTIPLIER=30 RUN_TESTS_WRAPPER='$(VALGRIND)' $(run_checks) $(RUN_TESTS)
+
+# other_build NAME,OPTIONS,TARGET: a build of another kind in a directory of its own.
+other_build = $(srcdir)/configure --builddir=build-$(1) $(2) >/dev/null && \
+	$(MAKE) --no-print-directory BUILD=build-$(1) $(3)
+
+check-sanitize:
+	$(Q)$(call other_build,sanitize,CC='$(CC)' CFLAGS='-O1 -g' --enable-sanitize,check-unit)
+
+coverage:
+	$(Q)$(call other_build,coverage,CC='$(CC)' CFLAGS='-O0 -g' --enable-coverage,coverage-report)
+
+.PHONY: coverage-report
+coverage-report: all $(RUN_TESTS)
+	$(Q)find $(BUILD) -name '*.gcda' -exec rm -f {} +
+	$(Q)$(run_checks) $(RUN_TESTS) $(call in_tree,test/cli/*.sh)
+	$(Q)gcovr --root $(srcdir) --object-directory $(BUILD) --exclude-unreachable-branches --fail-under-line 90 \
+		--filter '$(srcdir)/core/' --filter '$(srcdir)/mem/' --filter '$(srcdir)/transport/' \
+		--filter '$(srcdir)/devices/rng\.c'
+
+demo: all
+	$(Q)$(test_env) $(srcdir)/test/demo.sh
+
+bench: all
+	$(Q)$(test_env) $(srcdir)/test/bench/run
+
+FUZZ_TIME ?= 30
+ifeq ($(FUZZ),yes)
+fuzz: $(FUZZERS)
+	$(Q)FUZZ_TIME=$(FUZZ_TIME) $(run_checks) $(srcdir)/test/fuzz/run
+else
+fuzz:
+	$(Q)$(call other_build,fuzz,CC=clang CFLAGS='-O1 -g' --enable-fuzz,FUZZ_TIME=$(FUZZ_TIME) fuzz)
+endif
+
+# The pages of the devices come from their option tables and are committed.
+man: all
+	$(Q)$(test_env) $(srcdir)/test/tools/man-pages $(srcdir)/man
+
+lint: all
+	$(Q)$(test_env) LINT_CFLAGS='$(CPPFLAGS_ALL) $(CHECK_CFLAGS) $(BASE_CFLAGS)' $(srcdir)/test/tools/lint
+
+# ---- install
+
+.PHONY: install uninstall dist clean help
+PERSONALITIES := $(DEVICES) $(MODULES)
+bin = $(DESTDIR)$(BINDIR)
+man1 = $(DESTDIR)$(MANDIR)/man1
+qemu = $(DESTDIR)$(DATADIR)/qemu/vhost-user
+modules = $(DESTDIR)$(MODULEDIR)
+
+# The page of a device, and in a shell its one-line description, which is the page's.
+page = $(firstword $(wildcard $(addsuffix /vdevd-$(1).1,$(srcdir)/man $(EXTRA_DIR))))
+describe = $(if $(call page,$(1)),"$$(sed -n 's/^\.Nd //p' $(call page,$(1)))",'$(1) device')
+
+# The description is QEMU's docs/interop/vhost-user.json, by which libvirt finds a back end.
+define install_personality
+	$(Q)ln -sf vdevd $(bin)/vdevd-$(1)
+	$(if $(call page,$(1)),$(Q)install -m 644 $(call page,$(1)) $(man1)/)
+	$(Q)printf '{\n  "description": "vdevd: %s",\n  "type": "$(1)",\n  "binary": "$(BINDIR)/vdevd-$(1)",\n  "tags": []\n}\n' \
+		$(call describe,$(1)) >$(qemu)/50-vdevd-$(1).json
+
+endef
+
+install: all
+	$(Q)install -d $(bin) $(man1) $(qemu) $(if $(strip $(MODULES)),$(modules))
+	$(Q)install -m 755 $(VDEVD) $(bin)/vdevd
+	$(if $(wildcard $(srcdir)/man/vdevd.1),$(Q)install -m 644 $(srcdir)/man/vdevd.1 $(man1)/)
+	$(foreach d,$(PERSONALITIES),$(call install_personality,$(d)))
+	$(if $(strip $(MODULES)),$(Q)install -m 644 $(MODULE_FILES) $(modules)/)
+
+uninstall:
+	$(Q)rm -f $(bin)/vdevd $(PERSONALITIES:%=$(bin)/vdevd-%)
+	$(Q)rm -f $(man1)/vdevd.1 $(PERSONALITIES:%=$(man1)/vdevd-%.1)
+	$(Q)rm -f $(PERSONALITIES:%=$(qemu)/50-vdevd-%.json)
+	$(Q)rm -f $(MODULES:%=$(modules)/%.so)
+	$(Q)rmdir $(modules) $(qemu) 2>/dev/null || :
+
+dist:
+	$(Q)cd $(srcdir) && git archive --prefix=vdevd-$(or $(VERSION),dev)/ HEAD | \
+		gzip -9n >$(CURDIR)/vdevd-$(or $(VERSION),dev).tar.gz
+	@echo vdevd-$(or $(VERSION),dev).tar.gz
+
+clean:
+	$(Q)rm -rf $(BUILD)/core $(BUILD)/mem $(BUILD)/transport $(BUILD)/devices $(BUILD)/extra $(BUILD)/cmd $(BUILD)/test \
+		$(BUILD)/pic $(BUILD)/modules $(BUILD)/fuzz $(BUILD)/log $(BUILD)/*.o $(BUILD)/*.d $(BUILD)/*.a $(BUILD)/vdevd \
+		$(BUILD)/*.gc?? $(TOP)
+
+help:
+	@echo 'all             vdevd and its modules (the default)'
+	@echo 'check           every test that needs no root, virtual machine or hardware: under a minute'
+	@echo 'check-unit      those in C alone: unit, device and protocol suites'
+	@echo 'check-guest     a real Linux guest uses the devices (VDEVD_UML=LINUX names a User-Mode Linux kernel)'
+	@echo 'check-sanitize  the C suites under AddressSanitizer and UndefinedBehaviorSanitizer'
+	@echo 'check-valgrind  the C suites under valgrind'
+	@echo 'coverage        the C suites with line coverage, at least 90 %'
+	@echo 'fuzz            each fuzz target for FUZZ_TIME seconds ($(FUZZ_TIME)), with clang'
+	@echo 'lint            clang-tidy and the rules of HACKING.md'
+	@echo 'bench           latency, throughput, sizes, start-up'
+	@echo 'demo            serves a simulated device and shows it in use'
+	@echo 'man             writes man/vdevd-NAME.1 from the option tables'
+	@echo 'install         into PREFIX, below DESTDIR; uninstall takes it away again'
+	@echo 'dist            a tar file of the last commit'
+	@echo 'clean           removes what make has built'
+	@echo
+	@echo 'V=1 shows the commands; BUILD=DIR is another build, made by configure --builddir=DIR.'
+
+-include $(shell test ! -d $(BUILD) || find $(BUILD) -name '*.d')

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * suites.h - the suites of the test program, and how a test says that it cannot run here.
+ *
+ * A file test_X.c in test/unit, test/device or test/protocol defines `Suite *suite_X(void)`; make finds it by its name.
+ */
+#ifndef VDEVD_TEST_UNIT_SUITES_H
+#define VDEVD_TEST_UNIT_SUITES_H
+
+#include <check.h>
+
+struct test_suite {
+	const char *name; /* X of test_X.c */
+	Suite *(*make)(void);
+};
+
+/* Every suite; generated, ends with a NULL name. */
+extern const struct test_suite test_suites[];
+
+/* Ends a test that this machine cannot run; printf-like, the reason.  Only for a test's own function. */
+#define test_skip(...) \
+	do { \
+		test_note_skip(__func__, __VA_ARGS__); \
+		return; \
+	} while (0)
+
+void test_note_skip(const char *test, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+#endif
