@@ -85,7 +85,7 @@ struct vdev_class {
 	 * when kick has returned.
 	 */
 	void (*quiesce)(struct vdev *d, unsigned int q);
-	/* Forgets what the guest could see; host resources stay.  All rings are stopped.  May be NULL. */
+	/* Forgets what the guest could see; host resources stay.  The device holds no chain.  May be NULL. */
 	void (*reset)(struct vdev *d);
 	/* Writes the whole configuration space, config_size bytes; buf comes zeroed.  NULL: all zero. */
 	void (*config)(struct vdev *d, void *buf);

@@ -30,14 +30,10 @@ int vu_backend_serve(struct vu_backend *b, int sock);
 /* Whether a front-end is being served (also while its last requests are being finished). */
 bool vu_backend_busy(const struct vu_backend *b);
 
-/* The feature word offered to front-ends: the device's, the ring's, masked by the operator. */
-uint64_t vu_backend_features(const struct vu_backend *b);
+/* The feature word offered to front-ends of this device: its own, the ring's, bit 30; less what is masked. */
+uint64_t vu_offered_features(const struct vdev *d);
 
 /* The protocol features offered, likewise. */
-uint64_t vu_backend_protocol_features(const struct vu_backend *b);
-
-/* The same two for a device without a back end (--print-capabilities). */
-uint64_t vu_offered_features(const struct vdev *d);
 uint64_t vu_offered_protocol_features(const struct vdev *d);
 
 /*

@@ -137,6 +137,16 @@ void virtq_stopping(struct virtq *vq)
 	vq->stopping = true;
 }
 
+bool virtq_stopping_now(const struct virtq *vq)
+{
+	return vq->started && vq->stopping;
+}
+
+bool virtq_resumes(const struct virtq *vq)
+{
+	return vq->nresume > 0;
+}
+
 uint16_t virtq_stop(struct virtq *vq)
 {
 	if (vq->started && vq->mem)

@@ -75,6 +75,12 @@ void virtq_enable(struct virtq *vq, bool enable);
 void virtq_stopping(struct virtq *vq);
 uint16_t virtq_stop(struct virtq *vq);
 
+/* Whether the ring is between virtq_stopping and virtq_stop. */
+bool virtq_stopping_now(const struct virtq *vq);
+
+/* Whether the present life goes on with chains of the last one. */
+bool virtq_resumes(const struct virtq *vq);
+
 /* Forgets the chains remembered from the last life: the device was reset. */
 void virtq_forget(struct virtq *vq);
 

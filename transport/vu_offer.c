@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * vu_offer.c - what is offered to front-ends: the device's features, the ring's, the protocol's, less what the
+ * operator masked.  VIRTIO 1.4, section 2.2; QEMU docs/interop/vhost-user.rst, "Protocol features".
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "transport/vhost_user.h"
+#include "transport/virtq.h"
+#include "transport/vu_msg.h"
+
+#define RING_FEATURES                                                                                                  \
+	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_INDIRECT_DESC) | BIT(VIRTIO_F_EVENT_IDX) |                             \
+	 BIT(VHOST_USER_F_PROTOCOL_FEATURES))
+
+#define PROTOCOL_FEATURES                                                                                              \
+	(BIT(VU_PF_MQ) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_RESET_DEVICE) |                      \
+	 BIT(VU_PF_INBAND_NOTIFICATIONS) | BIT(VU_PF_CONFIGURE_MEM_SLOTS) | BIT(VU_PF_STATUS))
+
+uint64_t vu_offered_features(const struct vdev *d)
+{
+	return (d->class->features | RING_FEATURES) & d->feature_mask;
+}
+
+uint64_t vu_offered_protocol_features(const struct vdev *d)
+{
+	uint64_t features = PROTOCOL_FEATURES;
+
+	/* Some front-ends take the bit for a promise that there is something to read. */
+	if (d->class->config_size)
+		features |= BIT(VU_PF_CONFIG);
+	features &= d->protocol_mask;
+	/* In-band notifications cannot be had without these two. */
+	if (!(features & BIT(VU_PF_BACKEND_REQ)) || !(features & BIT(VU_PF_REPLY_ACK)))
+		features &= ~BIT(VU_PF_INBAND_NOTIFICATIONS);
+	return features;
+}
+
+/* The word and bit a name stands for.  Returns false for an unknown name. */
+static bool find_feature(struct vdev *d, const char *name, uint64_t **mask, unsigned int *bit)
+{
+	int n = vdev_feature_bit(d->class, name);
+
+	*mask = &d->feature_mask;
+	if (n < 0)
+		n = vu_feature_bit(name);
+	if (n < 0) {
+		*mask = &d->protocol_mask;
+		n = vu_protocol_feature_bit(name);
+	}
+	*bit = (unsigned int)n;
+	return n >= 0;
+}
+
+int vu_apply_feature_masks(struct vdev *d, const char *masks, char *why, size_t why_size)
+{
+	while (*masks) {
+		size_t len = strcspn(masks, ",");
+		char name[64];
+		uint64_t *mask;
+		unsigned int bit;
+
+		if ((*masks != '+' && *masks != '-') || len < 2 || len > sizeof(name)) {
+			snprintf(why, why_size, "a list of +NAME and -NAME, separated by commas, is wanted");
+			return -EINVAL;
+		}
+		memcpy(name, masks + 1, len - 1);
+		name[len - 1] = '\0';
+		if (!find_feature(d, name, &mask, &bit)) {
+			snprintf(why, why_size, "no feature is called '%s'; --print-capabilities lists them", name);
+			return -EINVAL;
+		}
+		*mask = *masks == '+' ? *mask | BIT(bit) : *mask & ~BIT(bit);
+		masks += len;
+		masks += *masks == ',';
+	}
+	return 0;
+}

@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * vu_request.c - the front-end's messages: what each must look like, and what it does.
+ * QEMU docs/interop/vhost-user.rst, "Front-end message types".
+ *
+ * A handler returns 0, LATER when it has seen to the answer itself, or -errno: then the message is refused, by a
+ * non-zero acknowledgement where the front-end asked for one, or else by the end of the connection: a
+ * front-end that believes that it was understood would do harm.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "transport/split_layout.h"
+#include "transport/vu_session.h"
+
+#define LATER 1
+
+#define VIRTIO_STATUS_DEVICE_NEEDS_RESET 0x40u /* VIRTIO 1.4, section 2.1 */
+
+#define NO_PROTOCOL_FEATURE (-1)
+
+struct request {
+	int (*handle)(struct vu_backend *b, struct vu_msg *m);
+	uint32_t min, max;    /* bytes of payload */
+	unsigned int max_fds;
+	int protocol_feature; /* must be offered; the message is unknown otherwise */
+	enum answer {
+		ACKED,       /* where the front-end asks for it */
+		ACKED_OR_NOT, /* the guest can cause it: a refusal nobody asked for is only logged */
+		ANSWERED,    /* in b->reply */
+	} answer;
+};
+
+static void reply_u64(struct vu_backend *b, uint64_t v)
+{
+	b->reply.p.u64 = v;
+	b->reply.h.size = sizeof(v);
+}
+
+/* The present message is done. */
+static void done(struct vu_backend *b)
+{
+	vu_reader_next(&b->reader);
+	if (b->sock >= 0)
+		ev_io_start(b->d->loop, &b->sock_io);
+}
+
+static bool wants_ack(const struct vu_backend *b)
+{
+	return (b->reader.msg.h.flags & VU_FLAG_NEED_REPLY) && vu_has(b, VU_PF_REPLY_ACK);
+}
+
+/* Acknowledges the present message, where that is wanted: 0 or an error. */
+static void ack(struct vu_backend *b, int err)
+{
+	if (!wants_ack(b))
+		return;
+	reply_u64(b, (uint64_t)-err);
+	vu_reply(b);
+}
+
+/* Takes the descriptor that came with the message. */
+static int take_fd(struct vu_msg *m, unsigned int i)
+{
+	int fd = m->fds[i];
+
+	m->fds[i] = -1;
+	return fd;
+}
+
+static struct vu_queue *queue_at(struct vu_backend *b, uint64_t index)
+{
+	return index < b->nqueues ? &b->queues[index] : NULL;
+}
+
+static int get_features(struct vu_backend *b, struct vu_msg *m)
+{
+	(void)m;
+	reply_u64(b, vu_offered_features(b->d));
+	return 0;
+}
+
+static int set_features(struct vu_backend *b, struct vu_msg *m)
+{
+	/* NOTIFY_ON_EMPTY means nothing to rings of version 1; guests that come from other back ends may have it. */
+	uint64_t allowed = vu_offered_features(b->d) | BIT(VIRTIO_F_NOTIFY_ON_EMPTY);
+
+	if (m->p.u64 & ~allowed)
+		return -EINVAL;
+	if (vu_any_started(b) && m->p.u64 != b->features)
+		return -EBUSY;
+	b->features = m->p.u64;
+	vdev_features_set(b->d, b->features);
+	return 0;
+}
+
+static int get_protocol_features(struct vu_backend *b, struct vu_msg *m)
+{
+	(void)m;
+	reply_u64(b, vu_offered_protocol_features(b->d));
+	return 0;
+}
+
+static int set_protocol_features(struct vu_backend *b, struct vu_msg *m)
+{
+	const uint64_t inband_needs = BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_REPLY_ACK);
+
+	if (m->p.u64 & ~vu_offered_protocol_features(b->d))
+		return -EINVAL;
+	if ((m->p.u64 & BIT(VU_PF_INBAND_NOTIFICATIONS)) && (m->p.u64 & inband_needs) != inband_needs) {
+		vu_close(b, "in-band notifications need a back channel and acknowledgements");
+		return LATER;
+	}
+	b->protocol_features = m->p.u64;
+	return 0;
+}
+
+static int set_owner(struct vu_backend *b, struct vu_msg *m)
+{
+	(void)b;
+	(void)m;
+	return 0;
+}
+
+/* Deprecated; "used to be sent to request disabling all rings". */
+static int reset_owner(struct vu_backend *b, struct vu_msg *m)
+{
+	(void)m;
+	for (unsigned int i = 0; i < b->nqueues; i++)
+		vu_queue_enable(&b->queues[i], false);
+	return 0;
+}
+
+static int get_queue_num(struct vu_backend *b, struct vu_msg *m)
+{
+	(void)m;
+	reply_u64(b, b->nqueues);
+	return 0;
+}
+
+static struct gmem_desc region_desc(const struct vu_region *r, int fd)
+{
+	return (struct gmem_desc){
+		.guest_addr = r->guest_addr,
+		.size = r->size,
+		.user_addr = r->user_addr,
+		.offset = r->offset,
+		.fd = fd,
+	};
+}
+
+static int add_region(struct vu_backend *b, struct gmem *mem, const struct vu_region *r, int fd)
+{
+	struct gmem_desc desc = region_desc(r, fd);
+	int err = gmem_add(mem, &desc);
+
+	if (err)
+		log_guest(&b->d->log, "region of 0x%llx bytes at guest address 0x%llx refused: %s",
+			  (unsigned long long)r->size, (unsigned long long)r->guest_addr, strerror(-err));
+	return err;
+}
+
+/* Rings that run find their parts in the present memory; one that does not is broken from now on. */
+static void remap_rings(struct vu_backend *b)
+{
+	for (unsigned int i = 0; i < b->nqueues; i++) {
+		if (virtq_started(b->queues[i].vq))
+			virtq_remap(b->queues[i].vq, b->mem);
+	}
+}
+
+static int set_mem_table(struct vu_backend *b, struct vu_msg *m)
+{
+	const struct vu_mem_table *t = &m->p.table;
+	struct gmem *mem, *old = b->mem;
+
+	if (t->nregions > VU_MAX_REGIONS || t->nregions != m->nfds ||
+	    m->h.size < offsetof(struct vu_mem_table, regions) + t->nregions * sizeof(struct vu_region))
+		return -EINVAL;
+	int err = gmem_new(b->mem_backend, &mem);
+
+	for (uint32_t i = 0; !err && i < t->nregions; i++)
+		err = add_region(b, mem, &t->regions[i], m->fds[i]);
+	if (err) {
+		gmem_free(mem);
+		return err;
+	}
+	b->mem = mem;
+	remap_rings(b);
+	gmem_free(old); /* what chains in flight have pinned stays until they are pushed */
+	return 0;
+}
+
+static int get_max_mem_slots(struct vu_backend *b, struct vu_msg *m)
+{
+	(void)m;
+	reply_u64(b, GMEM_MAX_REGIONS);
+	return 0;
+}
+
+static int add_mem_reg(struct vu_backend *b, struct vu_msg *m)
+{
+	if (m->nfds != 1)
+		return -EINVAL;
+	return add_region(b, b->mem, &m->p.reg.region, m->fds[0]);
+}
+
+/* A descriptor may come along; it is closed unused, as the standard wants. */
+static int rem_mem_reg(struct vu_backend *b, struct vu_msg *m)
+{
+	struct gmem_desc desc = region_desc(&m->p.reg.region, -1);
+	int err = gmem_remove(b->mem, &desc);
+
+	if (!err)
+		remap_rings(b);
+	return err;
+}
+
+static int set_vring_num(struct vu_backend *b, struct vu_msg *m)
+{
+	struct vu_queue *q = queue_at(b, m->p.state.index);
+	uint32_t num = m->p.state.num;
+
+	if (!q || !num || (num & (num - 1)) || num > b->d->class->queues[q->index].max)
+		return -EINVAL;
+	if (virtq_started(q->vq))
+		return num == q->num ? 0 : -EBUSY;
+	q->num = num;
+	return 0;
+}
+
+static int set_vring_addr(struct vu_backend *b, struct vu_msg *m)
+{
+	struct vu_queue *q = queue_at(b, m->p.addr.index);
+	struct virtq_addrs addrs = {
+		.space = GMEM_USER,
+		.desc = m->p.addr.desc,
+		.avail = m->p.addr.avail,
+		.used = m->p.addr.used,
+	};
+
+	if (!q || addrs.desc % VIRTQ_DESC_ALIGN || addrs.avail % VIRTQ_AVAIL_ALIGN || addrs.used % VIRTQ_USED_ALIGN)
+		return -EINVAL;
+	if (virtq_started(q->vq) &&
+	    (addrs.desc != q->addrs.desc || addrs.avail != q->addrs.avail || addrs.used != q->addrs.used))
+		return -EBUSY;
+	q->addrs = addrs;
+	q->addrs_set = true;
+	return 0;
+}
+
+static int set_vring_base(struct vu_backend *b, struct vu_msg *m)
+{
+	struct vu_queue *q = queue_at(b, m->p.state.index);
+
+	if (!q || m->p.state.num > UINT16_MAX)
+		return -EINVAL;
+	if (virtq_started(q->vq))
+		return -EBUSY;
+	q->base = (uint16_t)m->p.state.num;
+	return 0;
+}
+
+static void base_stopped(struct vu_backend *b)
+{
+	struct vu_queue *q = queue_at(b, b->reader.msg.p.state.index);
+
+	b->reply.p.state = (struct vu_vring_state){.index = q->index, .num = q->base};
+	b->reply.h.size = sizeof(b->reply.p.state);
+	vu_reply(b);
+	done(b);
+}
+
+static int get_vring_base(struct vu_backend *b, struct vu_msg *m)
+{
+	struct vu_queue *q = queue_at(b, m->p.state.index);
+
+	if (!q)
+		return -EINVAL;
+	vu_stop_queues(b, q->index, 1, base_stopped);
+	return LATER;
+}
+
+/* The u64 of SET_VRING_KICK, CALL, ERR.  Returns the queue and *fd (-1: none), or NULL where they contradict. */
+static struct vu_queue *vring_fd(struct vu_backend *b, struct vu_msg *m, int *fd)
+{
+	bool none = m->p.u64 & VU_VRING_NOFD;
+
+	if ((m->p.u64 & ~(uint64_t)(VU_VRING_INDEX_MASK | VU_VRING_NOFD)) || m->nfds != (none ? 0 : 1))
+		return NULL;
+	struct vu_queue *q = queue_at(b, m->p.u64 & VU_VRING_INDEX_MASK);
+
+	*fd = -1;
+	if (!q || none)
+		return q;
+	*fd = take_fd(m, 0);
+	if (fd_prepare(*fd) == 0)
+		return q;
+	m->fds[0] = *fd; /* closed with the message */
+	return NULL;
+}
+
+static int set_vring_kick(struct vu_backend *b, struct vu_msg *m)
+{
+	int fd;
+	struct vu_queue *q = vring_fd(b, m, &fd);
+
+	if (!q)
+		return -EINVAL;
+	vu_queue_set_kick(q, fd);
+	return virtq_started(q->vq) ? 0 : vu_queue_start(q);
+}
+
+static int set_vring_call(struct vu_backend *b, struct vu_msg *m)
+{
+	int fd;
+	struct vu_queue *q = vring_fd(b, m, &fd);
+
+	if (!q)
+		return -EINVAL;
+	vu_queue_set_call(q, fd);
+	return 0;
+}
+
+static int set_vring_err(struct vu_backend *b, struct vu_msg *m)
+{
+	int fd;
+	struct vu_queue *q = vring_fd(b, m, &fd);
+
+	if (!q)
+		return -EINVAL;
+	vu_queue_set_err(q, fd);
+	return 0;
+}
+
+static int set_vring_enable(struct vu_backend *b, struct vu_msg *m)
+{
+	struct vu_queue *q = queue_at(b, m->p.state.index);
+
+	if (!q || m->p.state.num > 1)
+		return -EINVAL;
+	vu_queue_enable(q, m->p.state.num);
+	return 0;
+}
+
+/* In-band kick: also starts the ring, "Starting and stopping rings". */
+static int vring_kick(struct vu_backend *b, struct vu_msg *m)
+{
+	struct vu_queue *q = queue_at(b, m->p.state.index);
+
+	if (!q || !vu_has(b, VU_PF_INBAND_NOTIFICATIONS))
+		return -EINVAL;
+	if (!virtq_started(q->vq)) {
+		int err = vu_queue_start(q);
+
+		if (err)
+			return err;
+	}
+	vu_queue_turn(q);
+	return 0;
+}
+
+static int set_backend_req_fd(struct vu_backend *b, struct vu_msg *m)
+{
+	if (m->nfds != 1)
+		return -EINVAL;
+	int err = fd_prepare(m->fds[0]);
+
+	if (!err)
+		vu_channel_set(b, take_fd(m, 0));
+	return err;
+}
+
+/* Bytes of configuration space the message brings. */
+static size_t config_bytes(const struct vu_msg *m)
+{
+	return m->h.size - VU_CONFIG_HEAD;
+}
+
+/*
+ * The request may come with as many bytes as it asks for, or with none.
+ * "back-end uses zero length of payload to indicate an error"
+ */
+static int get_config(struct vu_backend *b, struct vu_msg *m)
+{
+	struct vu_config *c = &b->reply.p.config;
+
+	*c = (struct vu_config){.offset = m->p.config.offset, .flags = m->p.config.flags};
+	if (m->p.config.size <= VU_MAX_CONFIG_SIZE && (!config_bytes(m) || config_bytes(m) == m->p.config.size)) {
+		c->size = m->p.config.size;
+		vdev_config_read(b->d, c->offset, c->data, c->size);
+	}
+	b->reply.h.size = (uint32_t)VU_CONFIG_HEAD + c->size;
+	return 0;
+}
+
+static int set_config(struct vu_backend *b, struct vu_msg *m)
+{
+	const struct vu_config *c = &m->p.config;
+
+	if (config_bytes(m) != c->size)
+		return -EINVAL;
+	return vdev_config_write(b->d, c->offset, c->data, c->size);
+}
+
+static void reset_stopped(struct vu_backend *b)
+{
+	for (unsigned int i = 0; i < b->nqueues; i++) {
+		vu_queue_enable(&b->queues[i], false);
+		virtq_forget(b->queues[i].vq);
+		b->queues[i].base = 0;
+	}
+	b->status = 0;
+	vu_device_reset(b);
+	ack(b, 0);
+	done(b);
+}
+
+static int reset_device(struct vu_backend *b, struct vu_msg *m)
+{
+	(void)m;
+	vu_stop_queues(b, 0, b->nqueues, reset_stopped);
+	return LATER;
+}
+
+static void status_stopped(struct vu_backend *b)
+{
+	b->status = 0;
+	b->reset_pending = true;
+	ack(b, 0);
+	done(b);
+}
+
+static int set_status(struct vu_backend *b, struct vu_msg *m)
+{
+	if (m->p.u64 > UINT8_MAX)
+		return -EINVAL;
+	if (m->p.u64 == 0) {
+		vu_stop_queues(b, 0, b->nqueues, status_stopped);
+		return LATER;
+	}
+	b->status = (uint8_t)m->p.u64;
+	return 0;
+}
+
+static int get_status(struct vu_backend *b, struct vu_msg *m)
+{
+	uint64_t status = b->status;
+
+	(void)m;
+	for (unsigned int i = 0; i < b->nqueues; i++) {
+		if (virtq_started(b->queues[i].vq) && virtq_broken(b->queues[i].vq))
+			status |= VIRTIO_STATUS_DEVICE_NEEDS_RESET;
+	}
+	reply_u64(b, status);
+	return 0;
+}
+
+#define U64     sizeof(uint64_t), sizeof(uint64_t)
+#define STATE   sizeof(struct vu_vring_state), sizeof(struct vu_vring_state)
+#define ANYTIME NO_PROTOCOL_FEATURE
+
+/* Some front-ends send a u64 with requests that have no payload: it is stepped over. */
+#define NOTHING_OR_U64 0, sizeof(uint64_t)
+
+static const struct request requests[VU_REQUEST_MAX] = {
+	[VU_GET_FEATURES] = {get_features, NOTHING_OR_U64, 0, ANYTIME, ANSWERED},
+	[VU_SET_FEATURES] = {set_features, U64, 0, ANYTIME, ACKED},
+	[VU_SET_OWNER] = {set_owner, NOTHING_OR_U64, 0, ANYTIME, ACKED},
+	[VU_RESET_OWNER] = {reset_owner, NOTHING_OR_U64, 0, ANYTIME, ACKED},
+	[VU_SET_MEM_TABLE] = {set_mem_table, offsetof(struct vu_mem_table, regions), sizeof(struct vu_mem_table),
+			      VU_MAX_REGIONS, ANYTIME, ACKED},
+	[VU_SET_VRING_NUM] = {set_vring_num, STATE, 0, ANYTIME, ACKED},
+	[VU_SET_VRING_ADDR] = {set_vring_addr, sizeof(struct vu_vring_addr), sizeof(struct vu_vring_addr), 0, ANYTIME,
+			       ACKED},
+	[VU_SET_VRING_BASE] = {set_vring_base, STATE, 0, ANYTIME, ACKED},
+	[VU_GET_VRING_BASE] = {get_vring_base, STATE, 0, ANYTIME, ANSWERED},
+	[VU_SET_VRING_KICK] = {set_vring_kick, U64, 1, ANYTIME, ACKED},
+	[VU_SET_VRING_CALL] = {set_vring_call, U64, 1, ANYTIME, ACKED},
+	[VU_SET_VRING_ERR] = {set_vring_err, U64, 1, ANYTIME, ACKED},
+	[VU_GET_PROTOCOL_FEATURES] = {get_protocol_features, NOTHING_OR_U64, 0, ANYTIME, ANSWERED},
+	[VU_SET_PROTOCOL_FEATURES] = {set_protocol_features, U64, 0, ANYTIME, ACKED},
+	[VU_GET_QUEUE_NUM] = {get_queue_num, NOTHING_OR_U64, 0, VU_PF_MQ, ANSWERED},
+	[VU_SET_VRING_ENABLE] = {set_vring_enable, STATE, 0, ANYTIME, ACKED},
+	[VU_SET_BACKEND_REQ_FD] = {set_backend_req_fd, NOTHING_OR_U64, 1, VU_PF_BACKEND_REQ, ACKED},
+	[VU_GET_CONFIG] = {get_config, VU_CONFIG_HEAD, sizeof(struct vu_config), 0, VU_PF_CONFIG, ANSWERED},
+	[VU_SET_CONFIG] = {set_config, VU_CONFIG_HEAD, sizeof(struct vu_config), 0, VU_PF_CONFIG, ACKED_OR_NOT},
+	[VU_RESET_DEVICE] = {reset_device, NOTHING_OR_U64, 0, VU_PF_RESET_DEVICE, ACKED},
+	[VU_VRING_KICK] = {vring_kick, STATE, 0, VU_PF_INBAND_NOTIFICATIONS, ACKED},
+	[VU_GET_MAX_MEM_SLOTS] = {get_max_mem_slots, NOTHING_OR_U64, 0, VU_PF_CONFIGURE_MEM_SLOTS, ANSWERED},
+	[VU_ADD_MEM_REG] = {add_mem_reg, sizeof(struct vu_mem_reg), sizeof(struct vu_mem_reg), 1,
+			    VU_PF_CONFIGURE_MEM_SLOTS, ACKED},
+	[VU_REM_MEM_REG] = {rem_mem_reg, sizeof(struct vu_mem_reg), sizeof(struct vu_mem_reg), 1,
+			    VU_PF_CONFIGURE_MEM_SLOTS, ACKED},
+	[VU_SET_STATUS] = {set_status, U64, 0, VU_PF_STATUS, ACKED},
+	[VU_GET_STATUS] = {get_status, NOTHING_OR_U64, 0, VU_PF_STATUS, ANSWERED},
+};
+
+/* The row of a request, or NULL for one that is unknown here. */
+static const struct request *find(const struct vu_backend *b, uint32_t request)
+{
+	if (request >= ARRAY_SIZE(requests) || !requests[request].handle)
+		return NULL;
+	const struct request *r = &requests[request];
+
+	if (r->protocol_feature >= 0 && !(vu_offered_protocol_features(b->d) & BIT(r->protocol_feature)))
+		return NULL;
+	return r;
+}
+
+static void refuse(struct vu_backend *b, const struct request *r, int err)
+{
+	const struct vu_msg *m = &b->reader.msg;
+
+	log_guest(&b->d->log, "%s (%u, %u bytes, %u descriptors) refused: %s", vu_request_name(m->h.request),
+		  m->h.request, m->h.size, m->nfds, strerror(-err));
+	if (!r || r->answer == ACKED_OR_NOT || (r->answer == ACKED && wants_ack(b)))
+		ack(b, err);
+	else
+		vu_close(b, "a message could not be refused otherwise");
+}
+
+void vu_handle(struct vu_backend *b)
+{
+	struct vu_msg *m = &b->reader.msg;
+	const struct request *r = find(b, m->h.request);
+	int ret = -EOPNOTSUPP;
+
+	if (r) {
+		ret = -EINVAL;
+		if (!b->reader.truncated && m->h.size >= r->min && m->h.size <= r->max && m->nfds <= r->max_fds)
+			ret = r->handle(b, m);
+	}
+	if (ret == LATER) {
+		if (b->stopped)
+			ev_io_stop(b->d->loop, &b->sock_io); /* until done */
+		return;
+	}
+	if (ret < 0)
+		refuse(b, r, ret);
+	else if (r->answer == ANSWERED)
+		vu_reply(b);
+	else
+		ack(b, 0);
+	done(b);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * vu_session.h - the inside of the vhost-user back end: what vhost_user.c (connection), vu_request.c (messages),
+ * vu_queue.c (rings) and vu_channel.c (back channel) share.
+ *
+ * Theory of operation.  All runs on the loop of the device.  A connection is read message by message; a message is
+ * checked against its row in the table of requests (vu_request.c) before its handler sees it, and no other is
+ * read before it is answered.  Rings live between SET_VRING_KICK and GET_VRING_BASE.
+ *
+ * Stopping a ring may have to wait for a host operation on one of its chains.  So whatever stops rings
+ * (GET_VRING_BASE, RESET_DEVICE, the end of the connection) is in two parts: it calls vu_stop_queues with a continuation, and that runs
+ * at once, or, when chains are still out, in a later turn of the loop after the last came back.  Meanwhile no message is read.
+ * Nothing touches guest memory after the continuation began.
+ *
+ * What SET_STATUS 0 means.  Front-ends send it when the driver resets the device, and QEMU also when the machine is
+ * only paused, right after GET_VRING_BASE.  The two differ in what comes next: a driver that begins anew starts its rings at 0, a
+ * machine that goes on starts one at its base.  So the device's state is forgotten not at once but when the rings have
+ * started again and all of them at 0, and at the end of the connection in any case.
+ */
+#ifndef VDEVD_TRANSPORT_VU_SESSION_H
+#define VDEVD_TRANSPORT_VU_SESSION_H
+
+#include <ev.h>
+
+#include "core/loop.h"
+#include "transport/vhost_user.h"
+#include "transport/virtq.h"
+#include "transport/vu_msg.h"
+
+/* A ring of the device as the front-end set it up. */
+struct vu_queue {
+	struct vu_backend *b;
+	struct virtq *vq;
+	unsigned int index;
+	uint32_t num;                /* SET_VRING_NUM; 0: not yet */
+	bool addrs_set;
+	struct virtq_addrs addrs;
+	uint16_t base;               /* SET_VRING_BASE, or where the ring stopped */
+	bool enabled;                /* SET_VRING_ENABLE */
+	int kick_fd, call_fd, err_fd;
+	struct ev_io kick_io;
+	struct ev_timer poll;        /* where there is neither a kick_fd nor a kick message */
+	struct loop_again again;     /* another turn for the device */
+	bool call_pending, err_pending; /* to be told on the back channel */
+};
+
+struct vu_backend {
+	struct vdev *d;
+	struct vdev_transport_ops ops; /* what the device has of us */
+	const struct gmem_backend *mem_backend;
+	void (*closed)(void *arg);
+	void *arg;
+
+	int sock;                    /* -1: no connection */
+	struct ev_io sock_io;
+	struct vu_reader reader;
+	struct vu_msg reply;
+	size_t reply_done;
+	bool replying;               /* the socket was full: nothing is read before the reply is out */
+
+	void (*stopped)(struct vu_backend *b); /* continuation of vu_stop_queues; NULL: none is waiting */
+	struct loop_again drained;
+	bool closing;
+
+	struct gmem *mem;
+	uint64_t features;           /* SET_FEATURES, bit 30 included */
+	uint64_t protocol_features;  /* SET_PROTOCOL_FEATURES */
+	uint8_t status;              /* SET_STATUS */
+	bool reset_pending;          /* SET_STATUS 0 came: see above */
+
+	int channel;                 /* SET_BACKEND_REQ_FD; -1: none */
+	struct ev_io channel_read, channel_write;
+	struct vu_msg channel_msg;   /* under way when channel_busy */
+	size_t channel_done;
+	bool channel_busy;
+	bool config_pending;         /* a CONFIG_CHANGE_MSG to be sent */
+
+	struct ev_prepare flush;     /* notifies drivers at the end of each turn of the loop */
+	struct virtq **vqs;          /* the device's view of queues */
+	struct vu_queue *queues;
+	unsigned int nqueues;
+};
+
+/* vhost_user.c */
+
+/* Ends the connection; why completes a log line, NULL for a hang-up that needs none. */
+void vu_close(struct vu_backend *b, const char *why);
+/* Sends b->reply (its payload is filled in) as the answer to the present message. */
+void vu_reply(struct vu_backend *b);
+
+/* vu_request.c */
+
+/* Checks the message in b->reader, runs its handler and answers it. */
+void vu_handle(struct vu_backend *b);
+
+/* vu_queue.c */
+
+int vu_queues_new(struct vu_backend *b);
+void vu_queues_free(struct vu_backend *b);
+/* Starts the ring at its base.  Returns 0, -EINVAL where size or addresses are missing, or as virtq_start. */
+int vu_queue_start(struct vu_queue *q);
+/* Stops the rings from first on, n of them, then calls stopped(b): at once, or when their last chain came back. */
+void vu_stop_queues(struct vu_backend *b, unsigned int first, unsigned int n, void (*stopped)(struct vu_backend *b));
+/* Forgets what the front-end said of a stopped ring, and closes its descriptors. */
+void vu_queue_clear(struct vu_queue *q);
+/* Replaces a descriptor (the queue's from now on; -1: none) and its watcher. */
+void vu_queue_set_kick(struct vu_queue *q, int fd);
+void vu_queue_set_call(struct vu_queue *q, int fd);
+void vu_queue_set_err(struct vu_queue *q, int fd);
+/* The device gets a turn once the others had theirs. */
+void vu_queue_again(struct vu_queue *q);
+/* A turn for the device now. */
+void vu_queue_turn(struct vu_queue *q);
+void vu_queue_enable(struct vu_queue *q, bool enable);
+bool vu_any_started(const struct vu_backend *b);
+/* The driver has begun anew: forgets the guest-visible state of device and rings. */
+void vu_device_reset(struct vu_backend *b);
+
+/* vu_channel.c */
+
+/* The back channel's socket from now on; -1: none. */
+void vu_channel_set(struct vu_backend *b, int fd);
+/* Sends what is pending, as far as the socket takes it. */
+void vu_channel_push(struct vu_backend *b);
+/* Watcher callbacks of the channel. */
+void vu_channel_readable(struct ev_loop *loop, struct ev_io *w, int revents);
+void vu_channel_writable(struct ev_loop *loop, struct ev_io *w, int revents);
+
+static inline bool vu_has(const struct vu_backend *b, enum vu_protocol_feature bit)
+{
+	return b->protocol_features & BIT(bit);
+}
+
+#endif
