@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * frontend_impl.h - what frontend.c and frontend_queue.c share; nobody else includes it.
+ */
+#ifndef VDEVD_TRANSPORT_FRONTEND_IMPL_H
+#define VDEVD_TRANSPORT_FRONTEND_IMPL_H
+
+#include "transport/frontend.h"
+
+/* Both ends of a notification: an eventfd twice, or the two ends of a pipe; -1: there is none. */
+struct fe_notify {
+	int ours, theirs;
+};
+
+struct frontend_request {
+	struct frontend_request *next;
+	struct frontend_buf readable, writable, table;
+	uint32_t used;
+	bool done;
+	bool poll;
+	bool abandoned; /* nobody waits for it any more */
+};
+
+struct fe_queue {
+	struct frontend_queue_opts opts;
+	struct frontend_buf desc, driver, device;
+	struct driver_ring *ring;
+	struct fe_notify kick, call, err;
+	unsigned int calls, errs; /* in-band notifications that came and were not taken */
+	struct frontend_request *requests;
+};
+
+struct frontend {
+	int sock;
+	struct vu_reader reader;
+	unsigned int timeout_ms;
+	void (*pump)(void *arg);
+	void *pump_arg;
+	unsigned int fruitless; /* pumps in a row after which nothing had come */
+	bool acks;
+	uint64_t features, protocol;
+	struct frontend_mem *mem;
+	int back; /* our end of the back channel, or -1 */
+	struct vu_reader back_reader;
+	unsigned int config_changes, back_errors;
+	struct fe_queue *queues[FRONTEND_MAX_QUEUES];
+	char why[200];
+};
+
+/* Notes what happened and returns err. */
+int fe_fail(struct frontend *fe, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* The moment, in ms of CLOCK_MONOTONIC, this many ms from now. */
+uint64_t fe_deadline(unsigned int ms);
+
+/*
+ * One turn of waiting for events (POLLIN, POLLOUT) on fd, which may be -1, until the deadline: answers the back channel, lets
+ * the pump run.  Returns 1 when fd is ready (also: closed), 0 when something else may have changed, -ETIMEDOUT, or -EPIPE
+ * when the connection ended.
+ */
+int fe_turn(struct frontend *fe, int fd, short events, uint64_t deadline);
+
+#endif
