@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <string.h>
 
 #if VDEVD_HAVE_MODULES
 
@@ -15,7 +16,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -130,7 +130,7 @@ int module_load(const char *dir, const char *name, const struct vdev_class **cla
 	(void)dir;
 	(void)name;
 	(void)class;
-	return -ENOSYS;
+	return -ENOENT;
 }
 
 int module_each(const char *dir, int (*fn)(void *arg, const char *name), void *arg)
@@ -142,3 +142,14 @@ int module_each(const char *dir, int (*fn)(void *arg, const char *name), void *a
 }
 
 #endif
+
+int class_find(const char *dir, const char *name, const struct vdev_class **class)
+{
+	for (const struct vdev_class *const *c = vdev_classes; *c; c++) {
+		if (strcmp((*c)->name, name) == 0) {
+			*class = *c;
+			return 0;
+		}
+	}
+	return module_load(dir, name, class);
+}

@@ -20,11 +20,17 @@ extern const struct vdev_module vdev_module;
 
 /*
  * Loads dir/name.so, for the life of the process.
- * Returns 0 and *class; -ENOENT, without a word: there is no such module, or name cannot be one's; -ENOSYS, likewise:
+ * Returns 0 and *class; -ENOENT, without a word: there is no such module, or name cannot be one's, or this vdevd was
  * built without modules; -EPERM: file or folder could have been written by others; -ENOEXEC: it is no module
  * or its contract is another.  The last two log what would be right.
  */
 int module_load(const char *dir, const char *name, const struct vdev_class **class);
+
+/*
+ * The device of this name: built in (vdev_classes) or else a module in the folder dir.
+ * Returns 0 and *class; -ENOENT, without a word: there is none; or as module_load.
+ */
+int class_find(const char *dir, const char *name, const struct vdev_class **class);
 
 /*
  * Calls fn for each module in the folder, in the order of their names, without loading them; ends early when fn

@@ -304,7 +304,10 @@ static const char *find_near(const struct parse *p, const char *word)
 		for (const struct opt *o = g->opts; o->name; o++) {
 			unsigned int distance = opt_distance(word, o->name);
 
-			if (distance < least) {
+			/* An unfinished name is as near as can be. */
+			if (strlen(word) > 2 && strncmp(o->name, word, strlen(word)) == 0)
+				distance = 1;
+			if (o->help && distance < least) {
 				least = distance;
 				best = o->name;
 			}

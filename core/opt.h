@@ -31,7 +31,7 @@ struct opt {
 	/* The default as the user would type it; NULL: none (0, NULL, false, -1).  OPT_CALL's is only shown. */
 	const char *def;
 	uint64_t min, max; /* of OPT_UINT and OPT_BYTES; max 0 means UINT64_MAX */
-	const char *help;  /* one line of --help, at most 50 characters */
+	const char *help;  /* one line of --help, at most 50 characters; NULL: parsed, but shown nowhere */
 	const char *man;   /* the paragraph of the man page; NULL: the help line serves */
 	const char *alias; /* more long names, separated by commas, always accepted */
 	const char *compat; /* spellings of the daemon this replaces, "f,rng-source": one letter is short */
@@ -71,7 +71,16 @@ const struct opt *opt_find(const struct opt_group *groups, const char *name);
 /* Writes the options as --help shows them: at most 80 columns. */
 void opt_print_help(FILE *out, const struct opt_group *groups);
 
-/* Writes the options as a list in mdoc(7), for the man page. */
+/* Writes a line as it is, for a literal display: what is copied from the page can be pasted into a shell. */
+void man_print_literal(FILE *out, const char *line);
+
+/*
+ * Writes the head of an option's item in an mdoc(7) list: its own names (own), then those of the spellings (separated by
+ * commas, NULL for none) that are not its own.  Returns whether there was any.
+ */
+bool man_print_item(FILE *out, const struct opt *o, const char *spellings, bool own);
+
+/* Writes the options as lists in mdoc(7), one below a heading for each group, for the man page. */
 void opt_print_man(FILE *out, const struct opt_group *groups);
 
 /*

@@ -56,8 +56,10 @@ void opt_print_help(FILE *out, const struct opt_group *groups)
 {
 	for (const struct opt_group *g = groups; g->opts; g++) {
 		fprintf(out, "\n%s:\n", g->title);
-		for (const struct opt *o = g->opts; o->name; o++)
-			print_help_line(out, o);
+		for (const struct opt *o = g->opts; o->name; o++) {
+			if (o->help)
+				print_help_line(out, o);
+		}
 	}
 }
 
@@ -109,15 +111,68 @@ void man_print_text(FILE *out, const char *text)
 	fputc('\n', out);
 }
 
+void man_print_literal(FILE *out, const char *line)
+{
+	if (*line == '.' || *line == '\'')
+		fputs("\\&", out);
+	for (; *line; line++) {
+		if (*line == '\\')
+			fputs("\\e", out);
+		else if (*line == '-')
+			fputs("\\-", out);
+		else
+			fputc(*line, out);
+	}
+	fputc('\n', out);
+}
+
+/* Writes one more spelling of an option in an item's head. */
+static void print_man_name(FILE *out, const char *sep, const char *name, size_t len, const char *arg)
+{
+	bool is_short = len == 1;
+
+	fprintf(out, "%sFl %s%.*s", sep, is_short ? "" : "Fl ", (int)len, name);
+	if (arg)
+		fprintf(out, "%s%s", is_short ? " Ar " : " Ns = Ns Ar ", arg);
+}
+
+bool man_print_item(FILE *out, const struct opt *o, const char *spellings, bool own)
+{
+	const char *sep = ".It ";
+
+	if (own && o->letter) {
+		print_man_name(out, sep, &o->letter, 1, o->arg);
+		sep = " , ";
+	}
+	if (own) {
+		print_man_name(out, sep, o->name, strlen(o->name), o->arg);
+		sep = " , ";
+	}
+	while (spellings && *spellings) {
+		size_t n = strcspn(spellings, ",");
+		bool known =
+			n == 1 ? *spellings == o->letter : strlen(o->name) == n && strncmp(o->name, spellings, n) == 0;
+
+		if (!known) {
+			print_man_name(out, sep, spellings, n, o->arg);
+			sep = " , ";
+		}
+		spellings += n + (spellings[n] == ',');
+	}
+	if (strcmp(sep, ".It ") == 0)
+		return false;
+	fputc('\n', out);
+	return true;
+}
+
 void opt_print_man(FILE *out, const struct opt_group *groups)
 {
 	for (const struct opt_group *g = groups; g->opts; g++) {
 		fprintf(out, ".Ss %s\n.Bl -tag -width Ds\n", g->title);
 		for (const struct opt *o = g->opts; o->name; o++) {
-			fputs(".It ", out);
-			if (o->letter)
-				fprintf(out, "Fl %c%s%s , ", o->letter, o->arg ? " Ar " : "", o->arg ? o->arg : "");
-			fprintf(out, "Fl Fl %s%s%s\n", o->name, o->arg ? " Ns = Ns Ar " : "", o->arg ? o->arg : "");
+			if (!o->help)
+				continue;
+			man_print_item(out, o, o->alias, true);
 			man_print_text(out, o->man ? o->man : o->help);
 			if (o->def)
 				fprintf(out, "The default is\n.Ql %s .\n", o->def);
@@ -158,6 +213,8 @@ void opt_print_json(FILE *out, const struct opt_group *groups)
 	fputc('[', out);
 	for (const struct opt_group *g = groups; g->opts; g++) {
 		for (const struct opt *o = g->opts; o->name; o++) {
+			if (!o->help)
+				continue;
 			fprintf(out, "%s\n    {\"name\": ", sep);
 			json_print_string(out, o->name);
 			print_member(out, "argument", o->arg);

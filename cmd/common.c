@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * common.c - the options every personality has: QEMU docs/interop/vhost-user.rst, "Back-end program
+ * conventions", and what a service manager or an image wants beyond.
+ */
+#include "cmd/common.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "core/service.h"
+
+/* --socket-mode */
+static int set_mode(void *obj, const char *value, char *why, size_t why_size)
+{
+	struct common *c = obj;
+	uint64_t mode = 0;
+
+	for (const char *p = value; *p; p++) {
+		mode = mode * 8 + (uint64_t)(*p - '0');
+		if (*p < '0' || *p > '7' || mode > 0777) {
+			snprintf(why, why_size, "not a mode (octal permissions such as 0660 are wanted)");
+			return -EINVAL;
+		}
+	}
+	if (*value == '\0') {
+		snprintf(why, why_size, "empty (octal permissions such as 0660 are wanted)");
+		return -EINVAL;
+	}
+	c->socket.mode = mode;
+	return 0;
+}
+
+/* --features */
+static int set_features(void *obj, const char *value, char *why, size_t why_size)
+{
+	struct common *c = obj;
+
+	return vu_apply_feature_masks(c->d, value, why, why_size);
+}
+
+/* --log-level */
+static int set_log_level(void *obj, const char *value, char *why, size_t why_size)
+{
+	enum log_level level;
+
+	(void)obj;
+	if (log_level_parse(value, &level) < 0) {
+		snprintf(why, why_size, "not a level (error, warn, info or debug is wanted)");
+		return -EINVAL;
+	}
+	log_set_level(level);
+	return 0;
+}
+
+#define AT(member) offsetof(struct common, member)
+
+static const struct opt common_opts[] = {
+	{
+		.name = "socket-path",
+		.letter = 's',
+		.alias = "socket",
+		.type = OPT_TEXT,
+		.off = AT(socket.path),
+		.arg = "PATH",
+		.help = "listen on this socket",
+		.man = "Listen for a front-end on a UNIX socket at this path. A socket that a dead process left there "
+		       "is "
+		       "replaced, one on which somebody listens is refused. It is removed at the end.",
+	},
+	{
+		.name = "socket-mode",
+		.type = OPT_CALL,
+		.set = set_mode,
+		.arg = "MODE",
+		.help = "its permissions, octal, instead of the umask's",
+		.man = "Permissions of the socket at --socket-path, in octal. Without it they are as the umask leaves "
+		       "them.",
+	},
+	{
+		.name = "fd",
+		.type = OPT_FD,
+		.off = AT(socket.fd),
+		.arg = "FD",
+		.help = "use this inherited socket",
+		.man = "Use an inherited socket. One that is connected is served until the front-end closes it, then "
+		       "the "
+		       "program ends; one that listens is recognised and treated as with --socket-fd.",
+	},
+	{
+		.name = "socket-fd",
+		.alias = "listen-fd",
+		.type = OPT_FD,
+		.off = AT(socket.listen_fd),
+		.arg = "FD",
+		.help = "use this inherited listening socket",
+		.man = "Accept front-ends on an inherited listening socket.",
+	},
+	{
+		.name = "connect",
+		.type = OPT_TEXT,
+		.off = AT(socket.connect),
+		.arg = "PATH",
+		.help = "connect to a front-end that listens here",
+		.man = "Connect to a front-end that listens on this path, as QEMU does with server=on; again and "
+		       "again, "
+		       "whenever it is not there.",
+	},
+	{
+		.name = "features",
+		.type = OPT_CALL,
+		.set = set_features,
+		.arg = "+X,-Y",
+		.help = "offer feature X, do not offer Y",
+		.man = "Features to offer (+) or not to offer (-), by name or bit number: the device's, the ring's and "
+		       "those of the protocol. The names are those --print-capabilities shows.",
+	},
+	{
+		.name = "log-level",
+		.type = OPT_CALL,
+		.set = set_log_level,
+		.arg = "LEVEL",
+		.def = "info",
+		.help = "error, warn, info or debug",
+		.man = "The least important lines to write on standard error: error, warn, info or debug.",
+	},
+	{
+		.name = "print-capabilities",
+		.type = OPT_FLAG,
+		.off = AT(print_capabilities),
+		.help = "describe the device in JSON and exit",
+		.man = "Write a JSON object that describes the device (type, features, queues, options) and exit. "
+		       "Nothing "
+		       "of the host is opened.",
+	},
+	{
+		.name = "print-man",
+		.type = OPT_FLAG,
+		.off = AT(print_man),
+	},
+	{
+		.name = "help",
+		.letter = 'h',
+		.type = OPT_FLAG,
+		.off = AT(help),
+		.help = "show this and exit",
+		.man = "Show the options in short and exit.",
+	},
+	{
+		.name = "version",
+		.letter = 'V',
+		.type = OPT_FLAG,
+		.off = AT(version),
+		.help = "show the version and exit",
+		.man = "Show the version and exit.",
+	},
+	{0},
+};
+
+_Static_assert(ARRAY_SIZE(common_opts) <= COMMON_MAX_OPTS, "room for a copy of the table");
+
+/* What a replaced daemon knows beyond; from the second on for those that serve one socket only. */
+static const struct opt compat_opts[] = {
+	{
+		.name = "socket-count",
+		.letter = 'c',
+		.type = OPT_UINT,
+		.off = AT(count),
+		.arg = "N",
+		.def = "1",
+		.min = 1,
+		.max = 1024,
+		.help = "instances, each with a socket and a process",
+		.compat = "c,socket-count",
+	},
+	{
+		.name = "no-suffix",
+		.type = OPT_FLAG,
+		.off = AT(no_suffix),
+		.help = "do not append the instance's number to PATH",
+	},
+	{0},
+};
+
+int common_init(struct common *c, struct vdev *d, bool compat)
+{
+	const struct vdev_compat *vc = d->class->compat;
+	struct opt_group *g = c->groups;
+
+	memset(c, 0, sizeof(*c));
+	c->d = d;
+	c->count = 1;
+	c->socket.mode = UINT64_MAX;
+	memcpy(c->opts, common_opts, sizeof(common_opts));
+	if (compat)
+		c->opts[0].compat = vc->socket_spellings;
+
+	if (d->class->opts)
+		*g++ = (struct opt_group){"Device options", d->class->opts, d};
+	*g++ = (struct opt_group){"Common options", c->opts, c};
+	if (compat && (vc->count || vc->suffix))
+		*g++ = (struct opt_group){"Replaced daemon's options", compat_opts + (vc->count ? 0 : 1), c};
+	*g = (struct opt_group){0};
+
+	for (g = c->groups; g->opts; g++) {
+		int ret = g->obj == c ? opt_defaults(g) : 0;
+
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+int common_take_socket(struct common *c)
+{
+	struct vu_socket_opts *s = &c->socket;
+	const struct {
+		bool given;
+		const char *name;
+	} ways[] = {
+		{s->path, "--socket-path"},
+		{s->fd >= 0, "--fd"},
+		{s->listen_fd >= 0, "--socket-fd"},
+		{s->connect, "--connect"},
+	};
+	const char *first = NULL;
+	int passed;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		if (ways[i].given && first) {
+			log_usage(&c->d->log, "%s and %s: exactly one socket is wanted", first, ways[i].name);
+			return -EINVAL;
+		}
+		if (ways[i].given)
+			first = ways[i].name;
+	}
+	if (s->mode != UINT64_MAX && !s->path) {
+		log_usage(&c->d->log, "--socket-mode: goes with --socket-path only");
+		return -EINVAL;
+	}
+	if (first)
+		return 0;
+	passed = service_listen_fds();
+	if (passed == 1) {
+		s->fd = SERVICE_LISTEN_FD;
+		return 0;
+	}
+	if (passed > 1)
+		log_usage(&c->d->log, "%d sockets from the service manager: exactly one is wanted", passed);
+	else
+		log_usage(&c->d->log,
+			  "no socket: --socket-path=PATH, --fd=FD, --socket-fd=FD or --connect=PATH is wanted");
+	return -EINVAL;
+}

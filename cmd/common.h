@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * common.h - the options every personality has.
+ */
+#ifndef VDEVD_CMD_COMMON_H
+#define VDEVD_CMD_COMMON_H
+
+#include "core/device.h"
+#include "transport/vu_socket.h"
+
+#define COMMON_MAX_OPTS 12
+
+/* The options of one call. */
+struct common {
+	struct vdev *d;
+	struct vu_socket_opts socket;
+	bool print_capabilities, print_man, help, version;
+	/* Called as the daemon this replaces: so many instances, socket names without their number. */
+	uint64_t count;
+	bool no_suffix;
+
+	/* The option groups of the call: the device's, the common ones, the replaced daemon's. */
+	struct opt opts[COMMON_MAX_OPTS];
+	struct opt_group groups[4];
+};
+
+/*
+ * Makes the option groups for an instance and stores the common options' defaults.
+ * c must stay where it is, and d live as long.  Returns 0 or -EINVAL.
+ */
+int common_init(struct common *c, struct vdev *d, bool compat);
+
+/*
+ * Sees that there is exactly one socket, which the service manager may have passed (LISTEN_FDS).
+ * Returns 0, or -EINVAL after a line on stderr.
+ */
+int common_take_socket(struct common *c);
+
+/* What the options --help, --print-capabilities and --print-man write on standard output. */
+void print_help(const struct common *c);
+void print_capabilities(const struct common *c);
+void print_man_page(const struct common *c);
+
+#endif

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * describe.c - what a personality says of itself: --help, --print-capabilities (QEMU docs/interop/vhost-user.rst,
+ * "Back-end program conventions") and --print-man (mdoc(7)).
+ */
+#include "cmd/common.h"
+
+#include <ctype.h>
+
+#include "config.h"
+#include "transport/vu_msg.h"
+
+/* The day of the release the pages are of: the same table gives the same page on every day. */
+#define MAN_DATE "November 22, 2026"
+
+void print_help(const struct common *c)
+{
+	const struct vdev_class *class = c->d->class;
+
+	printf("Usage: vdevd %s --socket-path=PATH [OPTION]...\nServes a virtio device over vhost-user: %s.\n",
+	       class->name, class->summary);
+	opt_print_help(stdout, c->groups);
+}
+
+/* A device or ring feature bit's name. */
+static const char *feature_name(const struct vdev_class *class, unsigned int bit)
+{
+	const char *name = vdev_feature_name(class, bit);
+
+	return name ? name : vu_feature_name(bit);
+}
+
+static const char *protocol_feature_name(const struct vdev_class *class, unsigned int bit)
+{
+	(void)class;
+	return vu_protocol_feature_name(bit);
+}
+
+/* Writes a member whose value is the array of the names of the bits that are set. */
+static void print_bits(const struct vdev_class *class, const char *member, uint64_t bits,
+		       const char *(*name_of)(const struct vdev_class *class, unsigned int bit))
+{
+	const char *sep = "";
+
+	printf("  \"%s\": [", member);
+	for (unsigned int bit = 0; bit < 64; bit++) {
+		const char *name = name_of(class, bit);
+
+		if (!(bits & BIT(bit)))
+			continue;
+		fputs(sep, stdout);
+		if (name)
+			json_print_string(stdout, name);
+		else
+			printf("\"%u\"", bit);
+		sep = ", ";
+	}
+	puts("],");
+}
+
+static void print_queues(const struct vdev_class *class)
+{
+	fputs("  \"queues\": [", stdout);
+	for (unsigned int q = 0; q < class->nqueues; q++) {
+		const struct vdev_queue_desc *desc = &class->queues[q];
+
+		fputs(q > 0 ? ", {\"name\": " : "{\"name\": ", stdout);
+		json_print_string(stdout, desc->name);
+		printf(", \"size\": %u, \"max-size\": %u}", desc->size, desc->max);
+	}
+	puts("],");
+}
+
+void print_capabilities(const struct common *c)
+{
+	const struct vdev_class *class = c->d->class;
+
+	fputs("{\n  \"type\": ", stdout);
+	json_print_string(stdout, class->name);
+	puts(",");
+	print_bits(class, "features", vu_offered_features(c->d), feature_name);
+	print_bits(class, "protocol-features", vu_offered_protocol_features(c->d), protocol_feature_name);
+	printf("  \"virtio-id\": %u,\n", class->virtio_id);
+	print_queues(class);
+	printf("  \"config-size\": %zu,\n  \"options\": ", class->config_size);
+	opt_print_json(stdout, c->groups);
+	puts("\n}");
+}
+
+static void print_man_head(const struct vdev_class *class)
+{
+	printf(".\\\" Written by \"vdevd %s --print-man\" from the option tables in the sources.\n.Dd %s\n.Dt VDEVD-",
+	       class->name, MAN_DATE);
+	for (const char *p = class->name; *p; p++)
+		putchar(toupper((unsigned char)*p));
+	printf(" 1\n.Os\n.Sh NAME\n.Nm vdevd-%s\n.Nd %s for virtual machines, over vhost-user\n", class->name,
+	       class->summary);
+	printf(".Sh SYNOPSIS\n.Nm vdevd Cm %s\n.Fl Fl socket-path Ns = Ns Ar PATH\n.Op Ar option ...\n", class->name);
+	printf(".Nm vdevd-%s\n.Fl Fl socket-path Ns = Ns Ar PATH\n.Op Ar option ...\n", class->name);
+	puts(".Sh DESCRIPTION");
+	man_print_text(stdout, class->about ? class->about : class->summary);
+}
+
+/* How the daemon this device replaces is called, where that differs. */
+static void print_man_compat(const struct common *c)
+{
+	const struct vdev_class *class = c->d->class;
+	const struct vdev_compat *vc = class->compat;
+
+	printf(".Sh COMPATIBILITY\nCalled by the name\n.Nm vhost-device-%s ,\nfor instance through a symbolic link, it "
+	       "takes the "
+	       "place of the daemon of that\nname.\nThese spellings are then accepted, and win:\n.Bl -tag -width Ds\n",
+	       class->name);
+	man_print_item(stdout, c->opts, vc->socket_spellings, true);
+	if (vc->suffix)
+		puts("Listen on this path with the number of the instance, from 0 on, appended to it,\nalso when there "
+		     "is one "
+		     "instance only.\n.It Fl Fl no-suffix\nListen on the path as it is given.");
+	else
+		puts("Listen on this path.");
+	if (vc->count)
+		puts(".It Fl c Ar N , Fl Fl socket-count Ns = Ns Ar N\nServe\n.Ar N\nsockets, each in a process of its "
+		     "own.\nThe "
+		     "parent only waits and passes\n.Dv SIGTERM\nand\n.Dv SIGINT\non.");
+	for (const struct opt *o = class->opts; o && o->name; o++) {
+		if (man_print_item(stdout, o, o->compat, false))
+			printf("The same as\n.Fl Fl %s .\n", o->name);
+	}
+	puts(".El");
+}
+
+void print_man_page(const struct common *c)
+{
+	const struct vdev_class *class = c->d->class;
+
+	print_man_head(class);
+	puts(".Sh OPTIONS\nA value is given as\n.Fl Fl option Ns = Ns Ar VALUE\nor\n.Fl Fl option Ar VALUE .");
+	opt_print_man(stdout, c->groups);
+	puts(".Sh EXIT STATUS\n0 after\n.Dv SIGTERM\nor\n.Dv SIGINT ,\nor when the front-end of a connected\n.Fl Fl "
+	     "fd\nhas "
+	     "gone; 1 when the host refuses something; 2 for a wrong call.");
+	if (class->examples) {
+		puts(".Sh EXAMPLES\n.Bd -literal -offset indent");
+		for (const char *const *e = class->examples; *e; e++)
+			man_print_literal(stdout, *e);
+		puts(".Ed");
+	}
+	if (class->compat)
+		print_man_compat(c);
+	puts(".Sh SEE ALSO\n.Xr vdevd 1");
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * list.c - the devices there are: built in, and modules.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "config.h"
+#include "core/module.h"
+
+/* The options of the command. */
+struct args {
+	bool json, help;
+};
+
+static const struct opt list_opts[] = {
+	{.name = "json", .type = OPT_FLAG, .off = offsetof(struct args, json), .help = "as a JSON array"},
+	{.name = "help",
+	 .letter = 'h',
+	 .type = OPT_FLAG,
+	 .off = offsetof(struct args, help),
+	 .help = "show this and exit"},
+	{0},
+};
+
+/* A list that is being written. */
+struct listing {
+	bool json;
+	unsigned int count;
+	bool failed;
+};
+
+static void print_row(const struct vdev_class *class, bool module)
+{
+	const char *sep = "  features: ";
+
+	printf("  %-10s %3u  %s%s", class->name, class->virtio_id, class->summary, module ? " (module)" : "");
+	for (const struct vdev_feature *f = class->feature_names; f && f->name; f++) {
+		printf("%s%s", sep, f->name);
+		sep = ", ";
+	}
+	putchar('\n');
+}
+
+static void print_object(const struct vdev_class *class, bool module, bool first)
+{
+	const char *sep = "";
+
+	fputs(first ? "\n  {\"name\": " : ",\n  {\"name\": ", stdout);
+	json_print_string(stdout, class->name);
+	printf(", \"virtio-id\": %u, \"summary\": ", class->virtio_id);
+	json_print_string(stdout, class->summary);
+	fputs(", \"features\": [", stdout);
+	for (const struct vdev_feature *f = class->feature_names; f && f->name; f++) {
+		fputs(sep, stdout);
+		json_print_string(stdout, f->name);
+		sep = ", ";
+	}
+	printf("], \"module\": %s}", module ? "true" : "false");
+}
+
+static void print_class(struct listing *l, const struct vdev_class *class, bool module)
+{
+	if (l->json)
+		print_object(class, module, l->count == 0);
+	else
+		print_row(class, module);
+	l->count++;
+}
+
+/* One module of the folder; one that cannot be loaded does not hide the others. */
+static int print_module(void *arg, const char *name)
+{
+	struct listing *l = arg;
+	const struct vdev_class *class;
+
+	if (module_load(VDEVD_MODULE_DIR, name, &class) < 0)
+		l->failed = true;
+	else
+		print_class(l, class, true);
+	return 0;
+}
+
+/* Returns whether all modules could be listed, too. */
+static bool list_all(struct listing *l)
+{
+	int ret;
+
+	for (const struct vdev_class *const *c = vdev_classes; *c; c++)
+		print_class(l, *c, false);
+	ret = module_each(VDEVD_MODULE_DIR, print_module, l);
+	if (ret < 0)
+		log_error(NULL, "%s: %s", VDEVD_MODULE_DIR, strerror(-ret));
+	return ret == 0 && !l->failed;
+}
+
+void list_devices(void)
+{
+	struct listing l = {.json = false};
+
+	puts("Devices, with their virtio ids:");
+	list_all(&l);
+}
+
+int cmd_list(int argc, char **argv)
+{
+	struct args args;
+	const struct opt_group groups[] = {{"Options", list_opts, &args}, {0}};
+	struct log log = {.prefix = "list"};
+	struct listing l = {0};
+	bool complete;
+	int next;
+
+	opt_defaults(groups);
+	next = opt_parse(groups, false, argc, argv);
+	if (next < 0)
+		return CMD_USAGE;
+	if (next < argc) {
+		log_usage(&log, "%s: an argument too many", argv[next]);
+		return CMD_USAGE;
+	}
+	if (args.help) {
+		puts("Usage: vdevd list [--json]\nLists the devices there are: name, virtio id, summary, features.");
+		opt_print_help(stdout, groups);
+		return CMD_OK;
+	}
+	l.json = args.json;
+	if (l.json)
+		putchar('[');
+	complete = list_all(&l);
+	if (l.json)
+		puts("\n]");
+	return complete ? CMD_OK : CMD_FAILED;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * main.c - which personality or command is meant: by the name the executable was called by, or by its first argument.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/cmd.h"
+#include "config.h"
+#include "core/module.h"
+
+static int cmd_version(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	printf("vdevd %s\n", VDEVD_VERSION);
+	return CMD_OK;
+}
+
+static int cmd_help(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	puts("Usage: vdevd DEVICE --socket-path=PATH [OPTION]...   serves a device; DEVICE --help: its options\n"
+	     "       vdevd list [--json]                          the devices there are\n"
+	     "       vdevd --install-links DIR [-s]               makes DIR/vdevd-DEVICE for each\n"
+	     "       vdevd --version\n"
+	     "\n"
+	     "Serves virtio devices to virtual machines over vhost-user.\n");
+	list_devices();
+	return CMD_OK;
+}
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{"list", cmd_list},   {"probe", cmd_probe}, {"--install-links", cmd_links},
+	{"--help", cmd_help}, {"-h", cmd_help},	    {"--version", cmd_version},
+	{"-V", cmd_version},
+};
+
+/* Says that there is no such device or command. */
+static int unknown_name(const char *name)
+{
+	const char *near = NULL;
+	unsigned int least = 99;
+
+	for (const struct vdev_class *const *c = vdev_classes; *c; c++) {
+		unsigned int distance = opt_distance(name, (*c)->name);
+
+		if (distance < least) {
+			least = distance;
+			near = (*c)->name;
+		}
+	}
+	if (near && opt_near(name, least))
+		log_usage(NULL, "%s: no such device (did you mean %s?)", name, near);
+	else
+		log_usage(NULL, "%s: no such device (vdevd list shows those there are)", name);
+	return CMD_USAGE;
+}
+
+/* Runs the command or device argv[0]. */
+static int run(bool compat, int argc, char **argv)
+{
+	const struct vdev_class *class;
+	int ret;
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (strcmp(argv[0], commands[i].name) == 0)
+			return commands[i].run(argc, argv);
+	}
+	ret = class_find(VDEVD_MODULE_DIR, argv[0], &class);
+	if (ret == -ENOENT)
+		return unknown_name(argv[0]);
+	return ret < 0 ? CMD_FAILED : cmd_serve(class, compat, argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+	const char *name;
+	bool compat = false;
+	int status;
+
+	name = argc > 0 ? personality_name(argv[0], &compat) : NULL;
+	if (name) {
+		argv[0] += name - argv[0];
+		status = run(compat, argc, argv);
+	} else if (argc > 1) {
+		status = run(false, argc - 1, argv + 1);
+	} else {
+		status = cmd_help(argc, argv);
+	}
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		log_error(NULL, "standard output: %s", strerror(errno));
+		return CMD_FAILED;
+	}
+	return status;
+}

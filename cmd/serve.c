@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * serve.c - a personality's run: options, host resources, socket, event loop, end.
+ */
+#include <errno.h>
+#include <ev.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/cmd.h"
+#include "cmd/common.h"
+#include "cmd/instances.h"
+#include "config.h"
+#include "core/service.h"
+
+/* One instance that is being served. */
+struct run {
+	struct ev_loop *loop;
+	struct ev_signal term, interrupt;
+	struct vu_socket *socket;
+};
+
+/* A call of a personality. */
+struct call {
+	struct vdev *d;
+	struct common common;
+	bool compat;
+};
+
+static void on_signal(struct ev_loop *loop, struct ev_signal *w, int revents)
+{
+	(void)w;
+	(void)revents;
+	ev_break(loop, EVBREAK_ALL);
+}
+
+/* The front-end of a connected descriptor has gone, and no other can come. */
+static void on_done(void *arg)
+{
+	struct run *r = arg;
+
+	ev_break(r->loop, EVBREAK_ALL);
+}
+
+/* Says that the instance is served: to the parent that waits for it, or to the service manager. */
+static void tell_ready(struct log *l, int ready)
+{
+	int ret;
+
+	if (ready >= 0) {
+		if (write(ready, "", 1) < 0)
+			log_warn(l, "the parent process: %s", strerror(errno));
+		close(ready);
+		return;
+	}
+	ret = service_notify("READY=1");
+	if (ret < 0)
+		log_warn(l, "NOTIFY_SOCKET: %s", strerror(-ret));
+}
+
+/* Serves front-ends until a signal comes.  Signals are caught before the socket exists, so that none leaves it behind.
+ */
+static int serve_socket(struct run *r, struct vdev *d, const struct vu_socket_opts *socket, int ready)
+{
+	int ret;
+
+	ev_signal_init(&r->term, on_signal, SIGTERM);
+	ev_signal_start(r->loop, &r->term);
+	ev_signal_init(&r->interrupt, on_signal, SIGINT);
+	ev_signal_start(r->loop, &r->interrupt);
+	ret = vu_socket_open(socket, d, &gmem_shm, on_done, r, &r->socket);
+	if (ret == 0) {
+		tell_ready(&d->log, ready);
+		ev_run(r->loop, 0);
+		if (ready < 0)
+			service_notify("STOPPING=1");
+		vu_socket_free(r->socket);
+	}
+	ev_signal_stop(r->loop, &r->interrupt);
+	ev_signal_stop(r->loop, &r->term);
+	return ret;
+}
+
+/* Opens the device, serves it, frees it.  ready: a pipe to a waiting parent, or -1.  Returns the exit status. */
+static int serve(struct vdev *d, const struct vu_socket_opts *socket, int ready)
+{
+	struct run r = {.loop = ev_loop_new(EVFLAG_AUTO)};
+	int ret;
+
+	if (!r.loop) {
+		log_error(&d->log, "no event loop: %s", strerror(errno));
+		return CMD_FAILED;
+	}
+	d->loop = r.loop;
+	signal(SIGPIPE, SIG_IGN);
+	ret = vdev_open(d);
+	if (ret == 0) {
+		ret = gmem_sigbus_install();
+		if (ret < 0)
+			log_error(&d->log, "SIGBUS handler: %s", strerror(-ret));
+	}
+	if (ret == 0)
+		ret = serve_socket(&r, d, socket, ready);
+	vdev_free(d);
+	ev_loop_destroy(r.loop);
+	return ret < 0 ? CMD_FAILED : CMD_OK;
+}
+
+/* Serves instance i as the replaced daemon would: its part of the options, its socket's name. */
+static int serve_instance(void *arg, unsigned int i, int ready)
+{
+	struct call *call = arg;
+	struct common *c = &call->common;
+	const struct vdev_class *class = call->d->class;
+	char path[PATH_MAX], prefix[64];
+
+	if (c->count > 1) {
+		snprintf(prefix, sizeof(prefix), "%s[%u]", class->name, i);
+		call->d->log.prefix = prefix;
+	}
+	if (class->compat->fit && class->compat->fit(call->d, i, (unsigned int)c->count) < 0) {
+		vdev_free(call->d);
+		return CMD_USAGE;
+	}
+	if (c->socket.path && class->compat->suffix && !c->no_suffix) {
+		snprintf(path, sizeof(path), "%s%u", c->socket.path, i);
+		c->socket.path = path;
+	}
+	return serve(call->d, &c->socket, ready);
+}
+
+/* Serves as the replaced daemon would; the parent of several instances has no use for its own. */
+static int serve_compat(struct call *call)
+{
+	struct common *c = &call->common;
+	int status;
+
+	if (c->count == 1)
+		return serve_instance(call, 0, -1);
+	if (!c->socket.path || c->no_suffix) {
+		log_usage(&call->d->log, "--socket-count=%u: goes with --socket-path and without --no-suffix only",
+			  (unsigned int)c->count);
+		vdev_free(call->d);
+		return CMD_USAGE;
+	}
+	status = instances_run(&call->d->log, (unsigned int)c->count, serve_instance, call);
+	vdev_free(call->d);
+	return status;
+}
+
+/* Does what an option asks for that ends the program at once.  Returns whether there was one. */
+static bool describe(const struct common *c)
+{
+	if (c->help)
+		print_help(c);
+	else if (c->version)
+		printf("vdevd %s\n", VDEVD_VERSION);
+	else if (c->print_capabilities)
+		print_capabilities(c);
+	else if (c->print_man)
+		print_man_page(c);
+	else
+		return false;
+	return true;
+}
+
+/* Reads the command line.  Returns CMD_OK when there is something to serve, or how to end; *done then. */
+static int read_options(struct call *call, int argc, char **argv, bool *done)
+{
+	struct common *c = &call->common;
+	int next;
+
+	*done = true;
+	if (common_init(c, call->d, call->compat) < 0)
+		return CMD_FAILED;
+	next = opt_parse(c->groups, call->compat, argc, argv);
+	if (next < 0)
+		return CMD_USAGE;
+	if (next < argc) {
+		log_usage(&call->d->log, "%s: an argument too many", argv[next]);
+		return CMD_USAGE;
+	}
+	if (describe(c))
+		return CMD_OK;
+	if (common_take_socket(c) < 0)
+		return CMD_USAGE;
+	*done = false;
+	return CMD_OK;
+}
+
+int cmd_serve(const struct vdev_class *class, bool compat, int argc, char **argv)
+{
+	struct call call = {.compat = compat && class->compat};
+	bool done;
+	int ret = vdev_new(class, class->name, NULL, &call.d);
+
+	if (ret < 0) {
+		log_error(NULL, "%s: %s", class->name, strerror(-ret));
+		return CMD_FAILED;
+	}
+	ret = read_options(&call, argc, argv, &done);
+	if (done) {
+		vdev_free(call.d);
+		return ret;
+	}
+	return call.compat ? serve_compat(&call) : serve(call.d, &call.common.socket, -1);
+}
