@@ -36,9 +36,8 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{"list", cmd_list},   {"probe", cmd_probe}, {"--install-links", cmd_links},
-	{"--help", cmd_help}, {"-h", cmd_help},	    {"--version", cmd_version},
-	{"-V", cmd_version},
+	{"list", cmd_list}, {"--install-links", cmd_links}, {"--help", cmd_help},
+	{"-h", cmd_help},   {"--version", cmd_version},	    {"-V", cmd_version},
 };
 
 /* Says that there is no such device or command. */

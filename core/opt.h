@@ -75,8 +75,8 @@ void opt_print_help(FILE *out, const struct opt_group *groups);
 void man_print_literal(FILE *out, const char *line);
 
 /*
- * Writes the head of an option's item in an mdoc(7) list: its own names (own), then those of the spellings (separated by
- * commas, NULL for none) that are not its own.  Returns whether there was any.
+ * Writes the head of an option's item in an mdoc(7) list: its own names (own), then those of the spellings
+ * (separated by commas, NULL for none) that are not its own.  Returns whether there was any.
  */
 bool man_print_item(FILE *out, const struct opt *o, const char *spellings, bool own);
 
