@@ -10,7 +10,7 @@ ifneq ($(filter-out help clean dist,$(or $(MAKECMDGOALS),all)),)
 $(error There is no $(BUILD)/config.mk: run $(srcdir)/configure first)
 endif
 endif
--include $(BUILD)/config.mk
+-include $(BUILD)/config.mk $(BUILD)/devices.mk
 
 MAKEFLAGS += --no-builtin-rules
 SHELL := /bin/sh
@@ -57,9 +57,13 @@ TOP := $(if $(filter build,$(BUILD)),vdevd)
 all: $(VDEVD) $(MODULE_FILES) $(TOP)
 
 ifneq ($(srcdir),)
-$(BUILD)/config.mk: $(srcdir)/configure $(srcdir)/devices/list $(EXTRA_DIR:%=%/list)
+# configure leaves config.mk as it is where nothing changes, and then nothing is compiled again.
+$(BUILD)/config.status: $(srcdir)/configure $(srcdir)/devices/list $(EXTRA_DIR:%=%/list)
 	$(call say,CONFIG,$(BUILD))
-	$(Q)sh $(BUILD)/config.status >/dev/null
+	$(Q)sh $@ >/dev/null
+
+$(BUILD)/config.mk $(BUILD)/devices.mk: $(BUILD)/config.status
+	@:
 endif
 
 $(BUILD)/%.o: $(srcdir)/%.c $(BUILD)/config.mk
@@ -97,7 +101,7 @@ $(LIB) $(CMD_LIB):
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 
-$(VDEVD): $(BUILD)/cmd/main.o $(BUILD)/devtab.o $(call objects,$(BUILTIN_SRCS)) $(CMD_LIB) $(LIB)
+$(VDEVD): $(BUILD)/devices.mk $(BUILD)/cmd/main.o $(BUILD)/devtab.o $(call objects,$(BUILTIN_SRCS)) $(CMD_LIB) $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(CMD_LIB) $(LIB_LINK) $(BUILTIN_LIBS) $(EV_LIBS) $(DL_LIBS)
 
@@ -160,17 +164,22 @@ $(BUILD)/fuzz/%: $(BUILD)/test/fuzz/fuzz_%.o $(FUZZ_LIB) $(ALL_DEVICES) $(LIB)
 # What the tests are told; the scripts of test/ read it.
 export VDEVD_SRC = $(abspath $(srcdir))
 export VDEVD_BUILD = $(abspath $(BUILD))
-test_env = VDEVD=$(abspath $(VDEVD)) VDEVD_CC='$(CC)' FUZZ_TARGETS='$(FUZZ_TARGETS)' \
-	VDEVD_DEVICES='$(strip $(DEVICES) $(MODULES))'
+test_env = UBSAN_OPTIONS=print_stacktrace=1 VDEVD=$(abspath $(VDEVD)) VDEVD_CC='$(CC)' FUZZ_TARGETS='$(FUZZ_TARGETS)' \
+	VDEVD_CFLAGS='$(CPPFLAGS_ALL) $(CHECK_CFLAGS) $(BASE_CFLAGS)' \
+	VDEVD_DEVICES='$(DEVICES) $(MODULES)' VDEVD_MAN_DEVICES='$(MAN_DEVICES)' \
+	VDEVD_DEVICE_SOURCES='$(filter devices/%,$(DEVICE_SRCS))'
 run_checks = $(test_env) $(srcdir)/test/tools/run-checks
 
-# Quick scripts; those of test/build that build the tree several times are for check-build.
-SCRIPTS := $(call in_tree,test/tools/check-* test/cli/*.sh)
-BUILD_SCRIPTS := $(call in_tree,test/build/*.sh)
+# A vendor's pages are the vendor's.
+MAN_DEVICES := $(foreach d,$(DEVICES),$(if $(filter devices/%,$(DEV_$(d)_SRCS)),$(d)))
+scripts = $(wildcard $(addprefix $(srcdir)/test/,$(1)))
+CLI_SCRIPTS := $(call scripts,cli/*.sh)
+BUILD_SCRIPTS := $(call scripts,build/*.sh)
+TREE_SCRIPTS := $(filter-out $(if $(FUZZ_TARGETS),,%/check-corpus),$(call scripts,tools/check-*))
 
 .PHONY: check check-unit check-build check-guest check-valgrind check-sanitize coverage demo bench fuzz lint man
 check: all $(RUN_TESTS) $(REPLAYS)
-	$(Q)$(run_checks) $(RUN_TESTS) $(SCRIPTS) $(BUILD_SCRIPTS)
+	$(Q)$(run_checks) $(RUN_TESTS) $(BUILD_SCRIPTS) $(CLI_SCRIPTS) $(TREE_SCRIPTS)
 
 check-unit: all $(RUN_TESTS)
 	$(Q)$(run_checks) $(RUN_TESTS)
@@ -179,7 +188,7 @@ check-build: all
 	$(Q)$(run_checks) $(BUILD_SCRIPTS)
 
 check-guest: all
-	$(Q)$(run_checks) $(call in_tree,test/guest/test_*.sh)
+	$(Q)$(run_checks) $(call scripts,guest/*.sh)
 
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --child-silent-after-fork=no
 
@@ -192,18 +201,18 @@ other_build = $(srcdir)/configure --builddir=build-$(1) $(2) >/dev/null && \
 	$(MAKE) --no-print-directory BUILD=build-$(1) $(3)
 
 check-sanitize:
-	$(Q)$(call other_build,sanitize,CC='$(CC)' CFLAGS='-O1 -g' --enable-sanitize,check-unit)
+	+$(Q)$(call other_build,sanitize,CC='$(CC)' CFLAGS='-O1 -g' --enable-sanitize,check-unit)
 
 coverage:
-	$(Q)$(call other_build,coverage,CC='$(CC)' CFLAGS='-O0 -g' --enable-coverage,coverage-report)
+	+$(Q)$(call other_build,coverage,CC='$(CC)' CFLAGS='-O0 -g' --enable-coverage,coverage-report)
 
 .PHONY: coverage-report
 coverage-report: all $(RUN_TESTS)
 	$(Q)find $(BUILD) -name '*.gcda' -exec rm -f {} +
-	$(Q)$(run_checks) $(RUN_TESTS) $(call in_tree,test/cli/*.sh)
+	$(Q)$(run_checks) $(RUN_TESTS) $(CLI_SCRIPTS)
 	$(Q)gcovr --root $(srcdir) --object-directory $(BUILD) --exclude-unreachable-branches --fail-under-line 90 \
 		--filter '$(srcdir)/core/' --filter '$(srcdir)/mem/' --filter '$(srcdir)/transport/' \
-		--filter '$(srcdir)/devices/rng\.c'
+		--filter '$(srcdir)/devices/rng\.c' $(BUILD)
 
 demo: all
 	$(Q)$(test_env) $(srcdir)/test/demo.sh
@@ -217,15 +226,15 @@ fuzz: $(FUZZERS)
 	$(Q)FUZZ_TIME=$(FUZZ_TIME) $(run_checks) $(srcdir)/test/fuzz/run
 else
 fuzz:
-	$(Q)$(call other_build,fuzz,CC=clang CFLAGS='-O1 -g' --enable-fuzz,FUZZ_TIME=$(FUZZ_TIME) fuzz)
+	+$(Q)$(call other_build,fuzz,CC=clang CFLAGS='-O1 -g' --enable-fuzz,FUZZ_TIME=$(FUZZ_TIME) fuzz)
 endif
 
 # The pages of the devices come from their option tables and are committed.
 man: all
 	$(Q)$(test_env) $(srcdir)/test/tools/man-pages $(srcdir)/man
 
-lint: all
-	$(Q)$(test_env) LINT_CFLAGS='$(CPPFLAGS_ALL) $(CHECK_CFLAGS) $(BASE_CFLAGS)' $(srcdir)/test/tools/lint
+lint: all $(REPLAYS)
+	$(Q)$(run_checks) $(call scripts,tools/lint-*) $(TREE_SCRIPTS)
 
 # ---- install
 

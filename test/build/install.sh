@@ -1,0 +1,45 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# install.sh - what make install puts where, and that uninstall takes it away.
+
+# shellcheck source=test/build/common
+. "${0%/*}/common"
+
+expect 'a build for /opt/v' build i --devices=rng --prefix=/opt/v --mandir=/opt/v/man
+expect 'install below DESTDIR' in_build i make install DESTDIR="$work/dest"
+root=$work/dest/opt/v
+
+cat >"$work/wanted" <<'END'
+bin/vdevd
+bin/vdevd-rng
+man/man1/vdevd-rng.1
+man/man1/vdevd.1
+share/qemu/vhost-user/50-vdevd-rng.json
+END
+as_wanted()
+{
+	(cd "$root" && find . ! -type d | sed 's,^\./,,' | LC_ALL=C sort) | diff "$work/wanted" -
+}
+expect 'these files and no others' as_wanted
+expect 'nothing beside the prefix' test "$(cd "$work/dest" && ls)" = opt
+expect 'the link goes to its neighbour' test "$(readlink "$root/bin/vdevd-rng")" = vdevd
+expect 'the link is the personality' prints '"type": *"rng"' "$root/bin/vdevd-rng" --print-capabilities
+
+# field NAME FILE: of a JSON object with one field a line.
+field()
+{
+	sed -n "s/^ *\"$1\": *\"\\(.*\\)\",*\$/\\1/p" "$2"
+}
+json=$root/share/qemu/vhost-user/50-vdevd-rng.json
+"$root/bin/vdevd" rng --print-capabilities >"$work/capabilities"
+type=$(tr -d '\n' <"$work/capabilities" | sed 's/.*"type": *"\([^"]*\)".*/\1/')
+expect 'the description has the type the program says' test "$(field type "$json")" = "$type"
+expect 'the description names the installed program' test "$(field binary "$json")" = /opt/v/bin/vdevd-rng
+expect 'the description says what it is' test -n "$(field description "$json")"
+expect 'the description is JSON' python3 -m json.tool "$json"
+
+expect 'uninstall' in_build i make uninstall DESTDIR="$work/dest"
+expect 'uninstall leaves no file' test -z "$(find "$work/dest" ! -type d)"
+
+exit $status
