@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
 int fd_prepare(int fd)
@@ -21,30 +20,12 @@ int fd_prepare(int fd)
 	return 0;
 }
 
-/*
- * Whether a read or write of fd would return at once.  Asked before each, because the descriptor is the front-end's,
- * too: changing its O_NONBLOCK would change it for the front-end.  Returns 1, 0, or -errno.
- */
-static int notify_ready(int fd, short events)
-{
-	struct pollfd p = {.fd = fd, .events = events};
-	int n = poll(&p, 1, 0);
-
-	if (n < 0)
-		return errno == EINTR ? 0 : -errno;
-	return p.revents & POLLNVAL ? -EBADF : n;
-}
-
 int notify_drain(int fd)
 {
 	/* Eight bytes empty an eventfd; a pipe with more is readable again in the loop's next turn. */
 	uint64_t buf[64];
-	int ready = notify_ready(fd, POLLIN);
-	ssize_t n;
+	ssize_t n = read(fd, buf, sizeof(buf));
 
-	if (ready <= 0)
-		return ready;
-	n = read(fd, buf, sizeof(buf));
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	return n == 0 ? -EPIPE : 0;
@@ -53,10 +34,7 @@ int notify_drain(int fd)
 int notify_signal(int fd)
 {
 	static const uint64_t one = 1;
-	int ready = notify_ready(fd, POLLOUT);
 
-	if (ready <= 0)
-		return ready;
 	if (write(fd, &one, sizeof(one)) < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	return 0;

@@ -9,18 +9,21 @@
 
 #include "core/base.h"
 
-/* Sets O_NONBLOCK and FD_CLOEXEC.  Returns 0 or -errno. */
+/*
+ * Sets O_NONBLOCK and FD_CLOEXEC.  The former belongs to the open file, which the other side of a passed descriptor shares:
+ * it sees an eventfd it waits for with poll(2), or the other end of a pipe.  Returns 0 or -errno.
+ */
 int fd_prepare(int fd);
 
 /*
- * Empties an eventfd or a pipe that may be blocking or not: reads once when there is something to read.
- * Returns 0; -EPIPE at end of file (the other side of a pipe is gone), or another -errno.
+ * Empties an eventfd or a pipe that fd_prepare has seen.  Returns 0, also when there was nothing; -EPIPE at end of file
+ * (the other side of a pipe is gone), or another -errno.
  */
 int notify_drain(int fd);
 
 /*
- * Signals an eventfd or a pipe: writes eight bytes of value 1.  A full pipe or eventfd counts as signalled.
- * Never blocks.  Returns 0 or -errno.
+ * Signals an eventfd or a pipe that fd_prepare has seen: writes eight bytes of value 1.  A full pipe or eventfd counts
+ * as signalled.  Returns 0 or -errno.
  */
 int notify_signal(int fd);
 

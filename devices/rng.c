@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * rng.c - entropy device: VIRTIO 1.4, section 5.4.
+ *
+ * The driver queues empty buffers; each comes back with at least one random byte.  Bytes come from getrandom(2) or from
+ * a file, straight into guest memory.  There is one reason to wait at a time, and one chain that waits: when the
+ * source has nothing now, or when this period's bytes are spent.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <ev.h>
+
+#include "core/device.h"
+#include "transport/chain.h"
+
+/* The most bytes one request is given ("the device MAY use less than the entire buffer length"). */
+#define RNG_MAX_FILL 65536
+
+/* Pieces of guest memory filled at once. */
+#define RNG_MAX_IOV 16
+
+#define RNG_DEFAULT_PERIOD 1000        /* ms */
+#define RNG_COMPAT_PERIOD  65536       /* ms; of vhost-device-rng */
+#define RNG_EMPTY_RETRY    0.01        /* s; a device that cannot be polled had nothing */
+#define RNG_END_RETRY      1.0         /* s; at the end of a file, or after an error */
+
+struct rng {
+	struct vdev d;
+	/* options */
+	const char *source;
+	uint64_t max_bytes;    /* a period; 0: no limit */
+	uint64_t period;       /* ms; 0: the default */
+	/* host */
+	int fd;                /* of the source; -1: getrandom(2) */
+	bool pollable;
+	bool complained;       /* of the source, since it last gave something */
+	struct ev_io readable; /* the source has something again */
+	struct ev_timer retry; /* or may have */
+	/* guest */
+	struct chain *waiting; /* popped, nothing written yet */
+	uint64_t quota;        /* bytes left of this period */
+	struct ev_timer next_period;
+};
+
+static struct rng *to_rng(struct vdev *d)
+{
+	return container_of(d, struct rng, d);
+}
+
+/* Fills the iovec in part or whole.  Returns the number of bytes, 0 at the end of a file, or -errno. */
+static ssize_t source_read(const struct rng *r, const struct iovec *iov, unsigned int n)
+{
+	ssize_t got = r->fd >= 0 ? readv(r->fd, iov, (int)n) : getrandom(iov->iov_base, iov->iov_len, GRND_NONBLOCK);
+
+	return got < 0 ? -errno : got;
+}
+
+/* The source gave nothing: wait in the way that fits the reason. */
+static void source_wait(struct rng *r, ssize_t got)
+{
+	bool empty = got == -EAGAIN;
+
+	if (!empty && !r->complained)
+		log_warn(&r->d.log, "%s: %s; requests wait", r->source ? r->source : "getrandom",
+			 got ? strerror((int)-got) : "end of file");
+	r->complained |= !empty;
+	if (empty && r->pollable) {
+		ev_io_start(r->d.loop, &r->readable);
+		return;
+	}
+	ev_timer_set(&r->retry, empty ? RNG_EMPTY_RETRY : RNG_END_RETRY, 0.);
+	ev_timer_start(r->d.loop, &r->retry);
+}
+
+static void source_unwait(struct rng *r)
+{
+	ev_io_stop(r->d.loop, &r->readable);
+	ev_timer_stop(r->d.loop, &r->retry);
+}
+
+/* Bytes this period still allows; when there are none, requests go on with the next. */
+static size_t quota_left(struct rng *r)
+{
+	if (!r->max_bytes)
+		return RNG_MAX_FILL;
+	if (!ev_is_active(&r->next_period)) {
+		r->quota = r->max_bytes;
+		ev_timer_set(&r->next_period, (double)r->period / 1000., 0.);
+		ev_timer_start(r->d.loop, &r->next_period);
+	}
+	return (size_t)min_u64(r->quota, RNG_MAX_FILL);
+}
+
+static void quota_spend(struct rng *r, size_t bytes)
+{
+	r->quota -= r->max_bytes ? bytes : 0;
+}
+
+/*
+ * Writes random bytes into the chain until it is full, the limit is reached, or the source has no more for now.
+ * Returns their number; when there are none, *last is what the source said.
+ */
+static size_t rng_fill(struct rng *r, struct chain *c, size_t limit, ssize_t *last)
+{
+	struct iovec iov[RNG_MAX_IOV];
+	size_t done = 0;
+	unsigned int n;
+
+	while ((n = chain_write_iov(c, iov, RNG_MAX_IOV, limit - done))) {
+		*last = source_read(r, iov, n);
+		if (*last == -EINTR)
+			continue;
+		if (*last <= 0)
+			break;
+		chain_wrote(c, (size_t)*last);
+		done += (size_t)*last;
+	}
+	return done;
+}
+
+static void rng_serve(struct rng *r)
+{
+	source_unwait(r);
+	for (;;) {
+		if (!r->waiting)
+			r->waiting = virtq_pop(vdev_queue(&r->d, 0));
+		if (!r->waiting)
+			return;
+		size_t limit = quota_left(r), done = 0;
+		ssize_t last = 0;
+
+		if (chain_writable(r->waiting)) {
+			if (!limit)
+				return;
+			done = rng_fill(r, r->waiting, limit, &last);
+			if (!done) {
+				source_wait(r, last);
+				return;
+			}
+			r->complained = false;
+			quota_spend(r, done);
+		} else {
+			log_guest(&r->d.log, "request without a device-writable buffer");
+		}
+		virtq_push(r->waiting);
+		r->waiting = NULL;
+	}
+}
+
+static void readable_ready(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	rng_serve(container_of(w, struct rng, readable));
+}
+
+static void retry_due(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	rng_serve(container_of(w, struct rng, retry));
+}
+
+static void period_due(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	struct rng *r = container_of(w, struct rng, next_period);
+
+	(void)loop;
+	(void)revents;
+	if (r->waiting)
+		rng_serve(r);
+}
+
+static void rng_kick(struct vdev *d, unsigned int q)
+{
+	struct rng *r = to_rng(d);
+
+	(void)q;
+	if (!r->waiting)
+		rng_serve(r);
+}
+
+static void rng_quiesce(struct vdev *d, unsigned int q)
+{
+	struct rng *r = to_rng(d);
+
+	(void)q;
+	source_unwait(r);
+	if (r->waiting)
+		virtq_requeue(r->waiting);
+	r->waiting = NULL;
+}
+
+/* A fifo is opened for writing too: then it has no end, and can be waited for. */
+static int source_open(struct rng *r)
+{
+	struct stat st;
+
+	if (stat(r->source, &st) < 0)
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	r->pollable = S_ISFIFO(st.st_mode);
+	r->fd = open(r->source, (r->pollable ? O_RDWR : O_RDONLY) | O_NONBLOCK | O_CLOEXEC);
+	if (r->fd < 0 && r->pollable && errno == EACCES)
+		r->fd = open(r->source, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (r->fd < 0)
+		return -errno;
+	ev_io_set(&r->readable, r->fd, EV_READ);
+	return 0;
+}
+
+static int rng_open(struct vdev *d)
+{
+	struct rng *r = to_rng(d);
+	int err = 0;
+
+	r->fd = -1;
+	ev_init(&r->readable, readable_ready);
+	ev_init(&r->retry, retry_due);
+	ev_init(&r->next_period, period_due);
+	if (!r->period)
+		r->period = RNG_DEFAULT_PERIOD;
+	if (r->source)
+		err = source_open(r);
+	if (err)
+		log_error(&d->log, "--source=%s: %s (a readable file, fifo or character device is wanted)", r->source,
+			  strerror(-err));
+	return err;
+}
+
+static void rng_close(struct vdev *d)
+{
+	struct rng *r = to_rng(d);
+
+	source_unwait(r);
+	ev_timer_stop(d->loop, &r->next_period);
+	if (r->fd >= 0)
+		close(r->fd);
+}
+
+/* vhost-device-rng: the bytes of a period are shared out among the sockets. */
+static int rng_fit(struct vdev *d, unsigned int i, unsigned int count)
+{
+	struct rng *r = to_rng(d);
+
+	(void)i;
+	if (!r->period)
+		r->period = RNG_COMPAT_PERIOD;
+	if (!r->max_bytes)
+		return 0;
+	r->max_bytes /= count;
+	if (r->max_bytes)
+		return 0;
+	log_error(&d->log, "--max-bytes: fewer than one byte for each of %u sockets", count);
+	return -EINVAL;
+}
+
+static const struct vdev_queue_desc rng_queues[] = {
+	{.name = "requestq", .size = 64, .max = 32768},
+};
+
+static const struct opt rng_opts[] = {
+	{
+		.name = "source",
+		.type = OPT_TEXT,
+		.off = offsetof(struct rng, source),
+		.arg = "PATH",
+		.help = "file, fifo or device the bytes come from",
+		.man = "Read the bytes from this regular file, fifo or character device such as /dev/hwrng; without "
+		       "the option they come from getrandom(2).  At the end of a regular file, and after an error, "
+		       "requests wait and the file is looked at again every second: bytes are never repeated.",
+		.compat = "f,rng-source,filename",
+	},
+	{
+		.name = "max-bytes",
+		.type = OPT_BYTES,
+		.off = offsetof(struct rng, max_bytes),
+		.arg = "N",
+		.min = 1,
+		.help = "bytes the guest gets in a period at most",
+		.man = "Give the guest at most this many bytes in a period; K, M and G multiply by 1024.  Requests "
+		       "beyond it wait for the next period.",
+		.compat = "m,max-bytes",
+	},
+	{
+		.name = "period",
+		.type = OPT_UINT,
+		.off = offsetof(struct rng, period),
+		.arg = "MS",
+		.min = 1,
+		.max = 65536,
+		.help = "length of that period in ms (1000)",
+		.man = "The length of a period in milliseconds, from 1 to 65536.  The default is 1000, and 65536 when "
+		       "called as vhost-device-rng.",
+		.compat = "p,period",
+	},
+	{0},
+};
+
+static const struct vdev_compat rng_compat = {
+	.suffix = true,
+	.count = true,
+	.socket_spellings = "s,socket-path",
+	.fit = rng_fit,
+};
+
+static const char *const rng_examples[] = {
+	"vdevd rng --socket-path=/run/rng.sock",
+	"vdevd rng --socket-path=/run/rng.sock --source=/dev/hwrng --max-bytes=1K --period=1000",
+	"vhost-device-rng -s /run/rng.sock -c 2 -f /dev/urandom -m 512 -p 1000",
+	NULL,
+};
+
+const struct vdev_class vdev_rng_class = {
+	.name = "rng",
+	.summary = "entropy device",
+	.about = "Gives a guest random bytes: its /dev/hwrng.\n"
+		 "\n"
+		 "A request is answered as soon as there is at least one byte, with as many as there are, at most "
+		 "65536.  A file of known bytes as --source makes the device predictable, for tests.",
+	.virtio_id = 4,
+	.queues = rng_queues,
+	.nqueues = ARRAY_SIZE(rng_queues),
+	.opts = rng_opts,
+	.inst_size = sizeof(struct rng),
+	.compat = &rng_compat,
+	.examples = rng_examples,
+	.open = rng_open,
+	.kick = rng_kick,
+	.quiesce = rng_quiesce,
+	.close = rng_close,
+};
