@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * test_loop.c - notification descriptors of every kind, and "again".
+ */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "core/loop.h"
+
+Suite *suite_loop(void);
+
+START_TEST(prepare)
+{
+	int fds[2];
+
+	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(fd_prepare(fds[0]), 0);
+	ck_assert_int_ne(fcntl(fds[0], F_GETFL) & O_NONBLOCK, 0);
+	ck_assert_int_ne(fcntl(fds[0], F_GETFD) & FD_CLOEXEC, 0);
+	ck_assert_int_eq(fcntl(fds[1], F_GETFL) & O_NONBLOCK, 0);
+	ck_assert_int_eq(fcntl(fds[1], F_GETFL) & O_ACCMODE, O_WRONLY);
+	close(fds[0]);
+	ck_assert_int_eq(fd_prepare(fds[0]), -EBADF);
+	close(fds[1]);
+}
+END_TEST
+
+/* As they come from a front-end: blocking (0) and not. */
+static const int eventfd_flags[] = {0, EFD_NONBLOCK};
+
+START_TEST(with_eventfd)
+{
+	int fd = eventfd(0, eventfd_flags[_i]);
+	eventfd_t value = 0;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fd_prepare(fd), 0);
+	/* Nothing there: neither waits nor fails. */
+	ck_assert_int_eq(notify_drain(fd), 0);
+	ck_assert_int_eq(notify_signal(fd), 0);
+	ck_assert_int_eq(notify_signal(fd), 0);
+	ck_assert_int_eq(eventfd_read(fd, &value), 0);
+	ck_assert_uint_eq(value, 2);
+	ck_assert_int_eq(notify_signal(fd), 0);
+	ck_assert_int_eq(notify_drain(fd), 0);
+	/* Full: signalled already. */
+	ck_assert_int_eq(eventfd_write(fd, UINT64_MAX - 1), 0);
+	ck_assert_int_eq(notify_signal(fd), 0);
+	ck_assert_int_eq(eventfd_read(fd, &value), 0);
+	ck_assert_uint_eq(value, UINT64_MAX - 1);
+	close(fd);
+}
+END_TEST
+
+static const int pipe_flags[] = {0, O_NONBLOCK};
+
+START_TEST(with_pipe)
+{
+	uint64_t value = 0;
+	int fds[2], n;
+
+	signal(SIGPIPE, SIG_IGN);
+	ck_assert_int_eq(pipe2(fds, pipe_flags[_i]), 0);
+	ck_assert_int_eq(fd_prepare(fds[0]), 0);
+	ck_assert_int_eq(fd_prepare(fds[1]), 0);
+	ck_assert_int_eq(notify_drain(fds[0]), 0);
+	ck_assert_int_eq(notify_signal(fds[1]), 0);
+	ck_assert_int_eq(read(fds[0], &value, sizeof(value)), 8);
+	ck_assert_uint_eq(value, 1);
+
+	/* A full pipe takes no more, and that is no error; draining it comes to an end. */
+	for (n = 0; n < 100000; n++)
+		ck_assert_int_eq(notify_signal(fds[1]), 0);
+	for (n = 0; n < 10000; n++)
+		ck_assert_int_eq(notify_drain(fds[0]), 0);
+	ck_assert_int_eq(read(fds[0], &value, sizeof(value)), -1);
+	ck_assert_int_eq(errno, EAGAIN);
+
+	close(fds[1]);
+	ck_assert_int_eq(notify_drain(fds[0]), -EPIPE);
+	close(fds[0]);
+	ck_assert_int_eq(pipe2(fds, pipe_flags[_i]), 0);
+	close(fds[0]);
+	ck_assert_int_eq(notify_signal(fds[1]), -EPIPE);
+	close(fds[1]);
+	ck_assert_int_eq(notify_signal(fds[1]), -EBADF);
+	ck_assert_int_eq(notify_drain(fds[1]), -EBADF);
+}
+END_TEST
+
+START_TEST(wrong_direction)
+{
+	int fds[2];
+
+	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(notify_drain(fds[1]), -EBADF);
+	ck_assert_int_eq(notify_signal(fds[0]), -EBADF);
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
+/* An "again" beside a descriptor that is always ready. */
+struct turn {
+	struct loop_again again;
+	struct ev_io io;
+	struct ev_loop *loop;
+	char order[16];
+	size_t len;
+};
+
+static void note(struct turn *t, char what)
+{
+	if (t->len < sizeof(t->order) - 1)
+		t->order[t->len++] = what;
+}
+
+static void turn_again(struct loop_again *again)
+{
+	struct turn *t = container_of(again, struct turn, again);
+
+	note(t, 'a');
+	if (t->len < 8)
+		loop_again_start(&t->again, t->loop);
+	else
+		ev_break(t->loop, EVBREAK_ALL);
+}
+
+static void turn_io(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	note(container_of(w, struct turn, io), 'i');
+}
+
+START_TEST(again)
+{
+	struct turn t = {.loop = ev_loop_new(EVFLAG_AUTO)};
+	int fd = eventfd(1, EFD_NONBLOCK);
+
+	ck_assert_ptr_nonnull(t.loop);
+	loop_again_init(&t.again, turn_again);
+	ev_io_init(&t.io, turn_io, fd, EV_READ);
+	ev_io_start(t.loop, &t.io);
+	loop_again_start(&t.again, t.loop);
+	/* Started twice is once. */
+	loop_again_start(&t.again, t.loop);
+	ev_run(t.loop, 0);
+	/* In each turn of the loop the descriptor comes first. */
+	ck_assert_str_eq(t.order, "iaiaiaia");
+	ev_io_stop(t.loop, &t.io);
+
+	loop_again_start(&t.again, t.loop);
+	loop_again_stop(&t.again, t.loop);
+	t.len = 0;
+	ev_run(t.loop, 0);
+	ck_assert_uint_eq(t.len, 0);
+	ev_loop_destroy(t.loop);
+	close(fd);
+}
+END_TEST
+
+Suite *suite_loop(void)
+{
+	Suite *s = suite_create("loop");
+	TCase *tc = tcase_create("loop");
+
+	tcase_add_test(tc, prepare);
+	tcase_add_loop_test(tc, with_eventfd, 0, (int)ARRAY_SIZE(eventfd_flags));
+	tcase_add_loop_test(tc, with_pipe, 0, (int)ARRAY_SIZE(pipe_flags));
+	tcase_add_test(tc, wrong_direction);
+	tcase_add_test(tc, again);
+	suite_add_tcase(s, tc);
+	return s;
+}
