@@ -188,7 +188,7 @@ check-build: all
 	$(Q)$(run_checks) $(BUILD_SCRIPTS)
 
 check-guest: all
-	$(Q)$(run_checks) $(call scripts,guest/*.sh)
+	$(Q)$(test_env) $(srcdir)/test/guest/check-guest
 
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --child-silent-after-fork=no
 
