@@ -7,13 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <ev.h>
 
 #include "core/loop.h"
+#include "core/unix_socket.h"
 #include "transport/vu_socket.h"
 
 /* How long until a front-end that did not answer is called again, seconds. */
@@ -28,112 +27,12 @@ struct vu_socket {
 	void (*done)(void *arg);
 	void *arg;
 	int listen_fd;          /* -1: none */
-	const char *path;       /* made by us, with this inode; NULL: not made by us */
-	dev_t dev;
-	ino_t ino;
+	struct unix_listener own; /* whose listen_fd it is, where we made it */
 	const char *connect;    /* NULL: not a client */
 	bool connect_failed;    /* said so once */
 	struct ev_io accept_io;
 	struct ev_timer retry;
 };
-
-static int fill_address(const char *path, struct sockaddr_un *sa)
-{
-	memset(sa, 0, sizeof(*sa));
-	sa->sun_family = AF_UNIX;
-	if (!*path || strlen(path) >= sizeof(sa->sun_path))
-		return -ENAMETOOLONG;
-	strcpy(sa->sun_path, path);
-	return 0;
-}
-
-static int unix_socket(void)
-{
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	return fd < 0 ? -errno : fd;
-}
-
-/* Returns a connected socket or -errno; -EAGAIN when the listener's backlog is full. */
-static int unix_connect(const struct sockaddr_un *sa)
-{
-	int fd = unix_socket();
-
-	if (fd < 0)
-		return fd;
-	if (connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0) {
-		int err = -errno;
-
-		close(fd);
-		return err;
-	}
-	return fd;
-}
-
-/* Makes room for a new socket file: a stale one goes; a live one, or another kind of file, stays (-EADDRINUSE). */
-static int remove_stale(const struct sockaddr_un *sa)
-{
-	struct stat st;
-
-	if (lstat(sa->sun_path, &st) < 0)
-		return errno == ENOENT ? 0 : -errno;
-	if (!S_ISSOCK(st.st_mode))
-		return -EADDRINUSE;
-	int fd = unix_connect(sa);
-
-	if (fd >= 0)
-		close(fd);
-	if (fd != -ECONNREFUSED)
-		return fd >= 0 || fd == -EAGAIN ? -EADDRINUSE : fd;
-	return unlink(sa->sun_path) < 0 && errno != ENOENT ? -errno : 0;
-}
-
-/* Binds with the wanted permissions from the first moment on.  Returns 0 or -errno. */
-static int bind_mode(int fd, const struct sockaddr_un *sa, uint64_t mode)
-{
-	mode_t old = 0;
-
-	if (mode != UINT64_MAX)
-		old = umask(0777 & ~(mode_t)mode);
-	int err = bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0 ? -errno : 0;
-
-	if (mode != UINT64_MAX)
-		umask(old);
-	return err;
-}
-
-static int listen_path(struct vu_socket *s, const char *path, uint64_t mode)
-{
-	struct sockaddr_un sa;
-	struct stat st;
-	int err = fill_address(path, &sa);
-
-	if (!err)
-		err = remove_stale(&sa);
-	if (err)
-		return err;
-	int fd = unix_socket();
-
-	if (fd < 0)
-		return fd;
-	err = bind_mode(fd, &sa, mode);
-	if (err)
-		goto close_fd;
-	err = -EIO;
-	if (lstat(path, &st) < 0 || listen(fd, BACKLOG) < 0) {
-		err = -errno;
-		unlink(path);
-		goto close_fd;
-	}
-	s->path = path;
-	s->dev = st.st_dev;
-	s->ino = st.st_ino;
-	s->listen_fd = fd;
-	return 0;
-close_fd:
-	close(fd);
-	return err;
-}
 
 /* Serves a connected socket or closes it. */
 static int serve(struct vu_socket *s, int fd)
@@ -176,11 +75,8 @@ static void connect_retry(struct vu_socket *s)
 /* Calls the front-end once; when it is not there, again later. */
 static void connect_now(struct vu_socket *s)
 {
-	struct sockaddr_un sa;
-	int fd = fill_address(s->connect, &sa);
+	int fd = unix_connect(s->connect);
 
-	if (!fd)
-		fd = unix_connect(&sa);
 	if (fd < 0 || serve(s, fd)) {
 		if (!s->connect_failed)
 			log_info(&s->d->log, "no front-end at %s yet (%s); trying every second", s->connect,
@@ -262,12 +158,11 @@ static int socket_begin(struct vu_socket *s, const struct vu_socket_opts *opts)
 	int err = 0;
 
 	if (opts->path) {
-		err = listen_path(s, opts->path, opts->mode);
+		err = unix_listen(&s->own, opts->path, opts->mode, BACKLOG);
+		s->listen_fd = s->own.fd;
 		if (err)
 			log_error(&s->d->log, "cannot listen on %s: %s%s", opts->path, strerror(-err),
 				  err == -EADDRINUSE ? " (another process serves it, or it is no socket)" : "");
-		if (!err)
-			err = fd_prepare(s->listen_fd);
 	} else if (opts->connect) {
 		s->connect = opts->connect;
 		connect_now(s);
@@ -292,7 +187,7 @@ int vu_socket_open(const struct vu_socket_opts *opts, struct vdev *d, const stru
 	s->d = d;
 	s->done = done;
 	s->arg = arg;
-	s->listen_fd = -1;
+	s->listen_fd = s->own.fd = -1;
 	ev_init(&s->accept_io, accept_ready);
 	ev_init(&s->retry, retry_due);
 	err = vu_backend_new(d, mem, closed, s, &s->backend);
@@ -306,24 +201,15 @@ int vu_socket_open(const struct vu_socket_opts *opts, struct vdev *d, const stru
 	return 0;
 }
 
-/* Unlinks the socket file unless somebody has put another in its place. */
-static void unlink_own(const struct vu_socket *s)
-{
-	struct stat st;
-
-	if (lstat(s->path, &st) == 0 && st.st_dev == s->dev && st.st_ino == s->ino)
-		unlink(s->path);
-}
-
 void vu_socket_free(struct vu_socket *s)
 {
 	if (!s)
 		return;
 	ev_io_stop(s->d->loop, &s->accept_io);
 	ev_timer_stop(s->d->loop, &s->retry);
-	if (s->path)
-		unlink_own(s);
-	if (s->listen_fd >= 0)
+	if (s->own.fd >= 0)
+		unix_listener_close(&s->own);
+	else if (s->listen_fd >= 0)
 		close(s->listen_fd);
 	vu_backend_free(s->backend);
 	free(s);

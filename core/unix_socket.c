@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * unix_socket.c - Unix stream sockets with a name in the file system, unix(7); see unix_socket.h.
+ */
+#include "core/unix_socket.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int fill_address(const char *path, struct sockaddr_un *sa)
+{
+	memset(sa, 0, sizeof(*sa));
+	sa->sun_family = AF_UNIX;
+	if (!*path || strlen(path) >= sizeof(sa->sun_path))
+		return -ENAMETOOLONG;
+	strcpy(sa->sun_path, path);
+	return 0;
+}
+
+static int make_socket(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int connect_address(const struct sockaddr_un *sa)
+{
+	int fd = make_socket();
+
+	if (fd < 0)
+		return fd;
+	if (connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+int unix_connect(const char *path)
+{
+	struct sockaddr_un sa;
+	int err = fill_address(path, &sa);
+
+	return err ? err : connect_address(&sa);
+}
+
+/* Makes room for a new socket file: a stale one goes; a live one, or another kind of file, stays (-EADDRINUSE). */
+static int remove_stale(const struct sockaddr_un *sa)
+{
+	struct stat st;
+
+	if (lstat(sa->sun_path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (!S_ISSOCK(st.st_mode))
+		return -EADDRINUSE;
+	int fd = connect_address(sa);
+
+	if (fd >= 0)
+		close(fd);
+	if (fd != -ECONNREFUSED)
+		return fd >= 0 || fd == -EAGAIN ? -EADDRINUSE : fd;
+	return unlink(sa->sun_path) < 0 && errno != ENOENT ? -errno : 0;
+}
+
+/* Binds with the wanted permissions from the first moment on.  Returns 0 or -errno. */
+static int bind_mode(int fd, const struct sockaddr_un *sa, uint64_t mode)
+{
+	mode_t old = 0;
+
+	if (mode != UINT64_MAX)
+		old = umask(0777 & ~(mode_t)mode);
+	int err = bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) < 0 ? -errno : 0;
+
+	if (mode != UINT64_MAX)
+		umask(old);
+	return err;
+}
+
+int unix_listen(struct unix_listener *l, const char *path, uint64_t mode, int backlog)
+{
+	struct sockaddr_un sa;
+	struct stat st;
+	int err = fill_address(path, &sa);
+
+	l->fd = -1;
+	if (!err)
+		err = remove_stale(&sa);
+	if (err)
+		return err;
+	int fd = make_socket();
+
+	if (fd < 0)
+		return fd;
+	err = bind_mode(fd, &sa, mode);
+	if (err)
+		goto close_fd;
+	if (lstat(path, &st) < 0 || listen(fd, backlog) < 0) {
+		err = -errno;
+		unlink(path);
+		goto close_fd;
+	}
+	*l = (struct unix_listener){.fd = fd, .path = path, .dev = st.st_dev, .ino = st.st_ino};
+	return 0;
+close_fd:
+	close(fd);
+	return err;
+}
+
+void unix_listener_close(struct unix_listener *l)
+{
+	struct stat st;
+
+	if (l->fd < 0)
+		return;
+	if (lstat(l->path, &st) == 0 && st.st_dev == l->dev && st.st_ino == l->ino)
+		unlink(l->path);
+	close(l->fd);
+	l->fd = -1;
+}

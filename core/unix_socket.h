@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * unix_socket.h - Unix stream sockets with a name in the file system, unix(7): listening, connecting, and who
+ * owns the file.
+ */
+#ifndef VDEVD_CORE_UNIX_SOCKET_H
+#define VDEVD_CORE_UNIX_SOCKET_H
+
+#include <sys/types.h>
+
+#include "core/base.h"
+
+/* A listening socket with the file it made. */
+struct unix_listener {
+	int fd;           /* non-blocking, close-on-exec; -1: none */
+	const char *path; /* not copied */
+	dev_t dev;        /* the file's identity: it is unlinked only while it is still ours */
+	ino_t ino;
+};
+
+/*
+ * Listens at path.  mode: permissions of the file from its first moment on, UINT64_MAX: as the umask says.  backlog: as
+ * listen(2).  A stale socket file is replaced.
+ * Returns 0; -EADDRINUSE: another process serves the socket, or the file is none; -ENAMETOOLONG: also when
+ * path is empty; or another -errno.
+ */
+int unix_listen(struct unix_listener *l, const char *path, uint64_t mode, int backlog);
+
+/* Closes the socket and unlinks its file, unless somebody has put another in its place. */
+void unix_listener_close(struct unix_listener *l);
+
+/*
+ * Connects to the socket at path.
+ * Returns a non-blocking, close-on-exec socket; -EAGAIN: the listener's backlog is full; or another -errno.
+ */
+int unix_connect(const char *path);
+
+#endif
