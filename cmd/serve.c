@@ -115,6 +115,7 @@ static int serve_instance(void *arg, unsigned int i, int ready)
 	struct call *call = arg;
 	struct common *c = &call->common;
 	const struct vdev_class *class = call->d->class;
+	struct vu_socket_opts socket = c->socket;
 	char path[PATH_MAX], prefix[64];
 
 	if (c->count > 1) {
@@ -125,11 +126,11 @@ static int serve_instance(void *arg, unsigned int i, int ready)
 		vdev_free(call->d);
 		return CMD_USAGE;
 	}
-	if (c->socket.path && class->compat->suffix && !c->no_suffix) {
-		snprintf(path, sizeof(path), "%s%u", c->socket.path, i);
-		c->socket.path = path;
+	if (socket.path && class->compat->suffix && !c->no_suffix) {
+		snprintf(path, sizeof(path), "%s%u", socket.path, i);
+		socket.path = path;
 	}
-	return serve(call->d, &c->socket, ready);
+	return serve(call->d, &socket, ready);
 }
 
 /* Serves as the replaced daemon would; the parent of several instances has no use for its own. */

@@ -10,8 +10,8 @@
 #include "core/base.h"
 
 /*
- * Sets O_NONBLOCK and FD_CLOEXEC.  The former belongs to the open file, which the other side of a passed descriptor shares:
- * it sees an eventfd it waits for with poll(2), or the other end of a pipe.  Returns 0 or -errno.
+ * Sets O_NONBLOCK and FD_CLOEXEC.  The former belongs to the open file, which the other side of a passed descriptor
+ * shares: it sees an eventfd it waits for with poll(2), or the other end of a pipe.  Returns 0 or -errno.
  */
 int fd_prepare(int fd);
 

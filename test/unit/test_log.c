@@ -45,6 +45,7 @@ START_TEST(levels)
 	log_guest(&l, "hidden");
 	log_error(&l, "shown");
 	log_usage(&l, "shown");
+	log_set_level(LOG_LEVEL_INFO);
 	ck_assert_str_eq(capture_end(&c), "vdevd rng: shown\n"
 					  "vdevd rng: warning: shown\n"
 					  "vdevd rng: error: shown\n"

@@ -36,7 +36,7 @@ static void make_file(const char *name, mode_t mode)
 
 static void setup(void)
 {
-	strcpy(dir, "/tmp/vdevd-test-XXXXXX");
+	snprintf(dir, sizeof(dir), "/tmp/vdevd-test-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 }
 
@@ -159,8 +159,7 @@ static int see(void *arg, const char *name)
 {
 	struct seen *s = arg;
 
-	strcat(s->names, name);
-	strcat(s->names, " ");
+	snprintf(s->names + strlen(s->names), sizeof(s->names) - strlen(s->names), "%s ", name);
 	return s->stop;
 }
 

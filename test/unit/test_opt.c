@@ -26,7 +26,7 @@ static int set_call(void *obj, const char *value, char *why, size_t why_size)
 		snprintf(why, why_size, "not good (good is wanted)");
 		return -EINVAL;
 	}
-	strcat(o->called, value);
+	snprintf(o->called + strlen(o->called), sizeof(o->called) - strlen(o->called), "%s", value);
 	return 0;
 }
 
@@ -243,6 +243,7 @@ START_TEST(wrong_calls)
 			 -EINVAL);
 	snprintf(line, sizeof(line), "vdevd rng: %s\n", wrong[_i].line);
 	ck_assert_str_eq(capture_end(&c), line);
+	log_set_level(LOG_LEVEL_INFO);
 }
 END_TEST
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base.h"
@@ -91,47 +92,71 @@ START_TEST(notify_nobody)
 }
 END_TEST
 
-/* The variables as for this process, or another (offset). */
-static void set_listen(int offset, const char *fds)
+/* What a process that was started with sockets finds. */
+struct found {
+	int first, second; /* of two calls */
+	bool cloexec[2];   /* of descriptors 3 and 4 */
+	bool variables;	   /* one is still there */
+};
+
+/*
+ * Calls service_listen_fds in a process of its own, where 3 and 4 are open and 5 is not.
+ * mine: the variables are for it and not for another.
+ */
+static void find_sockets(bool mine, const char *fds, struct found *result)
 {
+	struct found f = {0};
+	int result_pipe[2], status;
 	char pid[16];
+	pid_t child;
 
-	snprintf(pid, sizeof(pid), "%d", (int)getpid() + offset);
-	setenv("LISTEN_PID", pid, 1);
-	setenv("LISTEN_FDS", fds, 1);
-	setenv("LISTEN_FDNAMES", "a:b", 1);
-}
+	ck_assert_int_eq(pipe(result_pipe), 0);
+	child = fork();
+	ck_assert_int_ge(child, 0);
+	if (child == 0) {
+		int out = fcntl(result_pipe[1], F_DUPFD, 10);
 
-/* Descriptors 3 and 4 are open, 5 is not. */
-static void open_two(void)
-{
-	ck_assert_int_eq(dup2(0, SERVICE_LISTEN_FD), SERVICE_LISTEN_FD);
-	ck_assert_int_eq(dup2(0, SERVICE_LISTEN_FD + 1), SERVICE_LISTEN_FD + 1);
-	close(SERVICE_LISTEN_FD + 2);
-	ck_assert_int_eq(fcntl(SERVICE_LISTEN_FD, F_GETFD) & FD_CLOEXEC, 0);
+		snprintf(pid, sizeof(pid), "%d", (int)(mine ? getpid() : getppid()));
+		setenv("LISTEN_PID", pid, 1);
+		setenv("LISTEN_FDS", fds, 1);
+		setenv("LISTEN_FDNAMES", "a:b", 1);
+		dup2(0, SERVICE_LISTEN_FD);
+		dup2(0, SERVICE_LISTEN_FD + 1);
+		close(SERVICE_LISTEN_FD + 2);
+		f.first = service_listen_fds();
+		f.second = service_listen_fds();
+		for (int i = 0; i < 2; i++)
+			f.cloexec[i] = fcntl(SERVICE_LISTEN_FD + i, F_GETFD) & FD_CLOEXEC;
+		f.variables = getenv("LISTEN_PID") || getenv("LISTEN_FDS") || getenv("LISTEN_FDNAMES");
+		_exit(write(out, &f, sizeof(f)) == sizeof(f) ? 0 : 1);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert_int_eq(status, 0);
+	ck_assert_int_eq(read(result_pipe[0], result, sizeof(*result)), (ssize_t)sizeof(*result));
+	close(result_pipe[0]);
+	close(result_pipe[1]);
 }
 
 START_TEST(listen_mine)
 {
-	open_two();
-	set_listen(0, "2");
-	ck_assert_int_eq(service_listen_fds(), 2);
-	ck_assert_int_ne(fcntl(SERVICE_LISTEN_FD, F_GETFD) & FD_CLOEXEC, 0);
-	ck_assert_int_ne(fcntl(SERVICE_LISTEN_FD + 1, F_GETFD) & FD_CLOEXEC, 0);
+	struct found f;
+
+	find_sockets(true, "2", &f);
+	ck_assert_int_eq(f.first, 2);
+	ck_assert(f.cloexec[0] && f.cloexec[1]);
 	/* What this process starts is not to take them for its own. */
-	ck_assert_ptr_null(getenv("LISTEN_PID"));
-	ck_assert_ptr_null(getenv("LISTEN_FDS"));
-	ck_assert_ptr_null(getenv("LISTEN_FDNAMES"));
-	ck_assert_int_eq(service_listen_fds(), 0);
+	ck_assert(!f.variables);
+	ck_assert_int_eq(f.second, 0);
 }
 END_TEST
 
 START_TEST(listen_others)
 {
-	open_two();
-	set_listen(1, "2");
-	ck_assert_int_eq(service_listen_fds(), 0);
-	ck_assert_int_eq(fcntl(SERVICE_LISTEN_FD, F_GETFD) & FD_CLOEXEC, 0);
+	struct found f;
+
+	find_sockets(false, "2", &f);
+	ck_assert_int_eq(f.first, 0);
+	ck_assert(!f.cloexec[0] && !f.cloexec[1]);
 }
 END_TEST
 
@@ -142,9 +167,11 @@ static const struct {
 
 START_TEST(listen_counts)
 {
-	open_two();
-	set_listen(0, listens[_i].fds);
-	ck_assert_int_eq(service_listen_fds(), listens[_i].count);
+	struct found f;
+
+	find_sockets(true, listens[_i].fds, &f);
+	ck_assert_int_eq(f.first, listens[_i].count);
+	ck_assert_int_eq(f.cloexec[0], listens[_i].count > 0);
 }
 END_TEST
 
