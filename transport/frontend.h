@@ -164,6 +164,7 @@ struct frontend_queue_opts {
 	bool poll_kick;   /* no kick fd: the back end polls */
 	bool poll_call;   /* no call fd: the front-end polls */
 	bool pipes;       /* pipes in the place of eventfds */
+	bool blocking;    /* O_NONBLOCK is not set on what the back end gets */
 	bool in_band;     /* no fds at all: INBAND_NOTIFICATIONS */
 	int region;       /* where the ring lies, or FRONTEND_MEM_ANY */
 };

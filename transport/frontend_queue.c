@@ -16,19 +16,19 @@
 static const struct fe_notify notify_none = {-1, -1};
 
 /* Makes a notification; ours_reads: the front-end waits for it.  Returns 0 or -errno. */
-static int notify_make(struct fe_notify *n, bool pipes, bool ours_reads)
+static int notify_make(struct fe_notify *n, const struct frontend_queue_opts *opts, bool ours_reads)
 {
 	int ends[2];
 
-	if (!pipes) {
-		n->ours = n->theirs = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (!opts->pipes) {
+		n->ours = n->theirs = eventfd(0, EFD_CLOEXEC | (opts->blocking ? 0 : EFD_NONBLOCK));
 		return n->ours < 0 ? -errno : 0;
 	}
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
 		return -errno;
 	n->ours = ends[ours_reads ? 0 : 1];
 	n->theirs = ends[ours_reads ? 1 : 0];
-	return 0;
+	return opts->blocking && fcntl(n->theirs, F_SETFL, 0) ? -errno : 0;
 }
 
 static void notify_close(struct fe_notify *n)
@@ -122,10 +122,10 @@ static int queue_make_fds(struct fe_queue *queue)
 	if (opts->in_band)
 		return 0;
 	if (!opts->poll_kick)
-		err = notify_make(&queue->kick, opts->pipes, false);
+		err = notify_make(&queue->kick, opts, false);
 	if (!err && !opts->poll_call)
-		err = notify_make(&queue->call, opts->pipes, true);
-	return err ? err : notify_make(&queue->err, opts->pipes, true);
+		err = notify_make(&queue->call, opts, true);
+	return err ? err : notify_make(&queue->err, opts, true);
 }
 
 int frontend_queue_make(struct frontend *fe, unsigned int q, const struct frontend_queue_opts *opts)

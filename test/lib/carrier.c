@@ -1,0 +1,682 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * carrier.c - cases of devices over carriers and settings: what the carriers have in common; see carrier.h.
+ */
+#include "test/lib/carrier_impl.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MEM_SIZE  (16u << 20)
+#define MEM_GUEST 0x40000000u
+
+/* Offset of a cut memory in its file: not at a page's beginning, yet aligned as a ring wants it. */
+#define CUT_OFFSET 0x1010u
+
+/* Descriptors in an indirect table. */
+#define MAX_PIECES 1024u
+
+/* What a test that failed leaves behind is cleared away at its exit. */
+static struct carrier *unfinished;
+
+void carrier_ok(struct carrier *c, int err, const char *what)
+{
+	ck_assert_msg(err == 0, "%s: %s (%s)", what, strerror(-err), c->fe ? frontend_why(c->fe) : "no front-end");
+}
+
+static const struct carrier_ops *const all_ops[CARRIER_KINDS] = {
+	[CARRIER_DIRECT] = &carrier_direct,
+	[CARRIER_SESSION] = &carrier_session,
+	[CARRIER_BINARY] = &carrier_binary,
+};
+
+/*
+ * Folder, files, the device's arguments.
+ */
+
+const char *carrier_dir(const struct carrier *c)
+{
+	return c->dir;
+}
+
+const char *carrier_path(const struct carrier *c, const char *name)
+{
+	static char paths[4][sizeof(c->dir) + 64];
+	static unsigned int next;
+	char *path = paths[next++ % ARRAY_SIZE(paths)];
+
+	ck_assert_uint_lt((size_t)snprintf(path, sizeof(paths[0]), "%s/%s", c->dir, name), sizeof(paths[0]));
+	return path;
+}
+
+void carrier_write_file(const struct carrier *c, const char *name, const void *bytes, size_t len, bool append)
+{
+	int fd = open(carrier_path(c, name), O_WRONLY | O_CREAT | O_CLOEXEC | (append ? O_APPEND : O_TRUNC), 0600);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, bytes, len), (ssize_t)len);
+	close(fd);
+}
+
+static void remove_dir(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *e;
+
+	while (dir && (e = readdir(dir)))
+		unlinkat(dirfd(dir), e->d_name, 0);
+	if (dir)
+		closedir(dir);
+	rmdir(path);
+}
+
+char *carrier_log(const struct carrier *c)
+{
+	struct stat st;
+	char *text;
+	int fd;
+
+	if (c->kind != CARRIER_BINARY)
+		return NULL;
+	fd = open(carrier_path(c, "log"), O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	text = calloc(1, (size_t)st.st_size + 1);
+	ck_assert_ptr_nonnull(text);
+	ck_assert_int_ge(read(fd, text, (size_t)st.st_size), 0);
+	close(fd);
+	return text;
+}
+
+static void clear_away(void)
+{
+	struct carrier *c = unfinished;
+
+	if (!c)
+		return;
+	if (c->kind == CARRIER_BINARY && access(carrier_path(c, "log"), R_OK) == 0) {
+		char *text = carrier_log(c);
+
+		fputs(text, stderr);
+		free(text);
+	}
+	remove_dir(c->dir);
+}
+
+/* The argument with each %T replaced by the folder. */
+static char *expand(const struct carrier *c, const char *arg)
+{
+	const char *at = strstr(arg, "%T");
+	char *text;
+
+	if (at)
+		ck_assert_int_ge(asprintf(&text, "%.*s%s%s", (int)(at - arg), arg, c->dir, at + 2), 0);
+	else
+		text = strdup(arg);
+	ck_assert_ptr_nonnull(text);
+	return text;
+}
+
+static void make_argv(struct carrier *c)
+{
+	const char *const *args = c->dcase && c->dcase->args ? c->dcase->args : c->suite->args;
+	unsigned int n = 0;
+
+	c->argv[n++] = strdup(c->class->name);
+	for (; args && *args; args++) {
+		ck_assert_uint_lt(n + 4, ARRAY_SIZE(c->argv));
+		c->argv[n++] = expand(c, *args);
+	}
+}
+
+void carrier_make_device(struct carrier *c)
+{
+	struct opt_group groups[2] = {{.title = "Device options"}};
+	int argc = 0;
+	char why[100];
+
+	c->loop = ev_loop_new(EVFLAG_AUTO);
+	ck_assert_ptr_nonnull(c->loop);
+	ck_assert_int_eq(vdev_new(c->class, c->class->name, c->loop, &c->d), 0);
+	groups[0].opts = c->class->opts;
+	groups[0].obj = c->d;
+	while (c->argv[argc])
+		argc++;
+	if (c->class->opts)
+		ck_assert_int_eq(opt_parse(groups, false, argc, c->argv), argc);
+	if (c->set->masks)
+		ck_assert_int_eq(vu_apply_feature_masks(c->d, c->set->masks, why, sizeof(why)), 0);
+	c->mem_backend = c->set->strict ? &gmem_strict : &gmem_shm;
+	ck_assert_int_eq(vdev_open(c->d), 0);
+}
+
+const char *carrier_executable(void)
+{
+	static char path[PATH_MAX + 16];
+	const char *given = getenv("VDEVD");
+	ssize_t n;
+
+	if (given && *given)
+		return given;
+	n = readlink("/proc/self/exe", path, PATH_MAX);
+	ck_assert_int_gt(n, 0);
+	path[n] = '\0';
+	for (int up = 0; up < 2; up++)
+		*strrchr(path, '/') = '\0';
+	return strcat(path, "/vdevd");
+}
+
+/*
+ * A front-end: memory, rings.
+ */
+
+uint64_t carrier_wanted_features(const struct carrier *c)
+{
+	return ~c->set->refuse & ~BIT(VIRTIO_F_NOTIFY_ON_EMPTY);
+}
+
+unsigned int carrier_size(const struct carrier *c, unsigned int q)
+{
+	const struct vdev_queue_desc *desc = &c->class->queues[q];
+
+	if (!c->set->num)
+		return desc->size;
+	return c->set->num < desc->max ? c->set->num : desc->max;
+}
+
+static struct frontend_queue_opts queue_opts(const struct carrier *c, unsigned int q)
+{
+	struct frontend_queue_opts o = frontend_queue_defaults(carrier_size(c, q));
+
+	o.base = c->set->base;
+	o.poll_kick = c->set->poll_kick;
+	o.poll_call = c->set->poll_call;
+	o.pipes = c->set->pipes;
+	o.blocking = c->set->blocking;
+	o.in_band = c->set->in_band;
+	return o;
+}
+
+static void make_mem(struct carrier *c)
+{
+	const struct frontend_region r = {
+		.guest_addr = MEM_GUEST,
+		.size = MEM_SIZE,
+		.offset = c->set->cut ? CUT_OFFSET : 0,
+	};
+
+	carrier_ok(c, frontend_make_mem(c->fe, &frontend_mem_memfd, &r, 1), "memory");
+}
+
+/* Where the last ring ends, as an offset in the memory: each ring part must be in one region. */
+static uint64_t rings_end(struct carrier *c)
+{
+	const struct frontend_region *r = frontend_mem_region(frontend_mem(c->fe), 0);
+	uint64_t end = 0;
+
+	for (unsigned int q = 0; q < c->class->nqueues; q++) {
+		struct vu_vring_addr a = frontend_queue_addr(c->fe, q);
+		struct driver_ring_sizes s;
+
+		driver_ring_sizes(carrier_size(c, q), &s);
+		const uint64_t ends[] = {a.desc + s.desc, a.avail + s.driver, a.used + s.device};
+
+		for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+			end = ends[i] - r->user_addr > end ? ends[i] - r->user_addr : end;
+	}
+	return end;
+}
+
+/*
+ * Cuts the memory, which is one to this side, into regions that adjoin: just behind the rings, where the first buffers
+ * will be, and at greater distances for long ones.
+ */
+static void cut_mem(struct carrier *c)
+{
+	static const unsigned int places[] = {3, 9, 17, 300, 5000, 50000};
+	const struct frontend_region *all = frontend_mem_region(frontend_mem(c->fe), 0);
+	uint64_t rings = rings_end(c), at = 0;
+
+	c->ncuts = 0;
+	for (size_t i = 0; i <= ARRAY_SIZE(places); i++) {
+		bool last = !c->set->cut || i == ARRAY_SIZE(places);
+		uint64_t end = last ? all->size : rings + places[i];
+		struct frontend_region *r = &c->cuts[c->ncuts++];
+
+		*r = *all;
+		r->guest_addr += at;
+		r->user_addr += at;
+		r->offset += at;
+		r->size = end - at;
+		at = end;
+		if (last)
+			return;
+	}
+}
+
+static void arrive(struct carrier *c)
+{
+	c->ops->connect(c);
+	frontend_set_timeout(c->fe, CARRIER_PATIENCE_MS);
+	make_mem(c);
+	for (unsigned int q = 0; q < c->class->nqueues; q++) {
+		struct frontend_queue_opts o = queue_opts(c, q);
+
+		carrier_ok(c, frontend_queue_make(c->fe, q, &o), "queue");
+	}
+	cut_mem(c);
+	c->ops->share(c);
+	for (unsigned int q = 0; q < c->class->nqueues; q++)
+		c->ops->start(c, q, c->set->base);
+}
+
+void carrier_reconnect(struct carrier *c)
+{
+	c->ops->disconnect(c);
+	arrive(c);
+}
+
+/*
+ * Life.
+ */
+
+static unsigned int open_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	ck_assert_ptr_nonnull(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static const struct vdev_class *find_class(const char *name)
+{
+	for (const struct vdev_class *const *class = vdev_classes; *class; class ++) {
+		if (!strcmp((*class)->name, name))
+			return *class;
+	}
+	ck_abort_msg("no device '%s' is built", name);
+	return NULL;
+}
+
+static struct carrier *open_with(enum carrier_kind kind, const struct carrier_setting *set,
+				 const struct device_suite *ds, const struct device_case *dcase)
+{
+	struct carrier *c = calloc(1, sizeof(*c));
+	void (*prepare)(struct carrier *) = dcase && dcase->prepare ? dcase->prepare : ds->prepare;
+	const char *tmp = getenv("TMPDIR");
+
+	ck_assert_ptr_nonnull(c);
+	c->kind = kind;
+	c->ops = all_ops[kind];
+	c->set = set;
+	c->suite = ds;
+	c->dcase = dcase;
+	c->peer = -1;
+	c->class = find_class(ds->device);
+	ck_assert_uint_le(c->class->nqueues, CARRIER_MAX_QUEUES);
+	ck_assert_uint_lt((size_t)snprintf(c->dir, sizeof(c->dir), "%s/vdevd-test-XXXXXX", tmp ? tmp : "/tmp"),
+			  sizeof(c->dir));
+	ck_assert_ptr_nonnull(mkdtemp(c->dir));
+	unfinished = c;
+	atexit(clear_away);
+	signal(SIGPIPE, SIG_IGN);
+	c->fds = open_fds();
+	make_argv(c);
+	if (prepare)
+		prepare(c);
+	c->ops->open(c);
+	arrive(c);
+	return c;
+}
+
+void carrier_close(struct carrier *c)
+{
+	c->ops->disconnect(c);
+	c->ops->close(c);
+	if (c->d)
+		vdev_free(c->d);
+	if (c->loop)
+		ev_loop_destroy(c->loop);
+	for (unsigned int i = 0; c->argv[i]; i++)
+		free(c->argv[i]);
+	ck_assert_uint_eq(open_fds(), c->fds);
+	if (c->set->strict)
+		ck_assert_uint_eq(gmem_strict_pins(), 0);
+	remove_dir(c->dir);
+	unfinished = NULL;
+	free(c);
+}
+
+/*
+ * What a case asks.
+ */
+
+enum carrier_kind carrier_kind(const struct carrier *c)
+{
+	return c->kind;
+}
+
+const struct carrier_setting *carrier_setting(const struct carrier *c)
+{
+	return c->set;
+}
+
+struct frontend *carrier_frontend(struct carrier *c)
+{
+	return c->fe;
+}
+
+const struct vdev_class *carrier_class(const struct carrier *c)
+{
+	return c->class;
+}
+
+struct vdev *carrier_vdev(struct carrier *c)
+{
+	return c->d;
+}
+
+bool carrier_has(const struct carrier *c, unsigned int feature)
+{
+	return c->features & BIT(feature);
+}
+
+static unsigned int depth_of(const struct carrier_setting *set, unsigned int num)
+{
+	if (set->how.indirect && !set->how.direct)
+		return num;
+	return set->how.split || num < 4 ? 1 : num / 2;
+}
+
+unsigned int carrier_depth(const struct carrier *c, unsigned int q)
+{
+	return depth_of(c->set, carrier_size(c, q));
+}
+
+static size_t pieces(size_t len, uint32_t split)
+{
+	return (len + split - 1) / split;
+}
+
+/* How a request of these lengths is cut. */
+static struct frontend_request_opts how_to(const struct carrier *c, unsigned int q, size_t out_len, size_t in_len)
+{
+	struct frontend_request_opts how = c->set->how;
+	size_t most = how.indirect ? MAX_PIECES : carrier_size(c, q);
+
+	while (how.split && pieces(out_len, how.split) + pieces(in_len, how.split) > most)
+		how.split *= 2;
+	return how;
+}
+
+struct frontend_request *carrier_submit(struct carrier *c, unsigned int q, const void *out, size_t out_len,
+					size_t in_len)
+{
+	struct frontend_request_opts how = how_to(c, q, out_len, in_len);
+	struct frontend_request *req;
+
+	carrier_ok(c, frontend_submit(c->fe, q, out, out_len, in_len, &how, &req), "request");
+	return req;
+}
+
+uint32_t carrier_await(struct carrier *c, unsigned int q, struct frontend_request *req, void *in)
+{
+	uint32_t used = UINT32_MAX;
+
+	carrier_ok(c, frontend_await(c->fe, q, req, in, &used), "answer");
+	return used;
+}
+
+uint32_t carrier_request(struct carrier *c, unsigned int q, const void *out, size_t out_len, void *in, size_t in_len)
+{
+	return carrier_await(c, q, carrier_submit(c, q, out, out_len, in_len), in);
+}
+
+void carrier_sample(struct carrier *c)
+{
+	const struct device_sample *s = &c->suite->sample;
+	uint32_t used = carrier_request(c, s->queue, s->out, s->out_len, NULL, s->in_len);
+
+	if (s->in_len)
+		ck_assert_uint_gt(used, 0);
+}
+
+void carrier_idle(struct carrier *c, unsigned int ms)
+{
+	carrier_ok(c, frontend_idle(c->fe, ms), "idle");
+}
+
+void carrier_stays(struct carrier *c, unsigned int q, unsigned int ms)
+{
+	carrier_idle(c, ms);
+	ck_assert_msg(!driver_ring_has_used(frontend_ring(c->fe, q)), "queue %u: something was used", q);
+}
+
+uint32_t carrier_raw(struct carrier *c, unsigned int q, const struct driver_buf *bufs, unsigned int n)
+{
+	struct driver_ring_raw raw = driver_ring_raw(frontend_ring(c->fe, q));
+	uint16_t at = le16toh(raw.used->idx);
+	uint32_t len;
+
+	ck_assert_uint_le(n, raw.num);
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int flags = (bufs[i].writable ? VIRTQ_DESC_F_WRITE : 0) | (i + 1 < n ? VIRTQ_DESC_F_NEXT : 0);
+
+		raw.desc[i] = (struct virtq_desc){
+			.addr = htole64(bufs[i].addr),
+			.len = htole32(bufs[i].len),
+			.flags = htole16((uint16_t)flags),
+			.next = htole16((uint16_t)(i + 1)),
+		};
+	}
+	driver_ring_publish_raw(frontend_ring(c->fe, q), 0);
+	carrier_ok(c, frontend_kick(c->fe, q), "kick");
+	for (unsigned int ms = 0; le16toh(__atomic_load_n(&raw.used->idx, __ATOMIC_ACQUIRE)) == at; ms++) {
+		ck_assert_msg(ms < CARRIER_PATIENCE_MS, "queue %u: a chain was not used", q);
+		carrier_idle(c, 1);
+	}
+	len = le32toh(raw.used->ring[at & (raw.num - 1)].len);
+	carrier_stop(c, q);
+	carrier_renew(c, q);
+	return len;
+}
+
+struct frontend_buf carrier_alloc(struct carrier *c, size_t len)
+{
+	struct frontend_buf buf;
+
+	carrier_ok(c, frontend_mem_alloc(frontend_mem(c->fe), FRONTEND_MEM_ANY, len, 16, &buf), "guest memory");
+	return buf;
+}
+
+uint16_t carrier_stop(struct carrier *c, unsigned int q)
+{
+	return c->ops->stop(c, q);
+}
+
+void carrier_start(struct carrier *c, unsigned int q, uint16_t base)
+{
+	c->ops->start(c, q, base);
+}
+
+void carrier_renew(struct carrier *c, unsigned int q)
+{
+	struct frontend_queue_opts o = queue_opts(c, q);
+
+	carrier_ok(c, frontend_queue_make(c->fe, q, &o), "queue");
+	c->ops->start(c, q, o.base);
+}
+
+void carrier_reset(struct carrier *c)
+{
+	for (unsigned int q = 0; q < c->class->nqueues; q++)
+		c->ops->stop(c, q);
+	c->ops->reset(c);
+	for (unsigned int q = 0; q < c->class->nqueues; q++)
+		carrier_renew(c, q);
+}
+
+void carrier_share_again(struct carrier *c)
+{
+	c->ops->share_again(c);
+}
+
+int carrier_wait_broken(struct carrier *c, unsigned int q, unsigned int ms)
+{
+	return c->ops->wait_broken(c, q, ms);
+}
+
+void carrier_config_read(struct carrier *c, uint32_t off, void *buf, uint32_t len)
+{
+	c->ops->config_read(c, off, buf, len);
+}
+
+int carrier_config_write(struct carrier *c, uint32_t off, const void *buf, uint32_t len)
+{
+	return c->ops->config_write(c, off, buf, len);
+}
+
+void carrier_wait_config_change(struct carrier *c)
+{
+	c->ops->wait_config_change(c);
+}
+
+/*
+ * Cases x carriers x settings.
+ */
+
+#define DIRECT	(1u << CARRIER_DIRECT)
+#define SESSION (1u << CARRIER_SESSION)
+#define BINARY	(1u << CARRIER_BINARY)
+
+/* The first one is the plain one. */
+static const struct carrier_setting settings[] = {
+	{.name = "plain", .kinds = DIRECT | SESSION | BINARY},
+	{.name = "indirect", .kinds = DIRECT | SESSION | BINARY, .how = {.indirect = true}},
+	{.name = "no event index", .kinds = DIRECT | SESSION | BINARY, .refuse = BIT(VIRTIO_F_EVENT_IDX)},
+	{.name = "a byte a descriptor", .kinds = DIRECT | SESSION, .how = {.split = 1, .indirect = true}},
+	{.name = "a byte a descriptor, in the ring", .kinds = DIRECT | SESSION, .how = {.split = 1}},
+	{.name = "first in the ring, then indirect",
+	 .kinds = SESSION,
+	 .how = {.split = 3, .indirect = true, .direct = 1}},
+	{.name = "across regions", .kinds = DIRECT | SESSION | BINARY, .cut = true},
+	{.name = "ring of 1", .kinds = DIRECT | SESSION, .num = 1, .how = {.indirect = true}},
+	{.name = "largest ring", .kinds = DIRECT | SESSION, .num = UINT_MAX},
+	{.name = "indexes wrap", .kinds = DIRECT | SESSION, .base = 65534},
+	{.name = "strict memory", .kinds = DIRECT | SESSION, .strict = true},
+	{.name = "strict memory, across regions",
+	 .kinds = SESSION,
+	 .strict = true,
+	 .cut = true,
+	 .how = {.indirect = true}},
+	{.name = "driver polls", .kinds = DIRECT | SESSION, .how = {.poll = true}},
+	{.name = "both poll", .kinds = SESSION | BINARY, .poll_kick = true, .poll_call = true},
+	{.name = "pipes", .kinds = SESSION | BINARY, .pipes = true},
+	{.name = "blocking pipes", .kinds = SESSION | BINARY, .pipes = true, .blocking = true},
+	{.name = "blocking eventfds", .kinds = SESSION, .blocking = true},
+	{.name = "in band", .kinds = SESSION | BINARY, .in_band = true},
+	{.name = "memory slots", .kinds = SESSION | BINARY, .slots = true, .cut = true},
+	{.name = "old front-end",
+	 .kinds = SESSION | BINARY,
+	 .refuse = BIT(VHOST_USER_F_PROTOCOL_FEATURES) | BIT(VIRTIO_F_INDIRECT_DESC) | BIT(VIRTIO_F_EVENT_IDX),
+	 .refuse_protocol = UINT64_MAX},
+	{.name = "no acknowledgements",
+	 .kinds = SESSION,
+	 .refuse_protocol = BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_INBAND_NOTIFICATIONS)},
+	{.name = "masked", .kinds = SESSION | BINARY, .masks = "-indirect_desc,-event_idx,-mq,-status,-reset_device"},
+};
+
+/* One test.  check hands its function nothing but a number. */
+struct job {
+	TTest test;
+	enum carrier_kind kind;
+	const struct carrier_setting *set;
+	const struct device_suite *suite;
+	const struct device_case *dcase;
+};
+
+static struct job **jobs;
+static int njobs;
+
+static void run_job(int i)
+{
+	const struct job *job = jobs[i];
+	struct carrier *c = open_with(job->kind, job->set, job->suite, job->dcase);
+
+	job->dcase->run(c);
+	carrier_close(c);
+}
+
+static bool suits(enum carrier_kind kind, const struct carrier_setting *set, const struct vdev_class *class,
+		  const struct device_case *dc)
+{
+	if (!(set->kinds & 1u << kind))
+		return false;
+	if ((dc->flags & CASE_ONCE) && set != settings)
+		return false;
+	if ((dc->flags & CASE_NOT_BINARY) && kind == CARRIER_BINARY)
+		return false;
+	if ((dc->flags & CASE_CONFIG) && (!class->config_size || (set->refuse_protocol & BIT(VU_PF_CONFIG))))
+		return false;
+	for (unsigned int q = 0; q < class->nqueues; q++) {
+		if (depth_of(set, set->num == 1 ? 1 : class->queues[q].size) < dc->depth)
+			return false;
+	}
+	return true;
+}
+
+static void add_job(TCase *tc, enum carrier_kind kind, const struct carrier_setting *set, const struct device_suite *ds,
+		    const struct device_case *dc)
+{
+	static const char *const kind_names[] = {"direct", "session", "binary"};
+	struct job *job = calloc(1, sizeof(*job));
+	struct job **more = realloc(jobs, (size_t)(njobs + 1) * sizeof(struct job *));
+	char *name;
+
+	if (!job || !more || asprintf(&name, "%s/%s/%s", dc->name, kind_names[kind], set->name) < 0)
+		exit(2);
+	*job = (struct job){{name, run_job, __FILE__, __LINE__}, kind, set, ds, dc};
+	jobs = more;
+	jobs[njobs] = job;
+	_tcase_add_test(tc, &job->test, 0, 0, njobs, njobs + 1);
+	njobs++;
+}
+
+static void add_case(TCase *tc, const struct vdev_class *class, const struct device_suite *ds,
+		     const struct device_case *dc)
+{
+	for (enum carrier_kind kind = 0; kind < CARRIER_KINDS; kind++) {
+		for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+			if (suits(kind, &settings[i], class, dc))
+				add_job(tc, kind, &settings[i], ds, dc);
+		}
+	}
+}
+
+void suite_add_device(Suite *s, const struct device_suite *ds)
+{
+	TCase *tc = tcase_create(ds->device);
+	const struct vdev_class *class = find_class(ds->device);
+
+	tcase_set_timeout(tc, 30);
+	for (size_t i = 0; i < ds->ncases; i++)
+		add_case(tc, class, ds, &ds->cases[i]);
+	for (const struct device_case *dc = carrier_common_cases; dc->name; dc++)
+		add_case(tc, class, ds, dc);
+	suite_add_tcase(s, tc);
+}
+
+struct carrier *carrier_open(enum carrier_kind kind, const struct device_suite *ds)
+{
+	return open_with(kind, &settings[0], ds, NULL);
+}

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * carrier_common.c - the cases that every device must stand: only its sample request is its own.
+ */
+#include "test/lib/carrier_impl.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* More than the indexes of the setting that lets them wrap have left, and than a small ring holds. */
+static void many_samples(struct carrier *c)
+{
+	for (unsigned int i = 0; i < 100; i++)
+		carrier_sample(c);
+}
+
+/* A driver that makes available all it can and looks at nothing until the device has used it all. */
+static void never_reaps(struct carrier *c)
+{
+	const struct device_sample *s = &c->suite->sample;
+	struct driver_ring *ring = frontend_ring(c->fe, s->queue);
+	unsigned int n = (unsigned int)min_size(carrier_depth(c, s->queue), 4096);
+	struct frontend_request **reqs = calloc(n, sizeof(*reqs));
+	struct driver_ring_raw raw = driver_ring_raw(ring);
+
+	ck_assert_ptr_nonnull(reqs);
+	for (unsigned int i = 0; i < n; i++)
+		reqs[i] = carrier_submit(c, s->queue, s->out, s->out_len, s->in_len);
+	for (unsigned int ms = 0; le16toh(__atomic_load_n(&raw.used->idx, __ATOMIC_ACQUIRE)) != driver_ring_index(ring);
+	     ms++) {
+		ck_assert_msg(ms < CARRIER_PATIENCE_MS, "%u of %u requests were used",
+			      (unsigned int)le16toh(raw.used->idx), n);
+		carrier_idle(c, 1);
+	}
+	ck_assert_uint_eq(driver_ring_pending(ring), n);
+	for (unsigned int i = 0; i < n; i++)
+		carrier_await(c, s->queue, reqs[i], NULL);
+	free(reqs);
+	carrier_sample(c);
+}
+
+/* The front-end goes with requests under way; the next one finds a fresh device. */
+static void disconnect_in_request(struct carrier *c)
+{
+	const struct device_sample *s = &c->suite->sample;
+
+	for (unsigned int round = 0; round < 3; round++) {
+		for (unsigned int i = 0; i < carrier_depth(c, s->queue) && i < 8; i++)
+			carrier_submit(c, s->queue, s->out, s->out_len, s->in_len);
+		carrier_reconnect(c);
+	}
+	carrier_sample(c);
+}
+
+static void stop_and_start(struct carrier *c)
+{
+	unsigned int q = c->suite->sample.queue;
+
+	carrier_sample(c);
+	for (unsigned int i = 1; i < 5; i++) {
+		uint16_t base = carrier_stop(c, q);
+
+		ck_assert_uint_eq(base, (uint16_t)(c->set->base + i));
+		carrier_start(c, q, base);
+		carrier_sample(c);
+	}
+}
+
+/* Made available while the ring is stopped: found when it starts, without a kick. */
+static void start_finds_requests(struct carrier *c)
+{
+	const struct device_sample *s = &c->suite->sample;
+	uint16_t base = carrier_stop(c, s->queue);
+	struct frontend_request_opts how = {.indirect = c->set->how.indirect, .no_kick = true, .poll = true};
+	struct frontend_request *req;
+
+	carrier_ok(c, frontend_submit(c->fe, s->queue, s->out, s->out_len, s->in_len, &how, &req), "request");
+	carrier_start(c, s->queue, base);
+	carrier_await(c, s->queue, req, NULL);
+}
+
+static void driver_resets(struct carrier *c)
+{
+	carrier_sample(c);
+	for (unsigned int i = 0; i < 3; i++) {
+		carrier_reset(c);
+		carrier_sample(c);
+	}
+}
+
+/* Memory that is announced anew: requests before it, around it, after it. */
+static void memory_replaced(struct carrier *c)
+{
+	const struct device_sample *s = &c->suite->sample;
+
+	carrier_sample(c);
+	carrier_share_again(c);
+	carrier_sample(c);
+
+	struct frontend_request *req = carrier_submit(c, s->queue, s->out, s->out_len, s->in_len);
+
+	carrier_share_again(c);
+	carrier_await(c, s->queue, req, NULL);
+	carrier_sample(c);
+}
+
+/* What a driver must not write: the ring is broken, and good again after a new start; other rings never notice. */
+static void hostile_ring(struct carrier *c)
+{
+	unsigned int good = c->suite->sample.queue;
+
+	for (unsigned int q = 0; q < c->class->nqueues; q++) {
+		driver_ring_publish_raw(frontend_ring(c->fe, q), UINT16_MAX);
+		carrier_ok(c, frontend_kick(c->fe, q), "kick");
+		carrier_ok(c, carrier_wait_broken(c, q, CARRIER_PATIENCE_MS), "broken ring");
+		if (q != good)
+			carrier_sample(c);
+		carrier_stop(c, q);
+		carrier_renew(c, q);
+		carrier_sample(c);
+	}
+}
+
+/* A small generator of its own: the same bytes on every machine. */
+static uint32_t next_random(uint32_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 17;
+	*state ^= *state << 5;
+	return *state;
+}
+
+/* Requests of any length with any bytes: whatever comes of them, the device lives. */
+static void random_requests(struct carrier *c)
+{
+	uint32_t state = 0x76646576;
+	uint8_t out[300];
+
+	for (unsigned int round = 0; round < 30; round++) {
+		for (unsigned int q = 0; q < c->class->nqueues; q++) {
+			size_t out_len = next_random(&state) % 5 ? next_random(&state) % 20 : next_random(&state) % 300;
+			size_t in_len = next_random(&state) % 5 ? next_random(&state) % 20 : next_random(&state) % 300;
+
+			/* Small numbers are what fields have. */
+			for (size_t i = 0; i < sizeof(out); i++)
+				out[i] = (uint8_t)(next_random(&state) % 3 ? next_random(&state) % 9
+									   : next_random(&state));
+			carrier_submit(c, q, out, out_len, in_len ? in_len : !out_len);
+		}
+		carrier_idle(c, 0);
+		carrier_reset(c);
+	}
+	carrier_sample(c);
+}
+
+/* Reads at all places: the same bytes, zeros beyond the end; writes may be refused and harm nothing. */
+static void config_space(struct carrier *c)
+{
+	uint8_t whole[VDEV_CONFIG_MAX], part[VDEV_CONFIG_MAX];
+	uint32_t size = (uint32_t)c->class->config_size;
+
+	carrier_config_read(c, 0, whole, sizeof(whole));
+	for (uint32_t i = size; i < sizeof(whole); i++)
+		ck_assert_uint_eq(whole[i], 0);
+	for (uint32_t off = 0; off < size; off++) {
+		carrier_config_read(c, off, part, size - off);
+		ck_assert_mem_eq(part, whole + off, size - off);
+		carrier_config_read(c, off, part, 1);
+		ck_assert_uint_eq(part[0], whole[off]);
+	}
+	carrier_config_read(c, size, part, 4);
+	ck_assert_mem_eq(part, "\0\0\0\0", 4);
+	if (!c->class->config_write) {
+		carrier_config_write(c, 0, "\xff", 1);
+		carrier_config_read(c, 0, part, size);
+		ck_assert_mem_eq(part, whole, size);
+	}
+	carrier_sample(c);
+}
+
+const struct device_case carrier_common_cases[] = {
+	{.name = "many samples", .run = many_samples},
+	{.name = "a driver that never reaps", .run = never_reaps},
+	{.name = "disconnect in mid-request", .run = disconnect_in_request},
+	{.name = "stop and start", .run = stop_and_start},
+	{.name = "start finds requests", .run = start_finds_requests},
+	{.name = "driver resets", .run = driver_resets},
+	{.name = "memory replaced", .run = memory_replaced},
+	{.name = "hostile ring", .run = hostile_ring},
+	{.name = "random requests", .run = random_requests},
+	{.name = "configuration space", .run = config_space, .flags = CASE_CONFIG},
+	{0},
+};

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * carrier_direct.c - a device on bare virtqs: no session, no messages.  The driver's side is a front-end whose socket
+ * leads nowhere; its pump is the device's loop.
+ */
+#include "test/lib/carrier_impl.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/loop.h"
+
+static void on_call(struct virtq *vq)
+{
+	struct carrier *c = virtq_owner(vq);
+
+	notify_signal(frontend_queue_fd(c->fe, virtq_index(vq), FRONTEND_FD_CALL));
+}
+
+static void on_broken(struct virtq *vq, const char *why)
+{
+	struct carrier *c = virtq_owner(vq);
+
+	log_guest(&c->d->log, "queue %u is broken: %s", virtq_index(vq), why);
+}
+
+static void on_drained(struct virtq *vq)
+{
+	ck_assert(virtq_stopping_now(vq));
+}
+
+static void on_again(struct virtq *vq)
+{
+	struct carrier *c = virtq_owner(vq);
+
+	c->again[virtq_index(vq)] = true;
+}
+
+static const struct virtq_events events = {
+	.call = on_call,
+	.broken = on_broken,
+	.drained = on_drained,
+	.again = on_again,
+};
+
+static void on_config_changed(struct vdev *d)
+{
+	struct carrier *c = container_of(d->transport, struct carrier, transport);
+
+	c->config_changes++;
+}
+
+/* Whether the driver has kicked since the last look. */
+static bool kicked(struct carrier *c, unsigned int q)
+{
+	uint64_t count;
+	bool again = c->again[q];
+
+	c->again[q] = false;
+	return read(frontend_queue_fd(c->fe, q, FRONTEND_FD_KICK), &count, sizeof(count)) > 0 || again;
+}
+
+/* One turn of everything. */
+static void direct_pump(void *arg)
+{
+	struct carrier *c = arg;
+
+	for (unsigned int q = 0; q < c->class->nqueues; q++) {
+		struct virtq *vq = c->vqs[q];
+
+		if (!kicked(c, q) || !virtq_running(vq))
+			continue;
+		virtq_turn_begin(vq);
+		c->class->kick(c->d, q);
+		virtq_turn_end(vq);
+	}
+	ev_run(c->loop, EVRUN_NOWAIT);
+	for (unsigned int q = 0; q < c->class->nqueues; q++)
+		virtq_flush(c->vqs[q]);
+}
+
+static void direct_open(struct carrier *c)
+{
+	carrier_make_device(c);
+	for (unsigned int q = 0; q < c->class->nqueues; q++)
+		ck_assert_int_eq(virtq_new(q, &events, c, &c->vqs[q]), 0);
+	c->transport.config_changed = on_config_changed;
+	vdev_attach(c->d, &c->transport, c->vqs);
+}
+
+static void direct_close(struct carrier *c)
+{
+	vdev_attach(c->d, NULL, NULL);
+	for (unsigned int q = 0; q < c->class->nqueues; q++)
+		virtq_free(c->vqs[q]);
+}
+
+static void direct_connect(struct carrier *c)
+{
+	struct frontend_opts opts = {.pump = direct_pump, .pump_arg = c};
+	int pair[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	opts.fd = pair[0];
+	c->peer = pair[1];
+	ck_assert_int_eq(frontend_new(&opts, &c->fe), 0);
+	c->features = carrier_wanted_features(c) & vu_offered_features(c->d);
+	carrier_ok(c, frontend_set_features(c->fe, c->features), "features");
+	vdev_features_set(c->d, c->features);
+}
+
+static uint16_t direct_stop(struct carrier *c, unsigned int q)
+{
+	struct virtq *vq = c->vqs[q];
+
+	if (virtq_started(vq)) {
+		virtq_stopping(vq);
+		vdev_quiesce(c->d, q);
+		for (unsigned int ms = 0; virtq_in_flight(vq); ms++) {
+			ck_assert_msg(ms < CARRIER_PATIENCE_MS, "queue %u: the device keeps a chain", q);
+			carrier_idle(c, 1);
+		}
+		virtq_flush(vq);
+	}
+	return virtq_stop(vq);
+}
+
+static void direct_reset(struct carrier *c)
+{
+	for (unsigned int q = 0; q < c->class->nqueues; q++)
+		virtq_forget(c->vqs[q]);
+	vdev_reset(c->d);
+	vdev_features_set(c->d, c->features);
+}
+
+static void direct_disconnect(struct carrier *c)
+{
+	for (unsigned int q = 0; q < c->class->nqueues; q++) {
+		direct_stop(c, q);
+		virtq_forget(c->vqs[q]);
+	}
+	vdev_reset(c->d);
+	gmem_free(c->mem);
+	c->mem = NULL;
+	frontend_free(c->fe);
+	c->fe = NULL;
+	close(c->peer);
+}
+
+static struct gmem *direct_table(struct carrier *c)
+{
+	struct gmem *mem;
+
+	ck_assert_int_eq(gmem_new(c->mem_backend, &mem), 0);
+	for (unsigned int i = 0; i < c->ncuts; i++) {
+		const struct frontend_region *r = &c->cuts[i];
+		struct gmem_desc desc = {r->guest_addr, r->size, r->user_addr, r->offset, r->fd};
+
+		ck_assert_int_eq(gmem_add(mem, &desc), 0);
+	}
+	return mem;
+}
+
+static void direct_share(struct carrier *c)
+{
+	c->mem = direct_table(c);
+}
+
+static void direct_share_again(struct carrier *c)
+{
+	struct gmem *old = c->mem;
+
+	c->mem = direct_table(c);
+	for (unsigned int q = 0; q < c->class->nqueues; q++)
+		ck_assert_int_eq(virtq_remap(c->vqs[q], c->mem), 0);
+	gmem_free(old);
+}
+
+static void direct_start(struct carrier *c, unsigned int q, uint16_t base)
+{
+	struct vu_vring_addr a = frontend_queue_addr(c->fe, q);
+	struct virtq_addrs addrs = {.space = GMEM_USER, .desc = a.desc, .avail = a.avail, .used = a.used};
+
+	ck_assert_int_eq(virtq_start(c->vqs[q], c->mem, carrier_size(c, q), c->features, &addrs, base), 0);
+	virtq_enable(c->vqs[q], true);
+	c->again[q] = true;
+}
+
+static int direct_wait_broken(struct carrier *c, unsigned int q, unsigned int ms)
+{
+	for (; !virtq_broken(c->vqs[q]); ms--) {
+		if (!ms)
+			return -ETIMEDOUT;
+		carrier_idle(c, 1);
+	}
+	return 0;
+}
+
+static void direct_config_read(struct carrier *c, uint32_t off, void *buf, uint32_t len)
+{
+	vdev_config_read(c->d, off, buf, len);
+}
+
+static int direct_config_write(struct carrier *c, uint32_t off, const void *buf, uint32_t len)
+{
+	return vdev_config_write(c->d, off, buf, len) ? -EREMOTEIO : 0;
+}
+
+static void direct_wait_config_change(struct carrier *c)
+{
+	for (unsigned int ms = 0; !c->config_changes; ms++) {
+		ck_assert_msg(ms < CARRIER_PATIENCE_MS, "the configuration did not change");
+		carrier_idle(c, 1);
+	}
+	c->config_changes--;
+}
+
+const struct carrier_ops carrier_direct = {
+	.open = direct_open,
+	.close = direct_close,
+	.connect = direct_connect,
+	.disconnect = direct_disconnect,
+	.share = direct_share,
+	.share_again = direct_share_again,
+	.start = direct_start,
+	.stop = direct_stop,
+	.reset = direct_reset,
+	.wait_broken = direct_wait_broken,
+	.config_read = direct_config_read,
+	.config_write = direct_config_write,
+	.wait_config_change = direct_wait_config_change,
+};

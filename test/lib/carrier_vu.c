@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * carrier_vu.c - a device behind vhost-user: the back end on this process's loop, or the built vdevd.
+ */
+#include "test/lib/carrier_impl.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* All the protocol features that a carrier knows what to do with. */
+#define PROTOCOL                                                                                                       \
+	(BIT(VU_PF_MQ) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_CONFIG) | BIT(VU_PF_RESET_DEVICE) | \
+	 BIT(VU_PF_CONFIGURE_MEM_SLOTS) | BIT(VU_PF_STATUS))
+
+static void negotiate(struct carrier *c)
+{
+	uint64_t protocol = PROTOCOL | (c->set->in_band ? BIT(VU_PF_INBAND_NOTIFICATIONS) : 0);
+	uint64_t offered;
+
+	if (c->set->refuse & BIT(VHOST_USER_F_PROTOCOL_FEATURES)) {
+		carrier_ok(c, frontend_set_owner(c->fe), "owner");
+		carrier_ok(c, frontend_get_features(c->fe, &offered), "features offered");
+		carrier_ok(c, frontend_set_features(c->fe, carrier_wanted_features(c) & offered), "features");
+	} else {
+		carrier_ok(c,
+			   frontend_negotiate(c->fe, carrier_wanted_features(c), protocol & ~c->set->refuse_protocol),
+			   "negotiation");
+	}
+	c->features = frontend_features(c->fe);
+	if (frontend_has_protocol(c->fe, VU_PF_BACKEND_REQ))
+		carrier_ok(c, frontend_open_back_channel(c->fe), "back channel");
+}
+
+static void vu_share_table(struct carrier *c)
+{
+	struct vu_msg msg = frontend_msg(VU_SET_MEM_TABLE, 0);
+
+	msg.h.size = (uint32_t)(offsetof(struct vu_mem_table, regions) + c->ncuts * sizeof(struct vu_region));
+	msg.p.table.nregions = c->ncuts;
+	for (unsigned int i = 0; i < c->ncuts; i++) {
+		const struct frontend_region *r = &c->cuts[i];
+
+		msg.p.table.regions[i] = (struct vu_region){r->guest_addr, r->size, r->user_addr, r->offset};
+		msg.fds[msg.nfds++] = r->fd;
+	}
+	carrier_ok(c, frontend_tell(c->fe, &msg), "memory table");
+}
+
+static void vu_share(struct carrier *c)
+{
+	if (!c->set->slots) {
+		vu_share_table(c);
+		return;
+	}
+	for (unsigned int i = 0; i < c->ncuts; i++)
+		carrier_ok(c, frontend_add_mem_reg(c->fe, &c->cuts[i]), "region");
+}
+
+/* With slots, a region that nobody uses comes and goes. */
+static void vu_share_again(struct carrier *c)
+{
+	struct frontend_region extra = {.guest_addr = 0x1000, .size = 4096, .user_addr = 0x1000};
+
+	if (!c->set->slots) {
+		vu_share_table(c);
+		return;
+	}
+	extra.fd = memfd_create("extra", MFD_CLOEXEC);
+	ck_assert_int_eq(ftruncate(extra.fd, 4096), 0);
+	carrier_ok(c, frontend_add_mem_reg(c->fe, &extra), "region");
+	carrier_ok(c, frontend_rem_mem_reg(c->fe, &extra), "region");
+	close(extra.fd);
+}
+
+/*
+ * Nothing is enabled where the front-end has not accepted protocol features; in band, a ring starts with its first
+ * kick, so there is one that means nothing.
+ */
+static void vu_start(struct carrier *c, unsigned int q, uint16_t base)
+{
+	carrier_ok(c, frontend_queue_restart(c->fe, q, base), "start");
+	if (c->set->in_band)
+		carrier_ok(c, frontend_kick(c->fe, q), "kick");
+}
+
+static uint16_t vu_stop(struct carrier *c, unsigned int q)
+{
+	uint32_t base = UINT32_MAX;
+
+	carrier_ok(c, frontend_queue_stop(c->fe, q, &base), "stop");
+	ck_assert_uint_le(base, UINT16_MAX);
+	return (uint16_t)base;
+}
+
+/* An old front-end has one way: to go and come again. */
+static void vu_reset(struct carrier *c)
+{
+	if (frontend_has_protocol(c->fe, VU_PF_STATUS)) {
+		carrier_ok(c, frontend_set_status(c->fe, 0), "status");
+	} else if (frontend_has_protocol(c->fe, VU_PF_RESET_DEVICE)) {
+		carrier_ok(c, frontend_reset_device(c->fe), "reset");
+	} else {
+		carrier_reconnect(c);
+		for (unsigned int q = 0; q < c->class->nqueues; q++)
+			vu_stop(c, q);
+	}
+}
+
+static int vu_wait_broken(struct carrier *c, unsigned int q, unsigned int ms)
+{
+	int err;
+
+	frontend_set_timeout(c->fe, ms);
+	err = frontend_wait_err(c->fe, q);
+	frontend_set_timeout(c->fe, CARRIER_PATIENCE_MS);
+	return err;
+}
+
+static void vu_config_read(struct carrier *c, uint32_t off, void *buf, uint32_t len)
+{
+	carrier_ok(c, frontend_get_config(c->fe, off, buf, len), "GET_CONFIG");
+}
+
+static int vu_config_write(struct carrier *c, uint32_t off, const void *buf, uint32_t len)
+{
+	int err = frontend_set_config(c->fe, off, buf, len, 0);
+
+	if (err != -EREMOTEIO)
+		carrier_ok(c, err, "SET_CONFIG");
+	return err;
+}
+
+static void vu_wait_config_change(struct carrier *c)
+{
+	carrier_ok(c, frontend_wait_config_change(c->fe), "configuration change");
+}
+
+/*
+ * In this process.
+ */
+
+static void on_closed(void *arg)
+{
+	(void)arg;
+}
+
+static void session_pump(void *arg)
+{
+	struct carrier *c = arg;
+
+	ev_run(c->loop, EVRUN_NOWAIT);
+}
+
+static void session_open(struct carrier *c)
+{
+	carrier_make_device(c);
+	ck_assert_int_eq(vu_backend_new(c->d, c->mem_backend, on_closed, c, &c->backend), 0);
+}
+
+static void session_close(struct carrier *c)
+{
+	vu_backend_free(c->backend);
+}
+
+static void session_connect(struct carrier *c)
+{
+	struct frontend_opts opts = {.timeout_ms = CARRIER_PATIENCE_MS, .pump = session_pump, .pump_arg = c};
+	int pair[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	opts.fd = pair[0];
+	ck_assert_int_eq(vu_backend_serve(c->backend, pair[1]), 0);
+	ck_assert_int_eq(frontend_new(&opts, &c->fe), 0);
+	negotiate(c);
+}
+
+static void session_disconnect(struct carrier *c)
+{
+	frontend_free(c->fe);
+	c->fe = NULL;
+	for (unsigned int ms = 0; vu_backend_busy(c->backend); ms++) {
+		ck_assert_msg(ms < CARRIER_PATIENCE_MS, "the session does not end");
+		ev_run(c->loop, EVRUN_NOWAIT);
+		if (ms > 10)
+			usleep(1000);
+	}
+}
+
+const struct carrier_ops carrier_session = {
+	.open = session_open,
+	.close = session_close,
+	.connect = session_connect,
+	.disconnect = session_disconnect,
+	.share = vu_share,
+	.share_again = vu_share_again,
+	.start = vu_start,
+	.stop = vu_stop,
+	.reset = vu_reset,
+	.wait_broken = vu_wait_broken,
+	.config_read = vu_config_read,
+	.config_write = vu_config_write,
+	.wait_config_change = vu_wait_config_change,
+};
+
+/*
+ * In a process of its own.
+ */
+
+/* Becomes vdevd. */
+static void binary_exec(struct carrier *c, char **argv)
+{
+	int log = open(carrier_path(c, "log"), O_WRONLY | O_CREAT | O_APPEND, 0600);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (log < 0 || dup2(log, STDERR_FILENO) < 0)
+		_exit(126);
+	if (log != STDERR_FILENO)
+		close(log);
+	execv(carrier_executable(), argv);
+	_exit(127);
+}
+
+static void binary_open(struct carrier *c)
+{
+	char *argv[ARRAY_SIZE(c->argv) + 4], *socket = NULL, *masks = NULL;
+	unsigned int n = 0;
+
+	argv[n++] = (char *)carrier_executable();
+	for (unsigned int i = 0; c->argv[i]; i++)
+		argv[n++] = c->argv[i];
+	ck_assert_int_gt(asprintf(&socket, "--socket-path=%s/socket", c->dir), 0);
+	argv[n++] = socket;
+	if (c->set->masks) {
+		ck_assert_int_gt(asprintf(&masks, "--features=%s", c->set->masks), 0);
+		argv[n++] = masks;
+	}
+	argv[n] = NULL;
+	c->pid = fork();
+	ck_assert_int_ge(c->pid, 0);
+	if (c->pid == 0)
+		binary_exec(c, argv);
+	free(socket);
+	free(masks);
+}
+
+static void binary_connect(struct carrier *c)
+{
+	struct frontend_opts opts = {.path = carrier_path(c, "socket"), .timeout_ms = CARRIER_PATIENCE_MS};
+
+	for (unsigned int ms = 0; frontend_new(&opts, &c->fe) < 0; ms++) {
+		int status;
+
+		ck_assert_msg(waitpid(c->pid, &status, WNOHANG) == 0, "%s ended with status 0x%x", carrier_executable(),
+			      status);
+		ck_assert_msg(ms < CARRIER_PATIENCE_MS, "%s does not listen", carrier_executable());
+		usleep(1000);
+	}
+	negotiate(c);
+}
+
+static void binary_disconnect(struct carrier *c)
+{
+	frontend_free(c->fe);
+	c->fe = NULL;
+}
+
+/* It must end well, and take its socket with it. */
+static void binary_close(struct carrier *c)
+{
+	int status = 0;
+	pid_t pid = 0;
+
+	ck_assert_int_eq(kill(c->pid, SIGTERM), 0);
+	for (unsigned int ms = 0; (pid = waitpid(c->pid, &status, WNOHANG)) == 0; ms++) {
+		ck_assert_msg(ms < CARRIER_PATIENCE_MS, "vdevd does not end");
+		usleep(1000);
+	}
+	ck_assert_int_eq(pid, c->pid);
+	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "vdevd ended with status 0x%x", status);
+	ck_assert_int_eq(access(carrier_path(c, "socket"), F_OK), -1);
+}
+
+const struct carrier_ops carrier_binary = {
+	.open = binary_open,
+	.close = binary_close,
+	.connect = binary_connect,
+	.disconnect = binary_disconnect,
+	.share = vu_share,
+	.share_again = vu_share_again,
+	.start = vu_start,
+	.stop = vu_stop,
+	.reset = vu_reset,
+	.wait_broken = vu_wait_broken,
+	.config_read = vu_config_read,
+	.config_write = vu_config_write,
+	.wait_config_change = vu_wait_config_change,
+};
