@@ -1,0 +1,85 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# calls.sh - what vdevd answers to calls, right and wrong: one clear line, status 2 for a wrong call, 1 for a
+# host that would not; lists and descriptions for people and programs.
+
+# shellcheck source=test/build/common
+. "${0%/*}/../build/common"
+cd "$work" || exit 2
+
+# Wrong calls, before anything of the host is opened.
+refuses 'no socket' 2 '^vdevd rng: no socket: --socket-path=PATH, .* is wanted$' "$VDEVD" rng
+refuses 'two sockets' 2 '^vdevd rng: --socket-path and --fd: exactly one' "$VDEVD" rng --socket-path=s --fd=0
+refuses 'two more sockets' 2 '^vdevd rng: --socket-fd and --connect: exactly one' "$VDEVD" rng --connect=s --socket-fd=0
+refuses 'an unknown option' 2 '^vdevd rng: --sorce: unknown option (did you mean --source?)$' "$VDEVD" rng --sorce=x
+refuses 'a bad value' 2 '^vdevd rng: --period=abc: not a number (a number from 1 to 65536 is wanted)$' \
+	"$VDEVD" rng --socket-path=s --period=abc
+refuses 'an argument too many' 2 '^vdevd rng: extra: ' "$VDEVD" rng --socket-path=s extra
+refuses 'an unknown device' 2 '^vdevd: rgn: no such device (did you mean rng?)$' "$VDEVD" rgn
+refuses 'an unknown device like none' 2 '^vdevd: flux: no such device (vdevd list ' "$VDEVD" flux
+refuses 'an unknown option of vdevd' 2 '^vdevd: --flux: ' "$VDEVD" --flux
+refuses 'a bad mode' 2 '^vdevd rng: --socket-mode=980: not a mode' "$VDEVD" rng --socket-path=s --socket-mode=980
+refuses 'no mode' 2 '^vdevd rng: --socket-mode=: ' "$VDEVD" rng --socket-path=s --socket-mode=
+refuses 'a mode without a path' 2 '^vdevd rng: --socket-mode: goes with' "$VDEVD" rng --fd=0 --socket-mode=600
+refuses 'a bad level' 2 '^vdevd rng: --log-level=loud: not a level (error, ' "$VDEVD" rng --socket-path=s --log-level=loud
+refuses 'a bad feature' 2 '^vdevd rng: --features=+flux: .*flux' "$VDEVD" rng --socket-path=s --features=+flux
+refuses 'a closed descriptor' 2 '^vdevd rng: --fd=99: not open' "$VDEVD" rng --fd=99
+refuses 'an argument too many for list' 2 '^vdevd list: x: ' "$VDEVD" list x
+refuses 'an unknown option of list' 2 '^vdevd list: --jsn: .*--json' "$VDEVD" list --jsn
+refuses 'links without a directory' 2 '^vdevd: --install-links: a directory' "$VDEVD" --install-links -s
+
+# The host would not.
+refuses 'no directory for the socket' 1 '^vdevd rng: error: .*/nonexistent/s: No such' "$VDEVD" rng --socket-path=/nonexistent/s
+refuses 'no source' 1 '^vdevd rng: error: --source=/nonexistent: No such' "$VDEVD" rng --socket-path=s --source=/nonexistent
+refuses 'links in no directory' 1 '^vdevd: error: /nonexistent: No such' "$VDEVD" --install-links /nonexistent
+# shellcheck disable=SC2016 # the inner shell's
+refuses 'a full disk' 1 '^vdevd: error: standard output: No space' sh -c '"$VDEVD" list >/dev/full'
+expect 'no socket was left behind' test ! -e s
+
+# People ask.
+expect 'vdevd alone lists the devices' prints '^  rng  *4  ' "$VDEVD"
+expect 'vdevd --help' prints '^Usage: vdevd DEVICE' "$VDEVD" --help
+expect 'vdevd --version' prints '^vdevd [0-9]' "$VDEVD" --version
+expect 'rng --version' prints '^vdevd [0-9]' "$VDEVD" rng -V
+expect 'vdevd list' prints '^  rng  *4  ' "$VDEVD" list
+expect 'list --help' prints '^Usage: vdevd list' "$VDEVD" list --help
+"$VDEVD" rng --help >help
+expect 'rng --help fits a screen' test "$(wc -l <help)" -le 24 -a "$(wc -L <help)" -le 80
+
+# Programs ask.
+"$VDEVD" rng --print-capabilities >all.json
+"$VDEVD" rng --features=-event_idx,-status --print-capabilities >less.json
+"$VDEVD" list --json >list.json
+cat >look.py <<'END'
+import json
+c, less = json.load(open("all.json")), json.load(open("less.json"))
+assert c["type"] == "rng" and c["virtio-id"] == 4 and c["config-size"] == 0
+assert {"version_1", "event_idx", "indirect_desc"} <= set(c["features"])
+assert c["queues"][0]["name"] == "requestq" and c["queues"][0]["max-size"] >= c["queues"][0]["size"]
+assert "reply_ack" in c["protocol-features"]
+assert {"source", "socket-path", "fd"} <= {o["name"] for o in c["options"]}
+assert set(c["features"]) - set(less["features"]) == {"event_idx"}
+assert set(c["protocol-features"]) - set(less["protocol-features"]) == {"status"}
+assert [d["virtio-id"] for d in json.load(open("list.json")) if d["name"] == "rng"] == [4]
+END
+expect 'JSON says it all' python3 look.py
+
+# Names.
+mkdir names && ln -s "$VDEVD" names/vhost-user-rng && ln -s "$VDEVD" names/vdevd-flux && ln -s "$VDEVD" names/vdevd-list
+expect 'vhost-user-rng is rng' prints '^Usage: vdevd rng ' names/vhost-user-rng --help
+expect 'vdevd-list is list' prints '^  rng ' names/vdevd-list
+refuses 'vdevd-flux is nothing' 2 '^vdevd: flux: no such device' names/vdevd-flux --help
+mkdir links bin && cp "$VDEVD" bin/vdevd
+expect 'install symbolic links' bin/vdevd --install-links links -s
+expect 'the link works' prints '^Usage: vdevd rng ' links/vdevd-rng --help
+expect 'again is no error' bin/vdevd --install-links links -s
+expect 'install links beside it' bin/vdevd --install-links bin -s
+expect 'these name no folder' test "$(readlink bin/vdevd-rng)" = vdevd
+mkdir hard
+expect 'install hard links' bin/vdevd --install-links hard
+expect 'a hard link is the same file' test hard/vdevd-rng -ef bin/vdevd
+rm links/vdevd-rng && echo >links/vdevd-rng
+refuses 'what is there stays' 1 '^vdevd: error: links/vdevd-rng: File exists' bin/vdevd --install-links links
+
+exit $status
