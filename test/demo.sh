@@ -8,7 +8,7 @@
 # Needs no hardware and no root.  The guest is User-Mode Linux or QEMU, where one can run; else the demo says what is
 # wanted for it and ends well without.  Environment: VDEVD, and VDEVD_UML and the others of test/guest.
 #
-# shellcheck disable=SC2154 # stream_at comes from lib.sh
+# shellcheck disable=SC2154 # stream_at, guest_hwrng are of lib.sh
 set -eu
 
 here=$(cd "$(dirname "$0")/guest" && pwd)
@@ -72,16 +72,10 @@ done
 if [ "$guest" ]; then
 	echo "    $what"
 	shown "head -c $bytes /dev/hwrng      # in the guest"
-	set -- --append rng_core.default_quality=0 --timeout 25
+	set -- --timeout 25 --vu "rng=$socket"
 	[ "$guest" = uml ] || set -- "$@" --mod virtio_rng
 	begin=$(now)
-	# shellcheck disable=SC2016 # for the guest's shell
-	"$here/$guest-run" "$@" --vu "rng=$socket" '
-		misc=/sys/class/misc/hw_random
-		tr " " "\n" <$misc/rng_available | grep virtio_rng >$misc/rng_current
-		echo 0 >$misc/rng_quality
-		head -c 4096 /dev/hwrng >/dev/null
-		head -c '"$bytes"' /dev/hwrng' >"$dir/got" || fail "the guest failed (status $?)"
+	"$here/$guest-run" "$@" "$guest_hwrng hwrng_read $bytes" >"$dir/got" || fail "the guest failed (status $?)"
 	took=$(lasted "$begin")
 	vdevd_alive
 	stream_find "$source" "$dir/got" "$bytes"

@@ -6,7 +6,7 @@
 # A case is a function case_NAME.  It runs with set -eu in a shell of its own, in an empty directory $dir that is
 # removed afterwards, and fails when a command fails, when it calls fail, or when it leaves a vdevd that has died.
 #
-# shellcheck disable=SC2154 # dir, here, top are check-guest's
+# shellcheck disable=SC2034,SC2154 # guest_hwrng is for the cases; dir, here are check-guest's
 
 # fail TEXT - end the case as failed.
 fail() {
@@ -101,6 +101,47 @@ stream_find() {
 	esac
 	stream_at=$((number * 8 - first))
 	tail -c +$((stream_at + 1)) "$1" | head -c "$3" >"$2.expected"
-	cmp "$2.expected" "$2" >&2 || fail "not the bytes of the source from $stream_at on"
+	at=$(cmp "$2.expected" "$2" | sed 's/.* byte \([0-9]*\),.*/\1/')
+	if [ "$at" ]; then
+		echo "the source has, and the guest got, 64 bytes before and after byte $((at - 1)):"
+		for file in "$2.expected" "$2"; do tail -c +$((at > 64 ? at - 64 : 1)) "$file" | head -c 128 | tr '\n' ' '; echo; done
+		fail "not the bytes of the source from $stream_at on"
+	fi
 	rm "$2.expected"
 }
+
+# guest_hwrng - for the guest's shell: hwrng_read SIZE writes that many bytes of the virtio device to stdout;
+# hwrng_rebind takes the driver from the device and gives it back, which resets the device.
+#
+# A thread of the kernel reads from the device as well, every few seconds, and what it reads is missing then in what
+# a program reads.  It is stopped when no device is chosen, or there is none, and started with the next; where that
+# fails, the kernel goes on without it.  So the device is chosen while no task can be made.
+# shellcheck disable=SC2016 # the guest's shell expands it
+guest_hwrng='
+set -e
+hwrng_rebind() {
+	for device in /sys/bus/virtio/drivers/virtio_rng/virtio*; do
+		echo "${device##*/}" >/sys/bus/virtio/drivers/virtio_rng/unbind
+		echo "${device##*/}" >/sys/bus/virtio/drivers/virtio_rng/bind
+	done
+}
+hwrng_read() (
+	cd /sys/class/misc/hw_random
+	name=$(tr " " "\n" <rng_available | grep virtio_rng) || { echo "the guest has no virtio_rng" >&2; exit 1; }
+	tasks=$(cat /proc/sys/kernel/threads-max)
+	if grep -q none rng_available; then
+		echo none >rng_current
+		echo 20 >/proc/sys/kernel/threads-max
+		echo "$name" >rng_current
+	else
+		echo 20 >/proc/sys/kernel/threads-max
+		hwrng_rebind
+	fi
+	echo "$tasks" >/proc/sys/kernel/threads-max
+	if grep -qx hwrng /proc/[0-9]*/comm; then
+		echo "the kernel still has its own hwrng thread" >&2
+		exit 1
+	fi
+	head -c "$1" /dev/hwrng
+)
+'

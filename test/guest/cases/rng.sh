@@ -3,48 +3,16 @@
 #
 # rng.sh - the kernel's virtio_rng driver under vdevd rng: what a guest reads is what the source has, byte for byte.
 #
-# shellcheck disable=SC2154 # dir, here are check-guest's; vdevd_socket, stream_at come from lib.sh
+# shellcheck disable=SC2154 # dir, here are check-guest's; vdevd_socket, stream_at, guest_hwrng are of lib.sh
 
 mib=1048576
-
-# The kernel may take random bytes for itself between a program's reads: a thread does while the quality is not 0,
-# first when the driver finds the device.  It is told to stop (the parameter does from Linux 6.2 on, the file
-# before), and what it takes before it hears of that is let by.
-rng_append='rng_core.default_quality=0'
-
-# The guest's side.  rng_read SIZE: that many bytes of the device.  rng_rebind: take the driver from the device and
-# give it back, which resets the device.
-# shellcheck disable=SC2016 # the guest's shell expands it
-rng_guest='
-set -e
-rng_read() {
-	for tries in 1 2 3 4 5 6 7 8 9 10; do
-		name=$(tr " " "\n" </sys/class/misc/hw_random/rng_available | grep virtio_rng) && break
-		sleep 0.1
-	done
-	[ "$name" ] || { echo "the guest sees no virtio_rng" >&2; exit 1; }
-	echo "$name" >/sys/class/misc/hw_random/rng_current
-	if [ "$(cat /sys/class/misc/hw_random/rng_quality)" != 0 ]; then
-		echo 0 >/sys/class/misc/hw_random/rng_quality
-		sleep 0.3
-		head -c 4096 /dev/hwrng >/dev/null
-	fi
-	head -c "$1" /dev/hwrng
-}
-rng_rebind() {
-	for device in /sys/bus/virtio/drivers/virtio_rng/virtio*; do
-		echo "${device##*/}" >/sys/bus/virtio/drivers/virtio_rng/unbind
-		echo "${device##*/}" >/sys/bus/virtio/drivers/virtio_rng/bind
-	done
-}
-'
 
 # rng_in GUEST COMMAND [OPTION]... - run COMMAND in a guest (uml, qemu) that has the device; stdout to $dir/got.
 rng_in() {
 	guest=$1 command=$2
 	shift 2
 	[ "$guest" = uml ] || set -- --mod virtio_rng "$@"
-	"$here/$guest-run" --append "$rng_append" --vu rng="$vdevd_socket" "$@" "$rng_guest$command" >got
+	"$here/$guest-run" --vu rng="$vdevd_socket" "$@" "$guest_hwrng$command" >got
 	vdevd_alive
 }
 
@@ -56,9 +24,15 @@ rng_mib() {
 	"need_$guest"
 	stream_make source 2048
 	vdevd_start rng --source="$dir/source" "$@"
-	rng_in "$guest" "rng_read $mib"
+	rng_in "$guest" "hwrng_read $mib"
 	stream_find source got "$mib"
-	vdevd_stop
+}
+
+# rng_kick_fds - print how many eventfds vdevd has, as a UML guest sees them while it has the device.  Such a guest
+# gives one for the kicks, unless kicks go in band.
+rng_kick_fds() {
+	rng_in uml "mkdir fd; mount -t hostfs none fd -o /proc/$vdevd_pid/fd; ls -l fd | grep -c eventfd || :"
+	cat got
 }
 
 # rng_advance PART SIZE - PART is of the source, after all that was read before: no guest is given the randomness
@@ -69,8 +43,7 @@ rng_advance() {
 	rng_end=$((stream_at + $2))
 }
 
-# rng_again GUEST - two guests one after the other on the same vdevd, the driver bound twice in each; then a vdevd
-# that is started anew on the same path serves a third.
+# rng_again GUEST - two guests one after the other on the same vdevd.
 rng_again() {
 	need_device rng
 	"need_$1"
@@ -78,24 +51,60 @@ rng_again() {
 	rng_end=0
 	vdevd_start rng --source="$dir/source"
 	for boot in 1 2; do
-		rng_in "$1" 'rng_read 65536; rng_rebind; rng_read 65536'
-		head -c 65536 got >part
-		rng_advance part 65536
-		tail -c +65537 got >part
-		rng_advance part 65536
+		rng_in "$1" 'hwrng_read 65536'
+		rng_advance got 65536
 	done
-	vdevd_stop
-	vdevd_start rng --source="$dir/source"
-	rng_in "$1" 'rng_read 65536'
-	stream_find source got 65536
 	vdevd_stop
 }
 
-case_rng_uml() { rng_mib uml; }
-case_rng_uml_no_inband() { rng_mib uml --features=-inband_notifications; }
-case_rng_uml_again() { rng_again uml; }
-case_rng_qemu() { rng_mib qemu; }
+# rng_rebind GUEST - a guest whose driver lets go of the device and takes it again.
+rng_rebind() {
+	need_device rng
+	"need_$1"
+	stream_make source 2048
+	rng_end=0
+	vdevd_start rng --source="$dir/source"
+	rng_in "$1" 'hwrng_read 65536; hwrng_rebind; hwrng_read 65536'
+	head -c 65536 got >part
+	rng_advance part 65536
+	tail -c +65537 got >part
+	rng_advance part 65536
+	vdevd_stop
+}
+
+case_rng_uml() {
+	rng_mib uml
+	before=$(find "/proc/$vdevd_pid/fd" -lname '*eventfd*' | wc -l)
+	[ "$(rng_kick_fds)" -eq "$before" ] || fail 'the guest does not kick in band'
+	vdevd_stop
+}
+
+case_rng_uml_eventfd() {
+	rng_mib uml --features=-inband_notifications
+	before=$(find "/proc/$vdevd_pid/fd" -lname '*eventfd*' | wc -l)
+	[ "$(rng_kick_fds)" -eq $((before + 1)) ] || fail 'the guest does not kick by an eventfd'
+	vdevd_stop
+}
+
+case_rng_uml_again() {
+	rng_again uml
+	# A vdevd that is started anew on the same path starts anew with its file.
+	vdevd_start rng --source="$dir/source"
+	rng_in uml 'hwrng_read 65536'
+	stream_find source got 65536
+	[ "$stream_at" -lt 65536 ] || fail "a new vdevd went on at $stream_at"
+	vdevd_stop
+}
+
+case_rng_uml_rebind() { rng_rebind uml; }
+
+case_rng_qemu() {
+	rng_mib qemu
+	vdevd_stop
+}
+
 case_rng_qemu_again() { rng_again qemu; }
+case_rng_qemu_rebind() { rng_rebind qemu; }
 
 # One QEMU whose guest boots three times: the same connection, the device reset by each new kernel.  The guest counts
 # its boots on a disk.
@@ -108,7 +117,7 @@ case_rng_qemu_reboot() {
 	truncate -s 512 disk
 	# shellcheck disable=SC2016 # for the guest's shell
 	rng_in qemu '
-		rng_read 65536
+		hwrng_read 65536
 		boot=$(tr -d "\\000" </dev/vda)
 		printf %s "${boot}x" | dd of=/dev/vda conv=sync,fsync 2>/dev/null
 		[ "$boot" = xx ] || { sync; reboot -f; }
