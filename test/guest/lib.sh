@@ -57,8 +57,8 @@ vdevd_start() {
 	while [ ! -S "$vdevd_socket" ]; do
 		vdevd_alive
 		tries=$((tries + 1))
-		[ "$tries" -lt 100 ] || fail "vdevd made no socket in 5 s"
-		sleep 0.05
+		[ "$tries" -lt 500 ] || fail "vdevd made no socket in 5 s"
+		sleep 0.01
 	done
 }
 

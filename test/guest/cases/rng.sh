@@ -96,6 +96,19 @@ case_rng_uml_again() {
 	vdevd_stop
 }
 
+# The guest is killed while it reads; the next one finds a device that works.
+case_rng_uml_killed() {
+	need_device rng
+	need_uml
+	vdevd_start rng
+	status=0
+	"$here/uml-run" --timeout 2 --vu rng="$vdevd_socket" 'cat /dev/hwrng >/dev/null' 2>/dev/null || status=$?
+	[ "$status" -eq 124 ] || fail "the guest was not killed: status $status"
+	rng_in uml 'hwrng_read 65536'
+	[ "$(wc -c <got)" -eq 65536 ] || fail 'the next guest reads less'
+	vdevd_stop
+}
+
 case_rng_uml_rebind() { rng_rebind uml; }
 
 case_rng_qemu() {
