@@ -1,0 +1,668 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * probe_rings.c - the conformance table's rows on rings and requests: QEMU docs/interop/vhost-user.rst, "Ring states";
+ * VIRTIO 1.4, section 2.7 "Split Virtqueues".
+ */
+#include "cmd/probe.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "transport/virtq.h"
+
+/* How long a ring is watched that must not be touched. */
+#define QUIET_MS 50
+
+#define EVENT	 BIT(VIRTIO_F_EVENT_IDX)
+#define INDIRECT BIT(VIRTIO_F_INDIRECT_DESC)
+#define PROTOCOL BIT(VHOST_USER_F_PROTOCOL_FEATURES)
+
+/* The row ends here when this front-end call fails. */
+#define TRY(call)                                                                                                      \
+	do {                                                                                                           \
+		if (call)                                                                                              \
+			return probe_failed(p);                                                                        \
+	} while (0)
+
+/* Shares memory and starts the row's queue. */
+static int ready_queue(struct probe *p, uint64_t without, const struct frontend_queue_opts *opts)
+{
+	int err = probe_ready(p, without);
+
+	return err ? err : frontend_queue_start(p->fe, probe_queue(p), opts);
+}
+
+static int ready_plain(struct probe *p)
+{
+	struct frontend_queue_opts opts = frontend_queue_defaults(PROBE_RING);
+
+	return ready_queue(p, 0, &opts);
+}
+
+/* Nothing may be used for a while. */
+static enum probe_verdict want_untouched(struct probe *p)
+{
+	TRY(frontend_idle(p->fe, QUIET_MS));
+	if (driver_ring_has_used(frontend_ring(p->fe, probe_queue(p))))
+		return probe_say(p, PROBE_FAIL, "a request was used");
+	return PROBE_OK;
+}
+
+/* GET_VRING_BASE must answer this. */
+static enum probe_verdict want_base(struct probe *p, uint32_t want)
+{
+	uint32_t base;
+
+	TRY(frontend_queue_stop(p->fe, probe_queue(p), &base));
+	return probe_say(p, base == want ? PROBE_OK : PROBE_FAIL, "base %u", base);
+}
+
+static enum probe_verdict stop_base(struct probe *p)
+{
+	struct frontend_queue_opts opts = frontend_queue_defaults(PROBE_RING);
+
+	opts.base = 5;
+	TRY(ready_queue(p, 0, &opts));
+	return want_base(p, 5);
+}
+
+static enum probe_verdict stop_twice(struct probe *p)
+{
+	TRY(ready_plain(p));
+	if (want_base(p, 0) || want_base(p, 0))
+		return PROBE_FAIL;
+	TRY(frontend_sync(p->fe));
+	return probe_say(p, PROBE_OK, "base 0, twice");
+}
+
+static enum probe_verdict stop_unstarted(struct probe *p)
+{
+	TRY(probe_ready(p, 0));
+	return want_base(p, 0);
+}
+
+static enum probe_verdict restart(struct probe *p)
+{
+	TRY(ready_plain(p));
+	for (uint16_t life = 1; life <= 3; life++) {
+		if (probe_request(p, NULL) || want_base(p, life))
+			return PROBE_FAIL;
+		TRY(frontend_queue_restart(p->fe, probe_queue(p), life));
+	}
+	return probe_request(p, NULL);
+}
+
+static enum probe_verdict stopped_untouched(struct probe *p)
+{
+	struct frontend_request *req;
+
+	TRY(ready_plain(p));
+	if (want_base(p, 0))
+		return PROBE_FAIL;
+	TRY(probe_submit(p, NULL, &req));
+	TRY(frontend_kick(p->fe, probe_queue(p)));
+	if (want_untouched(p))
+		return PROBE_FAIL;
+	TRY(frontend_queue_restart(p->fe, probe_queue(p), 0));
+	return probe_await(p, req);
+}
+
+/* The request waits, kicked, in a disabled ring; then it is enabled. */
+static enum probe_verdict disabled_untouched(struct probe *p)
+{
+	struct frontend_queue_opts opts = frontend_queue_defaults(PROBE_RING);
+	struct frontend_request *req;
+
+	opts.disabled = true;
+	TRY(ready_queue(p, 0, &opts));
+	TRY(probe_submit(p, NULL, &req));
+	TRY(frontend_kick(p->fe, probe_queue(p)));
+	if (want_untouched(p))
+		return PROBE_FAIL;
+	TRY(frontend_vring_state(p->fe, VU_SET_VRING_ENABLE, probe_queue(p), 1));
+	return probe_await(p, req);
+}
+
+static enum probe_verdict disabled_again(struct probe *p)
+{
+	struct frontend_request *req;
+
+	TRY(ready_plain(p));
+	if (probe_request(p, NULL))
+		return PROBE_FAIL;
+	TRY(frontend_vring_state(p->fe, VU_SET_VRING_ENABLE, probe_queue(p), 0));
+	TRY(frontend_sync(p->fe));
+	TRY(probe_submit(p, NULL, &req));
+	TRY(frontend_kick(p->fe, probe_queue(p)));
+	if (want_untouched(p))
+		return PROBE_FAIL;
+	TRY(frontend_vring_state(p->fe, VU_SET_VRING_ENABLE, probe_queue(p), 1));
+	return probe_await(p, req);
+}
+
+static enum probe_verdict enabled_at_start(struct probe *p)
+{
+	struct frontend_queue_opts opts = frontend_queue_defaults(PROBE_RING);
+
+	TRY(ready_queue(p, PROTOCOL, &opts));
+	return probe_request(p, NULL);
+}
+
+/* The request is there, and its kick in the descriptor, before the back end hears of the ring. */
+static enum probe_verdict early_kick(struct probe *p)
+{
+	struct frontend_queue_opts opts = frontend_queue_defaults(PROBE_RING);
+	struct frontend_request *req;
+
+	TRY(probe_ready(p, 0));
+	TRY(frontend_queue_make(p->fe, probe_queue(p), &opts));
+	TRY(probe_submit(p, NULL, &req));
+	TRY(frontend_kick(p->fe, probe_queue(p)));
+	TRY(frontend_queue_restart(p->fe, probe_queue(p), 0));
+	return probe_await(p, req);
+}
+
+/*
+ * Requests in all framings.
+ */
+
+/* Requests over two turns of a ring in the given framing, without these features. */
+static enum probe_verdict many_requests(struct probe *p, uint64_t without, const struct frontend_request_opts *req)
+{
+	struct frontend_queue_opts opts = frontend_queue_defaults(PROBE_RING);
+
+	TRY(ready_queue(p, without, &opts));
+	for (unsigned int i = 0; i < 2 * PROBE_RING; i++) {
+		if (probe_request(p, req))
+			return PROBE_FAIL;
+	}
+	return PROBE_OK;
+}
+
+static enum probe_verdict request_plain(struct probe *p)
+{
+	return many_requests(p, EVENT | INDIRECT, NULL);
+}
+
+static enum probe_verdict request_indirect(struct probe *p)
+{
+	const struct frontend_request_opts req = {.indirect = true};
+
+	return many_requests(p, EVENT, &req);
+}
+
+static enum probe_verdict request_event(struct probe *p)
+{
+	return many_requests(p, INDIRECT, NULL);
+}
+
+static enum probe_verdict request_split(struct probe *p)
+{
+	const struct frontend_request_opts req = {.split = probe_split(p)};
+
+	return many_requests(p, 0, &req);
+}
+
+static enum probe_verdict request_split_indirect(struct probe *p)
+{
+	const struct frontend_request_opts req = {.split = probe_split(p), .indirect = true};
+
+	return many_requests(p, 0, &req);
+}
+
+static enum probe_verdict request_mixed(struct probe *p)
+{
+	const struct frontend_request_opts req = {.split = probe_split(p), .indirect = true, .direct = 2};
+
+	return many_requests(p, 0, &req);
+}
+
+static enum probe_verdict request_wrap(struct probe *p)
+{
+	struct frontend_queue_opts opts = frontend_queue_defaults(PROBE_RING);
+
+	opts.base = 65530;
+	TRY(ready_queue(p, 0, &opts));
+	for (unsigned int i = 0; i < 12; i++) {
+		if (probe_request(p, NULL))
+			return PROBE_FAIL;
+	}
+	return want_base(p, 6);
+}
+
+static enum probe_verdict request_depth(struct probe *p)
+{
+	struct frontend_request *reqs[PROBE_RING / 2];
+	const struct frontend_request_opts quiet = {.no_kick = true};
+
+	TRY(ready_plain(p));
+	for (size_t i = 0; i < ARRAY_SIZE(reqs); i++)
+		TRY(probe_submit(p, &quiet, &reqs[i]));
+	TRY(frontend_kick(p->fe, probe_queue(p)));
+	for (size_t i = 0; i < ARRAY_SIZE(reqs); i++) {
+		if (probe_await(p, reqs[i]))
+			return PROBE_FAIL;
+	}
+	return probe_say(p, PROBE_OK, "%zu used, notified", ARRAY_SIZE(reqs));
+}
+
+static enum probe_verdict ring_of_one(struct probe *p)
+{
+	struct frontend_queue_opts opts = frontend_queue_defaults(1);
+	struct frontend_request_opts req = {.indirect = p->features & INDIRECT};
+
+	if (!req.indirect && p->device->readable && p->device->writable)
+		return probe_say(p, PROBE_NA, "needs %s", vu_feature_name(VIRTIO_F_INDIRECT_DESC));
+	TRY(ready_queue(p, 0, &opts));
+	for (unsigned int i = 0; i < 5; i++) {
+		if (probe_request(p, &req))
+			return PROBE_FAIL;
+	}
+	return want_base(p, 5);
+}
+
+static enum probe_verdict ring_largest(struct probe *p)
+{
+	if (!p->class)
+		return probe_say(p, PROBE_NA, "needs a device that is built in");
+
+	struct frontend_queue_opts opts = frontend_queue_defaults(p->class->queues[probe_queue(p)].max);
+
+	TRY(ready_queue(p, 0, &opts));
+	return probe_request(p, NULL);
+}
+
+/*
+ * Notifications.
+ */
+
+/* One request with a queue whose notifications arg chooses. */
+enum { POLL_CALL, POLL_KICK, PIPES };
+
+static enum probe_verdict notify_kind(struct probe *p)
+{
+	struct frontend_queue_opts opts = frontend_queue_defaults(PROBE_RING);
+
+	opts.poll_call = p->check->arg == POLL_CALL;
+	opts.poll_kick = p->check->arg == POLL_KICK;
+	opts.pipes = p->check->arg == PIPES;
+	TRY(ready_queue(p, 0, &opts));
+	for (unsigned int i = 0; i < 5; i++) {
+		if (probe_request(p, NULL))
+			return PROBE_FAIL;
+	}
+	return PROBE_OK;
+}
+
+/* The call descriptor is replaced by another eventfd, which then has to be signalled. */
+static enum probe_verdict call_replaced(struct probe *p)
+{
+	const struct frontend_request_opts poll = {.poll = true};
+	struct frontend_request *req;
+	uint64_t value = 0;
+	int fd, err;
+
+	TRY(ready_plain(p));
+	if (probe_request(p, NULL))
+		return PROBE_FAIL;
+	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (fd < 0)
+		return probe_say(p, PROBE_FAIL, "no eventfd");
+	err = frontend_vring_fd(p->fe, VU_SET_VRING_CALL, probe_queue(p), fd);
+	if (!err)
+		err = frontend_sync(p->fe);
+	/* Back ends may signal a new descriptor at once. */
+	if (!err && read(fd, &value, sizeof(value)) > 0)
+		value = 0;
+	if (!err)
+		err = probe_submit(p, &poll, &req);
+	if (!err) {
+		driver_ring_interrupts(frontend_ring(p->fe, probe_queue(p)), true);
+		err = probe_await(p, req) == PROBE_OK ? frontend_idle(p->fe, QUIET_MS) : -EIO;
+	}
+	if (!err && read(fd, &value, sizeof(value)) < 0)
+		value = 0;
+	close(fd);
+	if (err)
+		return err == -EIO ? PROBE_FAIL : probe_failed(p);
+	return value ? PROBE_OK : probe_say(p, PROBE_FAIL, "used, but the new descriptor was not signalled");
+}
+
+static enum probe_verdict in_band(struct probe *p)
+{
+	const uint64_t protocol = BIT(VU_PF_INBAND_NOTIFICATIONS) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_REPLY_ACK);
+	struct frontend_queue_opts opts = frontend_queue_defaults(PROBE_RING);
+
+	opts.in_band = true;
+	TRY(probe_ready(p, 0));
+	TRY(frontend_set_protocol_features(p->fe, protocol));
+	TRY(frontend_open_back_channel(p->fe));
+	TRY(frontend_queue_start(p->fe, probe_queue(p), &opts));
+	for (unsigned int i = 0; i < 5; i++) {
+		if (probe_request(p, NULL))
+			return PROBE_FAIL;
+	}
+	return PROBE_OK;
+}
+
+/*
+ * Changes while the ring runs.
+ */
+
+static enum probe_verdict table_replaced(struct probe *p)
+{
+	TRY(ready_plain(p));
+	for (unsigned int i = 0; i < 5; i++) {
+		if (probe_request(p, NULL))
+			return PROBE_FAIL;
+		TRY(frontend_set_mem_table(p->fe));
+	}
+	return probe_request(p, NULL);
+}
+
+static enum probe_verdict reset_device(struct probe *p)
+{
+	struct frontend_queue_opts opts = frontend_queue_defaults(PROBE_RING);
+	struct frontend_request *req;
+
+	TRY(ready_plain(p));
+	if (probe_request(p, NULL))
+		return PROBE_FAIL;
+	TRY(frontend_reset_device(p->fe));
+	opts.disabled = true;
+	TRY(frontend_queue_start(p->fe, probe_queue(p), &opts));
+	TRY(probe_submit(p, NULL, &req));
+	TRY(frontend_kick(p->fe, probe_queue(p)));
+	if (want_untouched(p))
+		return PROBE_FAIL;
+	TRY(frontend_vring_state(p->fe, VU_SET_VRING_ENABLE, probe_queue(p), 1));
+	return probe_await(p, req);
+}
+
+/* A front-end that was served, and has a request under way, goes; the next one finds nothing of it. */
+static enum probe_verdict reconnect(struct probe *p)
+{
+	const struct frontend_request_opts quiet = {.no_kick = true};
+	struct frontend_request *req;
+
+	TRY(ready_plain(p));
+	if (probe_request(p, NULL))
+		return PROBE_FAIL;
+	TRY(probe_submit(p, &quiet, &req));
+	TRY(frontend_kick(p->fe, probe_queue(p)));
+	if (probe_connect(p))
+		return probe_say(p, PROBE_FAIL, "no connection afterwards");
+	if (stop_unstarted(p) || probe_connect(p))
+		return PROBE_FAIL;
+	return disabled_untouched(p);
+}
+
+/*
+ * Rings that cannot be trusted.
+ */
+
+enum { BAD_HEAD, BAD_INDEX, BAD_LOOP, BAD_TABLE, BAD_ADDRESS };
+
+/* Makes a chain available that arg makes bad, and kicks. */
+static int break_ring(struct probe *p, unsigned int q, uint32_t kind)
+{
+	struct driver_ring *ring = frontend_ring(p->fe, q);
+	struct driver_ring_raw raw = driver_ring_raw(ring);
+	struct virtq_desc *d = &raw.desc[0];
+	uint16_t head = 0;
+
+	/* Memory that there is, but in the last two cases. */
+	*d = (struct virtq_desc){.addr = htole64(0x100000), .len = htole32(64), .flags = htole16(VIRTQ_DESC_F_WRITE)};
+	switch (kind) {
+	case BAD_HEAD:
+		head = (uint16_t)raw.num;
+		break;
+	case BAD_INDEX:
+		raw.avail->idx = htole16((uint16_t)(le16toh(raw.avail->idx) + raw.num + 1));
+		return frontend_kick(p->fe, q);
+	case BAD_LOOP:
+		d->flags = htole16(VIRTQ_DESC_F_WRITE | VIRTQ_DESC_F_NEXT);
+		break;
+	case BAD_TABLE:
+		d->flags = htole16(VIRTQ_DESC_F_INDIRECT);
+		d->addr = htole64(UINT64_C(1) << 60);
+		break;
+	case BAD_ADDRESS:
+		d->addr = htole64(UINT64_C(1) << 60);
+		break;
+	}
+	driver_ring_publish_raw(ring, head);
+	return frontend_kick(p->fe, q);
+}
+
+static enum probe_verdict broken_told(struct probe *p)
+{
+	TRY(ready_plain(p));
+	TRY(break_ring(p, probe_queue(p), p->check->arg));
+	TRY(frontend_wait_err(p->fe, probe_queue(p)));
+	TRY(frontend_sync(p->fe));
+	return probe_say(p, PROBE_OK, "signalled, the connection lives");
+}
+
+static enum probe_verdict broken_others(struct probe *p)
+{
+	struct frontend_queue_opts opts = frontend_queue_defaults(PROBE_RING);
+	unsigned int other = probe_queue(p) ? 0 : 1;
+
+	if (p->nqueues < 2)
+		return probe_say(p, PROBE_NA, "there is one queue");
+	TRY(ready_plain(p));
+	TRY(frontend_queue_start(p->fe, other, &opts));
+	TRY(break_ring(p, other, BAD_HEAD));
+	return probe_request(p, NULL);
+}
+
+static enum probe_verdict broken_restart(struct probe *p)
+{
+	struct frontend_queue_opts opts = frontend_queue_defaults(PROBE_RING);
+	uint32_t base;
+
+	TRY(ready_plain(p));
+	TRY(break_ring(p, probe_queue(p), BAD_HEAD));
+	TRY(frontend_queue_stop(p->fe, probe_queue(p), &base));
+	TRY(frontend_queue_start(p->fe, probe_queue(p), &opts));
+	return probe_request(p, NULL);
+}
+
+static enum probe_verdict broken_reconnect(struct probe *p)
+{
+	TRY(ready_plain(p));
+	TRY(break_ring(p, probe_queue(p), BAD_INDEX));
+	if (probe_connect(p))
+		return probe_say(p, PROBE_FAIL, "no connection afterwards");
+	TRY(ready_plain(p));
+	return probe_request(p, NULL);
+}
+
+#define USED "used, notified"
+
+const struct probe_check probe_ring_checks[] = {
+	{.name = "stop",
+	 .sent = "SET_VRING_BASE 5, start, GET_VRING_BASE",
+	 .want = "base 5",
+	 .run = stop_base},
+	{.name = "stop-twice", .sent = "GET_VRING_BASE twice", .want = "the same base", .run = stop_twice},
+	{.name = "stop-unstarted",
+	 .sent = "GET_VRING_BASE of a ring never started",
+	 .want = "base 0",
+	 .run = stop_unstarted},
+	{.name = "restart",
+	 .sent = "request, stop, start; 3 times",
+	 .want = "bases 1, 2, 3; " USED,
+	 .request = true,
+	 .run = restart},
+	{.name = "stopped",
+	 .sent = "request in a stopped ring; start",
+	 .want = "untouched; then " USED,
+	 .request = true,
+	 .run = stopped_untouched},
+	{.name = "disabled",
+	 .sent = "request, kick; SET_VRING_ENABLE 1",
+	 .want = "untouched; then " USED,
+	 .features = PROTOCOL,
+	 .request = true,
+	 .run = disabled_untouched},
+	{.name = "disabled-again",
+	 .sent = "SET_VRING_ENABLE 0, request, kick; ENABLE 1",
+	 .want = "untouched; then " USED,
+	 .features = PROTOCOL,
+	 .request = true,
+	 .run = disabled_again},
+	{.name = "enabled-at-start",
+	 .sent = "request, bit 30 not accepted",
+	 .want = USED,
+	 .request = true,
+	 .run = enabled_at_start},
+	{.name = "early-kick",
+	 .sent = "request and kick before SET_VRING_KICK",
+	 .want = USED,
+	 .request = true,
+	 .run = early_kick},
+	{.name = "request", .sent = "requests, no ring features", .want = USED, .request = true, .run = request_plain},
+	{.name = "request-indirect",
+	 .sent = "requests in indirect tables",
+	 .want = USED,
+	 .features = INDIRECT,
+	 .request = true,
+	 .run = request_indirect},
+	{.name = "request-event",
+	 .sent = "requests with event index",
+	 .want = USED,
+	 .features = EVENT,
+	 .request = true,
+	 .run = request_event},
+	{.name = "request-split",
+	 .sent = "requests cut into many descriptors",
+	 .want = USED,
+	 .request = true,
+	 .run = request_split},
+	{.name = "request-split-indirect",
+	 .sent = "the same in indirect tables",
+	 .want = USED,
+	 .features = INDIRECT,
+	 .request = true,
+	 .run = request_split_indirect},
+	{.name = "request-mixed",
+	 .sent = "2 descriptors, then an indirect table",
+	 .want = USED,
+	 .features = INDIRECT,
+	 .request = true,
+	 .run = request_mixed},
+	{.name = "request-wrap",
+	 .sent = "12 requests from index 65530",
+	 .want = USED ", base 6",
+	 .request = true,
+	 .run = request_wrap},
+	{.name = "request-depth", .sent = "16 requests, 1 kick", .want = USED, .request = true, .run = request_depth},
+	{.name = "ring-1",
+	 .sent = "5 requests in a ring of 1",
+	 .want = USED ", base 5",
+	 .request = true,
+	 .run = ring_of_one},
+	{.name = "ring-largest",
+	 .sent = "request in the largest ring",
+	 .want = USED,
+	 .request = true,
+	 .run = ring_largest},
+	{.name = "poll-call",
+	 .sent = "SET_VRING_CALL without a descriptor",
+	 .want = "used",
+	 .request = true,
+	 .arg = POLL_CALL,
+	 .run = notify_kind},
+	{.name = "poll-kick",
+	 .sent = "SET_VRING_KICK without a descriptor",
+	 .want = USED,
+	 .request = true,
+	 .arg = POLL_KICK,
+	 .run = notify_kind},
+	{.name = "pipes",
+	 .sent = "pipes in the place of eventfds",
+	 .want = USED,
+	 .request = true,
+	 .arg = PIPES,
+	 .run = notify_kind},
+	{.name = "call-replaced",
+	 .sent = "SET_VRING_CALL while the ring runs",
+	 .want = "used, the new one notified",
+	 .request = true,
+	 .run = call_replaced},
+	{.name = "in-band",
+	 .sent = "VRING_KICK, no descriptors",
+	 .want = "used, VRING_CALL",
+	 .protocol = BIT(VU_PF_INBAND_NOTIFICATIONS) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_REPLY_ACK),
+	 .request = true,
+	 .run = in_band},
+	{.name = "table-replaced",
+	 .sent = "SET_MEM_TABLE while the ring runs",
+	 .want = USED,
+	 .request = true,
+	 .run = table_replaced},
+	{.name = "reset-device",
+	 .sent = "RESET_DEVICE; start, request; ENABLE 1",
+	 .want = "untouched; then " USED,
+	 .features = PROTOCOL,
+	 .protocol = BIT(VU_PF_RESET_DEVICE),
+	 .request = true,
+	 .run = reset_device},
+	{.name = "reconnect",
+	 .sent = "request, the end; a new front-end",
+	 .want = "base 0, disabled; then " USED,
+	 .features = PROTOCOL,
+	 .request = true,
+	 .run = reconnect},
+	{.name = "bad-head",
+	 .sent = "an available entry beyond the table",
+	 .want = "SET_VRING_ERR's descriptor signalled",
+	 .request = true,
+	 .arg = BAD_HEAD,
+	 .run = broken_told},
+	{.name = "bad-index",
+	 .sent = "an available index beyond the ring",
+	 .want = "SET_VRING_ERR's descriptor signalled",
+	 .request = true,
+	 .arg = BAD_INDEX,
+	 .run = broken_told},
+	{.name = "bad-loop",
+	 .sent = "a chain that loops",
+	 .want = "SET_VRING_ERR's descriptor signalled",
+	 .request = true,
+	 .arg = BAD_LOOP,
+	 .run = broken_told},
+	{.name = "bad-table",
+	 .sent = "an indirect table outside memory",
+	 .want = "SET_VRING_ERR's descriptor signalled",
+	 .features = INDIRECT,
+	 .request = true,
+	 .arg = BAD_TABLE,
+	 .run = broken_told},
+	{.name = "bad-address",
+	 .sent = "a buffer outside memory",
+	 .want = "SET_VRING_ERR's descriptor signalled",
+	 .request = true,
+	 .arg = BAD_ADDRESS,
+	 .run = broken_told},
+	{.name = "broken-others",
+	 .sent = "another ring broken, then a request",
+	 .want = USED,
+	 .request = true,
+	 .run = broken_others},
+	{.name = "broken-restart",
+	 .sent = "ring broken, GET_VRING_BASE, start, request",
+	 .want = USED,
+	 .request = true,
+	 .run = broken_restart},
+	{.name = "broken-reconnect",
+	 .sent = "ring broken, the end; a new front-end",
+	 .want = USED,
+	 .request = true,
+	 .run = broken_reconnect},
+	{0},
+};
