@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * main.c - runs the suites, all or those named as arguments, and ends with one line of counts.
+ * main.c - runs the suites, all or those named as arguments, and ends with one line of counts.  --list names them.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -47,9 +47,14 @@ static int wanted(const char *name, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	SRunner *runner = srunner_create(NULL);
+	SRunner *runner;
 	int ran, failed;
 
+	if (argc == 2 && !strcmp(argv[1], "--list")) {
+		for (const struct test_suite *s = test_suites; s->name; s++)
+			puts(s->name);
+		return 0;
+	}
 	for (int i = 1; i < argc; i++) {
 		if (!known(argv[i])) {
 			fprintf(stderr, "run-tests: no suite '%s'\n", argv[i]);
@@ -61,6 +66,7 @@ int main(int argc, char **argv)
 		perror("run-tests: mmap");
 		return 2;
 	}
+	runner = srunner_create(NULL);
 	for (const struct test_suite *s = test_suites; s->name; s++)
 		if (wanted(s->name, argc, argv))
 			srunner_add_suite(runner, s->make());
