@@ -18,7 +18,7 @@
 #include "core/module.h"
 #include "transport/virtq.h"
 
-/* How long a back end that is being started again may take: waits of RETRY_MS. */
+/* How long a back end may take to be ready for the next front-end: waits of RETRY_MS. */
 #define RETRIES	 20
 #define RETRY_MS 50
 
@@ -83,18 +83,20 @@ int probe_connect(struct probe *p)
 {
 	const struct frontend_opts opts = {.path = p->path, .timeout_ms = (unsigned int)p->timeout_ms};
 	const struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
-	bool again = p->fe;
-	int err = 0;
+	unsigned int tries = p->fe ? RETRIES : 1;
+	int err;
 
-	frontend_free(p->fe);
-	p->fe = NULL;
-	for (unsigned int i = 0; i < RETRIES; i++) {
+	for (;;) {
+		frontend_free(p->fe);
+		p->fe = NULL;
 		err = frontend_new(&opts, &p->fe);
-		if (!again || (err != -ECONNREFUSED && err != -ENOENT))
-			break;
+		if (!err)
+			err = frontend_sync(p->fe);
+		/* Between two front-ends some make their socket anew, and drop who has connected to the old one. */
+		if (--tries == 0 || (err != -ECONNREFUSED && err != -ENOENT && err != -EPIPE))
+			return err;
 		nanosleep(&pause, NULL);
 	}
-	return err;
 }
 
 int probe_negotiate(struct probe *p, uint64_t without)
@@ -304,9 +306,9 @@ static enum probe_verdict row_run(struct probe *p, const struct probe_check *che
 	if (misses)
 		return probe_say(p, PROBE_NA, "needs %s", misses);
 	err = probe_connect(p);
-	if (err)
+	if (err && !p->fe)
 		return probe_say(p, PROBE_FAIL, "no connection: %s", strerror(-err));
-	return check->run(p);
+	return err ? probe_failed(p) : check->run(p);
 }
 
 static void row_print(const struct probe *p, enum probe_verdict verdict, bool first)
@@ -315,7 +317,7 @@ static void row_print(const struct probe *p, enum probe_verdict verdict, bool fi
 	const struct probe_check *check = p->check;
 
 	if (!p->json) {
-		printf("%-5s %-22s %-46s | %-40s | %s\n", names[verdict], check->name, check->sent, check->want, p->got);
+		printf("%-5s %-22s %-49s | %-40s | %s\n", names[verdict], check->name, check->sent, check->want, p->got);
 		fflush(stdout);
 		return;
 	}
@@ -342,7 +344,7 @@ static unsigned int run_checks(struct probe *p)
 	if (p->json)
 		fputs(",\n \"checks\": [", stdout);
 	else
-		printf("%-5s %-22s %-46s | %-40s | %s\n", "", "", "sent", "the standard wants", "came back");
+		printf("%-5s %-22s %-49s | %-40s | %s\n", "", "", "sent", "the standard wants", "came back");
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
 		for (const struct probe_check *check = tables[t]; check->name; check++) {
 			enum probe_verdict verdict = row_run(p, check);
@@ -389,11 +391,12 @@ static int probe_run(struct probe *p, struct log *l)
 	int err = probe_connect(p);
 	bool holds;
 
-	if (err) {
+	if (err && !p->fe) {
 		log_error(l, "--socket-path=%s: %s", p->path, strerror(-err));
 		return CMD_FAILED;
 	}
-	err = learn(p);
+	if (!err)
+		err = learn(p);
 	if (err) {
 		log_error(l, "%s: %s", p->path, frontend_why(p->fe));
 		return CMD_FAILED;

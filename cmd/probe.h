@@ -84,7 +84,10 @@ enum probe_verdict probe_say(struct probe *p, enum probe_verdict verdict, const 
 /* The row fails because of the front-end's last failure. */
 enum probe_verdict probe_failed(struct probe *p);
 
-/* Ends the present connection, if any, and makes a new one; a back end that is being started again has a second. */
+/*
+ * Ends the present connection, if any, and makes a new one that is being served; a back end that has served another one has a
+ * second to be ready again.  Returns 0 or -errno; p->fe is NULL when not even the socket could be reached.
+ */
 int probe_connect(struct probe *p);
 
 /*

@@ -21,11 +21,15 @@
 			return probe_failed(p);                                                                        \
 	} while (0)
 
-/* The message had to be refused: by an acknowledgement, or by the end of the connection. */
+/* The message had to be refused: by an acknowledgement, or by the end of the connection, or both. */
 static enum probe_verdict want_refused(struct probe *p, int err)
 {
-	if (err == -EREMOTEIO)
-		return frontend_sync(p->fe) ? probe_failed(p) : probe_say(p, PROBE_OK, "refused, the connection lives");
+	if (err == -EREMOTEIO) {
+		err = frontend_sync(p->fe);
+		if (err && err != -EPIPE)
+			return probe_failed(p);
+		return probe_say(p, PROBE_OK, "refused, the connection %s", err ? "ended" : "lives");
+	}
 	if (err == -EPIPE)
 		return probe_say(p, PROBE_OK, "the connection ended");
 	return err ? probe_failed(p) : probe_say(p, PROBE_FAIL, "it was accepted");
@@ -60,9 +64,10 @@ static enum probe_verdict ack_success(struct probe *p)
 {
 	TRY(probe_negotiate(p, 0));
 
-	struct vu_msg msg = frontend_msg(VU_SET_OWNER, 0), answer;
+	struct vu_msg msg = frontend_msg(VU_SET_FEATURES, sizeof(msg.p.u64)), answer;
 
 	msg.h.flags |= VU_FLAG_NEED_REPLY;
+	msg.p.u64 = frontend_features(p->fe);
 	TRY(frontend_ask(p->fe, &msg, &answer));
 	vu_msg_close_fds(&answer);
 
@@ -77,7 +82,7 @@ static enum probe_verdict ack_unwanted(struct probe *p)
 {
 	TRY(probe_negotiate(p, 0));
 	frontend_use_acks(p->fe, false);
-	TRY(frontend_set_owner(p->fe));
+	TRY(frontend_set_features(p->fe, frontend_features(p->fe)));
 	TRY(frontend_sync(p->fe));
 	return probe_say(p, PROBE_OK, "the answer to GET_FEATURES");
 }
@@ -136,7 +141,7 @@ static enum probe_verdict short_payload(struct probe *p)
 	return want_refused(p, frontend_tell(p->fe, &msg));
 }
 
-/* The first message of a connection is no message. */
+/* Whatever comes back, the next front-end has to be served. */
 static enum probe_verdict bad_version(struct probe *p)
 {
 	struct vu_header head = {.request = VU_GET_FEATURES, .flags = 0};
@@ -405,9 +410,13 @@ const struct probe_check probe_message_checks[] = {
 	 .want = "the word",
 	 .features = BIT(VHOST_USER_F_PROTOCOL_FEATURES),
 	 .run = protocol_early},
-	{.name = "ack", .sent = "SET_OWNER with need_reply", .want = "a reply, 0", .protocol = ACK, .run = ack_success},
+	{.name = "ack",
+	 .sent = "SET_FEATURES with need_reply",
+	 .want = "a reply, 0",
+	 .protocol = ACK,
+	 .run = ack_success},
 	{.name = "ack-unwanted",
-	 .sent = "SET_OWNER without need_reply, GET_FEATURES",
+	 .sent = "SET_FEATURES without need_reply, GET_FEATURES",
 	 .want = "one answer",
 	 .run = ack_unwanted},
 	{.name = "ack-unknown",

@@ -57,11 +57,9 @@ static le16 *used_event(const struct driver_ring *r)
 	return &r->raw.avail->ring[r->raw.num];
 }
 
-static le16 avail_event(const struct driver_ring *r)
+static le16 *avail_event(const struct driver_ring *r)
 {
-	const char *end = (const char *)&r->raw.used->ring[r->raw.num];
-
-	return __atomic_load_n((const le16 *)(const void *)end, __ATOMIC_RELAXED);
+	return (le16 *)(void *)&r->raw.used->ring[r->raw.num];
 }
 
 int driver_ring_new(unsigned int num, uint64_t features, const struct driver_ring_areas *areas, uint16_t base,
@@ -89,9 +87,11 @@ int driver_ring_new(unsigned int num, uint64_t features, const struct driver_rin
 	for (unsigned int i = 0; i < num; i++)
 		r->slots[i].next = (uint16_t)(i + 1);
 	r->added = r->published = r->taken = base;
+	/* As both sides would have left a ring that stopped here with nothing in flight. */
 	r->raw.avail->idx = htole16(base);
 	r->raw.used->idx = htole16(base);
 	*used_event(r) = htole16(base);
+	*avail_event(r) = htole16(base);
 	*out = r;
 	return 0;
 }
@@ -177,7 +177,7 @@ bool driver_ring_publish(struct driver_ring *r)
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 
 	if (r->event_idx)
-		return virtq_need_event(le16toh(avail_event(r)), r->published, old);
+		return virtq_need_event(le16toh(__atomic_load_n(avail_event(r), __ATOMIC_RELAXED)), r->published, old);
 	return !(le16toh(__atomic_load_n(&r->raw.used->flags, __ATOMIC_RELAXED)) & VIRTQ_USED_F_NO_NOTIFY);
 }
 

@@ -27,6 +27,7 @@ struct fe_queue {
 	struct driver_ring *ring;
 	struct fe_notify kick, call, err;
 	unsigned int calls, errs; /* in-band notifications that came and were not taken */
+	bool asked; /* what is used next has to be announced: nothing was before it was asked for */
 	struct frontend_request *requests;
 };
 

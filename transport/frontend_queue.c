@@ -375,7 +375,7 @@ int frontend_submit(struct frontend *fe, unsigned int q, const void *readable, s
 	req->next = queue->requests;
 	queue->requests = req;
 	*out = req;
-	driver_ring_interrupts(queue->ring, !req->poll);
+	queue->asked = !driver_ring_interrupts(queue->ring, !req->poll);
 	if (driver_ring_publish(queue->ring) && !opts->no_kick)
 		return frontend_kick(fe, q);
 	return 0;
@@ -401,6 +401,7 @@ static int queue_reap(struct frontend *fe, unsigned int q, struct fe_queue *queu
 	while ((got = driver_ring_take(queue->ring, &used)) > 0) {
 		struct frontend_request *req = used.token;
 
+		queue->asked = false;
 		req->done = true;
 		req->used = used.len;
 		if (req->abandoned) {
@@ -411,13 +412,32 @@ static int queue_reap(struct frontend *fe, unsigned int q, struct fe_queue *queu
 	return got < 0 ? fe_fail(fe, got, "queue %u: %s", q, driver_ring_error(queue->ring)) : 0;
 }
 
+/*
+ * Sees that the next notification is asked for.  What was used before nobody has to announce: it is taken here.
+ * Returns 0 or -EPROTO.
+ */
+static int queue_ask(struct frontend *fe, unsigned int q, struct fe_queue *queue, bool poll)
+{
+	int err = 0;
+
+	while (!err && !queue->asked) {
+		queue->asked = !driver_ring_interrupts(queue->ring, !poll);
+		if (!queue->asked)
+			err = queue_reap(fe, q, queue);
+	}
+	return err;
+}
+
 /* Waits until req is done, by notification or by looking. */
 static int request_wait(struct frontend *fe, unsigned int q, struct fe_queue *queue, struct frontend_request *req)
 {
 	uint64_t deadline = fe_deadline(fe->timeout_ms);
-	int err;
 
 	for (;;) {
+		int err = queue_ask(fe, q, queue, req->poll);
+
+		if (err || req->done)
+			return err;
 		if (!req->poll)
 			err = notify_wait(fe, &queue->call, &queue->calls, deadline);
 		else
@@ -429,19 +449,13 @@ static int request_wait(struct frontend *fe, unsigned int q, struct fe_queue *qu
 
 		if (broken)
 			return broken;
-		if (req->done && !err)
-			return 0;
-		if (req->done)
+		if (req->done && err)
 			return fe_fail(fe, -ENOMSG, "a request of queue %u was used without a notification", q);
+		if (req->done)
+			return 0;
 		if (err || fe_deadline(0) >= deadline)
 			return fe_fail(fe, -ETIMEDOUT, "a request of queue %u was not used within %u ms", q,
 				       fe->timeout_ms);
-		/* With event index each notification has to be asked for; what was used meanwhile announces nothing. */
-		if (driver_ring_interrupts(queue->ring, !req->poll)) {
-			broken = queue_reap(fe, q, queue);
-			if (broken || req->done)
-				return broken;
-		}
 	}
 }
 
