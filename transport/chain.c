@@ -103,8 +103,10 @@ int chain_add(struct chain *c, uint64_t addr, uint32_t len, bool writable)
 
 void chain_ready(struct chain *c)
 {
+	/* One from the last life keeps its place: some of that may be popped again before the ring stops once more. */
+	if (c->state != CHAIN_REQUEUED)
+		c->order = c->vq->order++;
 	c->state = CHAIN_HELD;
-	c->order = c->vq->order++;
 	c->vq->held++;
 }
 
