@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * test_vu_offer.c - what is offered to front-ends, and the masks of --features.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "test/unit/suites.h"
+#include "transport/vhost_user.h"
+#include "transport/virtq.h"
+#include "transport/vu_msg.h"
+
+static const struct vdev_feature names[] = {{0, "irq"}, {5, "turbo"}, {0}};
+
+/* A device without and one with a configuration space. */
+static const struct vdev_class plain = {.name = "plain", .inst_size = sizeof(struct vdev)};
+static const struct vdev_class rich = {
+	.name = "rich",
+	.inst_size = sizeof(struct vdev),
+	.features = BIT(0) | BIT(5) | BIT(51),
+	.feature_names = names,
+	.config_size = 8,
+};
+
+static struct vdev *d;
+
+static void make(const struct vdev_class *class)
+{
+	ck_assert_int_eq(vdev_new(class, class->name, NULL, &d), 0);
+}
+
+static void teardown(void)
+{
+	vdev_free(d);
+	d = NULL;
+}
+
+static int mask(const char *text)
+{
+	char why[100] = "";
+	int err = vu_apply_feature_masks(d, text, why, sizeof(why));
+
+	ck_assert_int_eq(err != 0, *why != '\0');
+	return err;
+}
+
+START_TEST(test_all)
+{
+	const uint64_t ring = BIT(28) | BIT(29) | BIT(30) | BIT(32);
+
+	make(&plain);
+	ck_assert_uint_eq(vu_offered_features(d), ring);
+	ck_assert_uint_eq(vu_offered_protocol_features(d),
+			  BIT(0) | BIT(3) | BIT(5) | BIT(13) | BIT(14) | BIT(15) | BIT(16));
+	teardown();
+	make(&rich);
+	ck_assert_uint_eq(vu_offered_features(d), ring | BIT(0) | BIT(5) | BIT(51));
+	ck_assert(vu_offered_protocol_features(d) & BIT(VU_PF_CONFIG));
+}
+END_TEST
+
+/* A mask and the bits it takes away from a rich device's words. */
+static const struct {
+	const char *text;
+	uint64_t features, protocol;
+} masks[] = {
+	{"", 0, 0},
+	{"-irq", BIT(0), 0},
+	{"-0", BIT(0), 0},
+	{"-51", BIT(51), 0},
+	{"-turbo,-event_idx", BIT(5) | BIT(29), 0},
+	{"-version_1", BIT(32), 0},
+	{"-protocol_features", BIT(30), 0},
+	{"-status,-config", 0, BIT(16) | BIT(9)},
+	{"-irq,+irq", 0, 0},
+	{"+irq,-irq", BIT(0), 0},
+	{"-irq,", BIT(0), 0},
+	{"+ring_packed", 0, 0}, /* what is not there cannot be had */
+	/* In-band notifications need both. */
+	{"-reply_ack", 0, BIT(3) | BIT(14)},
+	{"-backend_req", 0, BIT(5) | BIT(14)},
+	{"-inband_notifications", 0, BIT(14)},
+};
+
+START_TEST(test_masks)
+{
+	make(&rich);
+	uint64_t features = vu_offered_features(d), protocol = vu_offered_protocol_features(d);
+
+	ck_assert_int_eq(mask(masks[_i].text), 0);
+	ck_assert_uint_eq(vu_offered_features(d), features & ~masks[_i].features);
+	ck_assert_uint_eq(vu_offered_protocol_features(d), protocol & ~masks[_i].protocol);
+}
+END_TEST
+
+static const char *const wrong[] = {
+	"irq",
+	"-",
+	"+",
+	",",
+	"-irq,,+irq",
+	"-nonsense",
+	"-7",
+	"-64",
+	"--irq",
+	"-irq +turbo",
+	"-0123456789012345678901234567890123456789012345678901234567890123456789",
+};
+
+START_TEST(test_wrong_masks)
+{
+	make(&rich);
+	ck_assert_int_eq(mask(wrong[_i]), -EINVAL);
+}
+END_TEST
+
+Suite *suite_vu_offer(void)
+{
+	Suite *s = suite_create("vu_offer");
+	TCase *tc = tcase_create("offer");
+
+	tcase_add_checked_fixture(tc, NULL, teardown);
+	tcase_add_test(tc, test_all);
+	tcase_add_loop_test(tc, test_masks, 0, ARRAY_SIZE(masks));
+	tcase_add_loop_test(tc, test_wrong_masks, 0, ARRAY_SIZE(wrong));
+	suite_add_tcase(s, tc);
+	return s;
+}
