@@ -303,4 +303,4 @@ help:
 	@echo
 	@echo 'V=1 shows the commands; BUILD=DIR is another build, made by configure --builddir=DIR.'
 
--include $(shell test ! -d $(BUILD) || find $(BUILD) -name '*.d')
+-include $(shell test ! -d $(BUILD) || find $(BUILD) -type f -name '*.d')

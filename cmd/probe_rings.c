@@ -299,7 +299,7 @@ static enum probe_verdict notify_kind(struct probe *p)
 /* The call descriptor is replaced by another eventfd, which then has to be signalled. */
 static enum probe_verdict call_replaced(struct probe *p)
 {
-	const struct frontend_request_opts poll = {.poll = true};
+	const struct frontend_request_opts quiet = {.poll = true, .no_kick = true};
 	struct frontend_request *req;
 	uint64_t value = 0;
 	int fd, err;
@@ -317,13 +317,18 @@ static enum probe_verdict call_replaced(struct probe *p)
 	if (!err && read(fd, &value, sizeof(value)) > 0)
 		value = 0;
 	if (!err)
-		err = probe_submit(p, &poll, &req);
+		err = probe_submit(p, &quiet, &req);
 	if (!err) {
+		/* The notification is asked for before the back end can know of the request. */
 		driver_ring_interrupts(frontend_ring(p->fe, probe_queue(p)), true);
-		err = probe_await(p, req) == PROBE_OK ? frontend_idle(p->fe, QUIET_MS) : -EIO;
+		err = frontend_kick(p->fe, probe_queue(p));
+		if (!err)
+			err = frontend_idle(p->fe, QUIET_MS);
+		if (!err && read(fd, &value, sizeof(value)) < 0)
+			value = 0;
+		if (probe_await(p, req) != PROBE_OK)
+			err = -EIO;
 	}
-	if (!err && read(fd, &value, sizeof(value)) < 0)
-		value = 0;
 	close(fd);
 	if (err)
 		return err == -EIO ? PROBE_FAIL : probe_failed(p);

@@ -186,6 +186,7 @@ int vu_queue_start(struct vu_queue *q)
 
 	if (err)
 		return err;
+	q->parked = false;
 	/* "If VHOST_USER_F_PROTOCOL_FEATURES has not been negotiated, the ring starts directly in the enabled state." */
 	if (!(b->features & BIT(VHOST_USER_F_PROTOCOL_FEATURES)))
 		q->enabled = true;
@@ -268,7 +269,7 @@ void vu_queue_clear(struct vu_queue *q)
 	fd_replace(&q->err_fd, -1);
 	q->num = 0;
 	q->base = 0;
-	q->addrs_set = q->enabled = q->call_pending = q->err_pending = false;
+	q->addrs_set = q->enabled = q->parked = q->call_pending = q->err_pending = false;
 	virtq_enable(q->vq, false);
 	virtq_forget(q->vq);
 }

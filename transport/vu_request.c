@@ -122,15 +122,6 @@ static int set_owner(struct vu_backend *b, struct vu_msg *m)
 	return 0;
 }
 
-/* Deprecated; "used to be sent to request disabling all rings". */
-static int reset_owner(struct vu_backend *b, struct vu_msg *m)
-{
-	(void)m;
-	for (unsigned int i = 0; i < b->nqueues; i++)
-		vu_queue_enable(&b->queues[i], false);
-	return 0;
-}
-
 static int get_queue_num(struct vu_backend *b, struct vu_msg *m)
 {
 	(void)m;
@@ -257,6 +248,8 @@ static int set_vring_base(struct vu_backend *b, struct vu_msg *m)
 		return -EINVAL;
 	if (virtq_started(q->vq))
 		return -EBUSY;
+	/* Disabled but never stopped, and now it begins at 0: that is all that tells of a driver that begins anew. */
+	b->reset_pending |= q->parked && m->p.state.num == 0 && !vu_any_started(b);
 	q->base = (uint16_t)m->p.state.num;
 	return 0;
 }
@@ -265,6 +258,7 @@ static void base_stopped(struct vu_backend *b)
 {
 	struct vu_queue *q = queue_at(b, b->reader.msg.p.state.index);
 
+	q->parked = false;
 	b->reply.p.state = (struct vu_vring_state){.index = q->index, .num = q->base};
 	b->reply.h.size = sizeof(b->reply.p.state);
 	vu_reply(b);
@@ -333,14 +327,48 @@ static int set_vring_err(struct vu_backend *b, struct vu_msg *m)
 	return 0;
 }
 
+static void parked(struct vu_backend *b)
+{
+	ack(b, 0);
+	done(b);
+}
+
+/*
+ * A front-end may take the memory of disabled rings back (User-Mode Linux does, and asks for no base): they hold no chain and
+ * no pin, and start again at their base when they are enabled.
+ */
+static int park(struct vu_backend *b, unsigned int first, unsigned int n)
+{
+	for (unsigned int i = first; i < first + n; i++) {
+		struct vu_queue *q = &b->queues[i];
+
+		q->parked |= virtq_started(q->vq);
+		vu_queue_enable(q, false);
+	}
+	vu_stop_queues(b, first, n, parked);
+	return LATER;
+}
+
 static int set_vring_enable(struct vu_backend *b, struct vu_msg *m)
 {
 	struct vu_queue *q = queue_at(b, m->p.state.index);
 
 	if (!q || m->p.state.num > 1)
 		return -EINVAL;
-	vu_queue_enable(q, m->p.state.num);
-	return 0;
+	if (!m->p.state.num)
+		return park(b, q->index, 1);
+	int err = q->parked ? vu_queue_start(q) : 0;
+
+	if (!err)
+		vu_queue_enable(q, true);
+	return err;
+}
+
+/* Deprecated; "used to be sent to request disabling all rings". */
+static int reset_owner(struct vu_backend *b, struct vu_msg *m)
+{
+	(void)m;
+	return park(b, 0, b->nqueues);
 }
 
 /* In-band kick: also starts the ring, "Starting and stopping rings". */
@@ -407,6 +435,7 @@ static void reset_stopped(struct vu_backend *b)
 {
 	for (unsigned int i = 0; i < b->nqueues; i++) {
 		vu_queue_enable(&b->queues[i], false);
+		b->queues[i].parked = false;
 		virtq_forget(b->queues[i].vq);
 		b->queues[i].base = 0;
 	}
@@ -425,6 +454,8 @@ static int reset_device(struct vu_backend *b, struct vu_msg *m)
 
 static void status_stopped(struct vu_backend *b)
 {
+	for (unsigned int i = 0; i < b->nqueues; i++)
+		b->queues[i].parked = false;
 	b->status = 0;
 	b->reset_pending = true;
 	ack(b, 0);

@@ -12,6 +12,8 @@
  * at once, or, when chains are still out, in a later turn of the loop after the last came back.  Meanwhile no message is read.
  * Nothing touches guest memory after the continuation began.
  *
+ * A disabled ring is stopped as well (parked) and starts again, where it was, when it is enabled.
+ *
  * What SET_STATUS 0 means.  Front-ends send it when the driver resets the device, and QEMU also when the machine is
  * only paused, right after GET_VRING_BASE.  The two differ in what comes next: a driver that begins anew starts its rings at 0, a
  * machine that goes on starts one at its base.  So the device's state is forgotten not at once but when the rings have
@@ -37,6 +39,7 @@ struct vu_queue {
 	struct virtq_addrs addrs;
 	uint16_t base;               /* SET_VRING_BASE, or where the ring stopped */
 	bool enabled;                /* SET_VRING_ENABLE */
+	bool parked;                 /* stopped by being disabled: starts again when enabled */
 	int kick_fd, call_fd, err_fd;
 	struct ev_io kick_io;
 	struct ev_timer poll;        /* where there is neither a kick_fd nor a kick message */
