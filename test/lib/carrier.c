@@ -260,10 +260,33 @@ static void cut_mem(struct carrier *c)
 	}
 }
 
-static void arrive(struct carrier *c)
+struct frontend *carrier_dial(struct carrier *c)
 {
-	c->ops->connect(c);
-	frontend_set_timeout(c->fe, CARRIER_PATIENCE_MS);
+	struct frontend *fe = c->ops->dial(c);
+
+	frontend_set_timeout(fe, CARRIER_PATIENCE_MS);
+	return fe;
+}
+
+void carrier_settle(struct carrier *c)
+{
+	if (c->ops->settle)
+		c->ops->settle(c);
+}
+
+void carrier_leave(struct carrier *c)
+{
+	if (c->ops->leave)
+		c->ops->leave(c);
+	frontend_free(c->fe);
+	c->fe = NULL;
+	carrier_settle(c);
+}
+
+void carrier_arrive(struct carrier *c)
+{
+	c->fe = carrier_dial(c);
+	c->ops->negotiate(c);
 	make_mem(c);
 	for (unsigned int q = 0; q < c->class->nqueues; q++) {
 		struct frontend_queue_opts o = queue_opts(c, q);
@@ -278,17 +301,17 @@ static void arrive(struct carrier *c)
 
 void carrier_reconnect(struct carrier *c)
 {
-	c->ops->disconnect(c);
-	arrive(c);
+	carrier_leave(c);
+	carrier_arrive(c);
 }
 
 /*
  * Life.
  */
 
-static unsigned int open_fds(void)
+static unsigned int open_fds(const char *path)
 {
-	DIR *dir = opendir("/proc/self/fd");
+	DIR *dir = opendir(path);
 	unsigned int n = 0;
 
 	ck_assert_ptr_nonnull(dir);
@@ -298,8 +321,23 @@ static unsigned int open_fds(void)
 	return n;
 }
 
-static const struct vdev_class *find_class(const char *name)
+unsigned int carrier_count_fds(const struct carrier *c)
 {
+	char path[64];
+
+	if (c->kind != CARRIER_BINARY)
+		return open_fds("/proc/self/fd");
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)c->pid);
+	return open_fds(path);
+}
+
+/* The class of a suite's device. */
+static const struct vdev_class *find_class(const struct device_suite *ds)
+{
+	const char *name = ds->device;
+
+	if (ds->class)
+		return ds->class;
 	for (const struct vdev_class *const *class = vdev_classes; *class; class ++) {
 		if (!strcmp((*class)->name, name))
 			return *class;
@@ -322,7 +360,7 @@ static struct carrier *open_with(enum carrier_kind kind, const struct carrier_se
 	c->suite = ds;
 	c->dcase = dcase;
 	c->peer = -1;
-	c->class = find_class(ds->device);
+	c->class = find_class(ds);
 	ck_assert_uint_le(c->class->nqueues, CARRIER_MAX_QUEUES);
 	ck_assert_uint_lt((size_t)snprintf(c->dir, sizeof(c->dir), "%s/vdevd-test-XXXXXX", tmp ? tmp : "/tmp"),
 			  sizeof(c->dir));
@@ -330,18 +368,19 @@ static struct carrier *open_with(enum carrier_kind kind, const struct carrier_se
 	unfinished = c;
 	atexit(clear_away);
 	signal(SIGPIPE, SIG_IGN);
-	c->fds = open_fds();
+	c->fds = open_fds("/proc/self/fd");
 	make_argv(c);
 	if (prepare)
 		prepare(c);
 	c->ops->open(c);
-	arrive(c);
+	carrier_arrive(c);
 	return c;
 }
 
 void carrier_close(struct carrier *c)
 {
-	c->ops->disconnect(c);
+	if (c->fe)
+		carrier_leave(c);
 	c->ops->close(c);
 	if (c->d)
 		vdev_free(c->d);
@@ -349,7 +388,7 @@ void carrier_close(struct carrier *c)
 		ev_loop_destroy(c->loop);
 	for (unsigned int i = 0; c->argv[i]; i++)
 		free(c->argv[i]);
-	ck_assert_uint_eq(open_fds(), c->fds);
+	ck_assert_uint_eq(open_fds("/proc/self/fd"), c->fds);
 	if (c->set->strict)
 		ck_assert_uint_eq(gmem_strict_pins(), 0);
 	remove_dir(c->dir);
@@ -384,6 +423,16 @@ const struct vdev_class *carrier_class(const struct carrier *c)
 struct vdev *carrier_vdev(struct carrier *c)
 {
 	return c->d;
+}
+
+pid_t carrier_pid(const struct carrier *c)
+{
+	return c->kind == CARRIER_BINARY ? c->pid : -1;
+}
+
+struct vu_backend *carrier_backend(struct carrier *c)
+{
+	return c->backend;
 }
 
 bool carrier_has(const struct carrier *c, unsigned int feature)
@@ -617,10 +666,12 @@ static void run_job(int i)
 	carrier_close(c);
 }
 
-static bool suits(enum carrier_kind kind, const struct carrier_setting *set, const struct vdev_class *class,
+static bool suits(enum carrier_kind kind, const struct carrier_setting *set, const struct device_suite *ds,
 		  const struct device_case *dc)
 {
-	if (!(set->kinds & 1u << kind))
+	const struct vdev_class *class = find_class(ds);
+
+	if (!(set->kinds & 1u << kind) || (ds->class && kind == CARRIER_BINARY))
 		return false;
 	if ((dc->flags & CASE_ONCE) && set != settings)
 		return false;
@@ -652,12 +703,11 @@ static void add_job(TCase *tc, enum carrier_kind kind, const struct carrier_sett
 	njobs++;
 }
 
-static void add_case(TCase *tc, const struct vdev_class *class, const struct device_suite *ds,
-		     const struct device_case *dc)
+static void add_case(TCase *tc, const struct device_suite *ds, const struct device_case *dc)
 {
 	for (enum carrier_kind kind = 0; kind < CARRIER_KINDS; kind++) {
 		for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
-			if (suits(kind, &settings[i], class, dc))
+			if (suits(kind, &settings[i], ds, dc))
 				add_job(tc, kind, &settings[i], ds, dc);
 		}
 	}
@@ -666,13 +716,12 @@ static void add_case(TCase *tc, const struct vdev_class *class, const struct dev
 void suite_add_device(Suite *s, const struct device_suite *ds)
 {
 	TCase *tc = tcase_create(ds->device);
-	const struct vdev_class *class = find_class(ds->device);
 
 	tcase_set_timeout(tc, 30);
 	for (size_t i = 0; i < ds->ncases; i++)
-		add_case(tc, class, ds, &ds->cases[i]);
+		add_case(tc, ds, &ds->cases[i]);
 	for (const struct device_case *dc = carrier_common_cases; dc->name; dc++)
-		add_case(tc, class, ds, dc);
+		add_case(tc, ds, dc);
 	suite_add_tcase(s, tc);
 }
 

@@ -17,8 +17,11 @@
 
 #include <check.h>
 
+#include <sys/types.h>
+
 #include "core/device.h"
 #include "transport/frontend.h"
+#include "transport/vhost_user.h"
 
 enum carrier_kind {
 	CARRIER_DIRECT,
@@ -72,6 +75,7 @@ struct device_sample {
 
 struct device_suite {
 	const char *device;
+	const struct vdev_class *class;	    /* NULL: the one that is built under this name; others have no binary */
 	const char *const *args;	    /* options of the device, ends with NULL; "%T" is carrier_dir; NULL: none */
 	void (*prepare)(struct carrier *c); /* before the device is opened, unless the case has its own */
 	struct device_sample sample;
@@ -91,6 +95,18 @@ void suite_add_device(Suite *s, const struct device_suite *ds);
 struct carrier *carrier_open(enum carrier_kind kind, const struct device_suite *ds);
 void carrier_close(struct carrier *c);
 
+/*
+ * In the place of carrier_reconnect: the front-end goes; another comes.  Between them, a bare connection on which
+ * nothing was said can be had; it is the test's.
+ */
+void carrier_leave(struct carrier *c);
+void carrier_arrive(struct carrier *c);
+struct frontend *carrier_dial(struct carrier *c);
+/* Waits until the back end is ready for another front-end after one that the test has freed. */
+void carrier_settle(struct carrier *c);
+/* Descriptors that the process of the back end has open. */
+unsigned int carrier_count_fds(const struct carrier *c);
+
 /* A fresh folder for this run, removed at the end, with its files; no slash at the end. */
 const char *carrier_dir(const struct carrier *c);
 /* dir/name, in a buffer that the next call but three uses again. */
@@ -100,7 +116,7 @@ void carrier_write_file(const struct carrier *c, const char *name, const void *b
 
 enum carrier_kind carrier_kind(const struct carrier *c);
 const struct carrier_setting *carrier_setting(const struct carrier *c);
-/* The driver's side. */
+/* The driver's side; NULL after carrier_leave. */
 struct frontend *carrier_frontend(struct carrier *c);
 /* The device's class; the device, or NULL where it is in another process. */
 const struct vdev_class *carrier_class(const struct carrier *c);
@@ -110,6 +126,10 @@ unsigned int carrier_size(const struct carrier *c, unsigned int q);
 unsigned int carrier_depth(const struct carrier *c, unsigned int q);
 /* Whether the driver's side accepted a device or ring feature. */
 bool carrier_has(const struct carrier *c, unsigned int feature);
+/* The back end's process, or -1 where it is this one. */
+pid_t carrier_pid(const struct carrier *c);
+/* The vhost-user back end in this process, or NULL. */
+struct vu_backend *carrier_backend(struct carrier *c);
 /* What the device logged; only where it is in another process, otherwise NULL.  Free it. */
 char *carrier_log(const struct carrier *c);
 

@@ -96,15 +96,21 @@ static void direct_close(struct carrier *c)
 		virtq_free(c->vqs[q]);
 }
 
-static void direct_connect(struct carrier *c)
+static struct frontend *direct_dial(struct carrier *c)
 {
 	struct frontend_opts opts = {.pump = direct_pump, .pump_arg = c};
+	struct frontend *fe;
 	int pair[2];
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	opts.fd = pair[0];
 	c->peer = pair[1];
-	ck_assert_int_eq(frontend_new(&opts, &c->fe), 0);
+	ck_assert_int_eq(frontend_new(&opts, &fe), 0);
+	return fe;
+}
+
+static void direct_negotiate(struct carrier *c)
+{
 	c->features = carrier_wanted_features(c) & vu_offered_features(c->d);
 	carrier_ok(c, frontend_set_features(c->fe, c->features), "features");
 	vdev_features_set(c->d, c->features);
@@ -134,7 +140,7 @@ static void direct_reset(struct carrier *c)
 	vdev_features_set(c->d, c->features);
 }
 
-static void direct_disconnect(struct carrier *c)
+static void direct_leave(struct carrier *c)
 {
 	for (unsigned int q = 0; q < c->class->nqueues; q++) {
 		direct_stop(c, q);
@@ -143,8 +149,6 @@ static void direct_disconnect(struct carrier *c)
 	vdev_reset(c->d);
 	gmem_free(c->mem);
 	c->mem = NULL;
-	frontend_free(c->fe);
-	c->fe = NULL;
 	close(c->peer);
 }
 
@@ -219,8 +223,9 @@ static void direct_wait_config_change(struct carrier *c)
 const struct carrier_ops carrier_direct = {
 	.open = direct_open,
 	.close = direct_close,
-	.connect = direct_connect,
-	.disconnect = direct_disconnect,
+	.dial = direct_dial,
+	.negotiate = direct_negotiate,
+	.leave = direct_leave,
 	.share = direct_share,
 	.share_again = direct_share_again,
 	.start = direct_start,

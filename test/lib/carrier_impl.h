@@ -12,7 +12,6 @@
 #include "mem/gmem.h"
 #include "test/lib/carrier.h"
 #include "test/lib/gmem_strict.h"
-#include "transport/vhost_user.h"
 #include "transport/virtq.h"
 
 /* How long anything may take that should happen at once: with valgrind on a busy machine. */
@@ -26,10 +25,13 @@
 struct carrier_ops {
 	void (*open)(struct carrier *c);
 	void (*close)(struct carrier *c);
-	/* Sets c->fe, with features accepted. */
-	void (*connect)(struct carrier *c);
-	/* Ends the connection and waits until the next one can come. */
-	void (*disconnect)(struct carrier *c);
+	/* A connection on which nothing was said. */
+	struct frontend *(*dial)(struct carrier *c);
+	/* Accepts features on c->fe. */
+	void (*negotiate)(struct carrier *c);
+	/* Before the front-end goes; after it went: waits until the next one can come.  NULL: nothing to do. */
+	void (*leave)(struct carrier *c);
+	void (*settle)(struct carrier *c);
 	/* Announces c->cuts. */
 	void (*share)(struct carrier *c);
 	/* In the place of the regions before, while rings run. */

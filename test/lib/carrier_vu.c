@@ -170,22 +170,21 @@ static void session_close(struct carrier *c)
 	vu_backend_free(c->backend);
 }
 
-static void session_connect(struct carrier *c)
+static struct frontend *session_dial(struct carrier *c)
 {
-	struct frontend_opts opts = {.timeout_ms = CARRIER_PATIENCE_MS, .pump = session_pump, .pump_arg = c};
+	struct frontend_opts opts = {.pump = session_pump, .pump_arg = c};
+	struct frontend *fe;
 	int pair[2];
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	opts.fd = pair[0];
 	ck_assert_int_eq(vu_backend_serve(c->backend, pair[1]), 0);
-	ck_assert_int_eq(frontend_new(&opts, &c->fe), 0);
-	negotiate(c);
+	ck_assert_int_eq(frontend_new(&opts, &fe), 0);
+	return fe;
 }
 
-static void session_disconnect(struct carrier *c)
+static void session_settle(struct carrier *c)
 {
-	frontend_free(c->fe);
-	c->fe = NULL;
 	for (unsigned int ms = 0; vu_backend_busy(c->backend); ms++) {
 		ck_assert_msg(ms < CARRIER_PATIENCE_MS, "the session does not end");
 		ev_run(c->loop, EVRUN_NOWAIT);
@@ -197,8 +196,9 @@ static void session_disconnect(struct carrier *c)
 const struct carrier_ops carrier_session = {
 	.open = session_open,
 	.close = session_close,
-	.connect = session_connect,
-	.disconnect = session_disconnect,
+	.dial = session_dial,
+	.negotiate = negotiate,
+	.settle = session_settle,
 	.share = vu_share,
 	.share_again = vu_share_again,
 	.start = vu_start,
@@ -251,11 +251,12 @@ static void binary_open(struct carrier *c)
 	free(masks);
 }
 
-static void binary_connect(struct carrier *c)
+static struct frontend *binary_dial(struct carrier *c)
 {
-	struct frontend_opts opts = {.path = carrier_path(c, "socket"), .timeout_ms = CARRIER_PATIENCE_MS};
+	struct frontend_opts opts = {.path = carrier_path(c, "socket")};
+	struct frontend *fe;
 
-	for (unsigned int ms = 0; frontend_new(&opts, &c->fe) < 0; ms++) {
+	for (unsigned int ms = 0; frontend_new(&opts, &fe) < 0; ms++) {
 		int status;
 
 		ck_assert_msg(waitpid(c->pid, &status, WNOHANG) == 0, "%s ended with status 0x%x", carrier_executable(),
@@ -263,13 +264,7 @@ static void binary_connect(struct carrier *c)
 		ck_assert_msg(ms < CARRIER_PATIENCE_MS, "%s does not listen", carrier_executable());
 		usleep(1000);
 	}
-	negotiate(c);
-}
-
-static void binary_disconnect(struct carrier *c)
-{
-	frontend_free(c->fe);
-	c->fe = NULL;
+	return fe;
 }
 
 /* It must end well, and take its socket with it. */
@@ -291,8 +286,8 @@ static void binary_close(struct carrier *c)
 const struct carrier_ops carrier_binary = {
 	.open = binary_open,
 	.close = binary_close,
-	.connect = binary_connect,
-	.disconnect = binary_disconnect,
+	.dial = binary_dial,
+	.negotiate = negotiate,
 	.share = vu_share,
 	.share_again = vu_share_again,
 	.start = vu_start,
