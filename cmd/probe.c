@@ -55,6 +55,11 @@ static const struct opt probe_opts[] = {
 	 .min = 1,
 	 .max = 600000,
 	 .help = "the longest wait for any answer"},
+	{.name = "quiet",
+	 .letter = 'q',
+	 .type = OPT_FLAG,
+	 .off = offsetof(struct probe, quiet),
+	 .help = "show only the rows that fail, and the counts"},
 	{.name = "json", .type = OPT_FLAG, .off = offsetof(struct probe, json), .help = "write one JSON object"},
 	{.name = "help",
 	 .letter = 'h',
@@ -101,8 +106,8 @@ int probe_connect(struct probe *p)
 
 int probe_negotiate(struct probe *p, uint64_t without)
 {
-	const uint64_t ring =
-		BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_INDIRECT_DESC) | BIT(VIRTIO_F_EVENT_IDX) | BIT(VHOST_USER_F_PROTOCOL_FEATURES);
+	const uint64_t ring = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_INDIRECT_DESC) | BIT(VIRTIO_F_EVENT_IDX) |
+			      BIT(VHOST_USER_F_PROTOCOL_FEATURES);
 	const uint64_t protocol = BIT(VU_PF_MQ) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_CONFIG) |
 				  BIT(VU_PF_RESET_DEVICE) | BIT(VU_PF_CONFIGURE_MEM_SLOTS);
 
@@ -317,6 +322,8 @@ static void row_print(const struct probe *p, enum probe_verdict verdict, bool fi
 	const struct probe_check *check = p->check;
 
 	if (!p->json) {
+		if (p->quiet && verdict != PROBE_FAIL)
+			return;
 		printf("%-5s %-22s %-49s | %-40s | %s\n", names[verdict], check->name, check->sent, check->want, p->got);
 		fflush(stdout);
 		return;
@@ -343,7 +350,7 @@ static unsigned int run_checks(struct probe *p)
 
 	if (p->json)
 		fputs(",\n \"checks\": [", stdout);
-	else
+	else if (!p->quiet)
 		printf("%-5s %-22s %-49s | %-40s | %s\n", "", "", "sent", "the standard wants", "came back");
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
 		for (const struct probe_check *check = tables[t]; check->name; check++) {
@@ -357,7 +364,8 @@ static unsigned int run_checks(struct probe *p)
 	if (p->json)
 		fputs("\n ]", stdout);
 	else
-		printf("\n%u ok, %u failed, %u n.a.\n", counts[PROBE_OK], counts[PROBE_FAIL], counts[PROBE_NA]);
+		printf("%s%u ok, %u failed, %u n.a.\n", p->quiet ? "" : "\n", counts[PROBE_OK], counts[PROBE_FAIL],
+		       counts[PROBE_NA]);
 	return counts[PROBE_FAIL];
 }
 
@@ -431,8 +439,8 @@ int cmd_probe(int argc, char **argv)
 		return CMD_USAGE;
 	if (p.help) {
 		puts("Usage: vdevd probe --socket-path=PATH [OPTION]...\n"
-		     "Asks a running vhost-user back end, of any project, what it is, and tries whether it keeps the\n"
-		     "protocol.  Ends with 0 when all rows hold, with 1 otherwise.");
+		     "Asks a running vhost-user back end, of any project, what it is, and tries\n"
+		     "whether it keeps the protocol.  Ends with 0 when all rows hold, else with 1.");
 		opt_print_help(stdout, groups);
 		return CMD_OK;
 	}

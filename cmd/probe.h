@@ -53,7 +53,7 @@ struct probe {
 	const char *path;
 	const char *id_text;
 	uint64_t timeout_ms, requests;
-	bool json, bench, help;
+	bool json, quiet, bench, help;
 	/* the back end */
 	uint32_t id;                    /* 0: not told */
 	const struct vdev_class *class; /* NULL: not built in */
@@ -85,14 +85,15 @@ enum probe_verdict probe_say(struct probe *p, enum probe_verdict verdict, const 
 enum probe_verdict probe_failed(struct probe *p);
 
 /*
- * Ends the present connection, if any, and makes a new one that is being served; a back end that has served another one has a
- * second to be ready again.  Returns 0 or -errno; p->fe is NULL when not even the socket could be reached.
+ * Ends the present connection, if any, and makes a new one that is being served; a back end that has served
+ * another one has a second to be ready again.  Returns 0 or -errno; p->fe is NULL when not even the socket could
+ * be reached.
  */
 int probe_connect(struct probe *p);
 
 /*
- * Accepts what the rows can handle of what is offered: the ring features (those in without are not accepted), the request's device
- * features, protocol features but in-band notifications and status.
+ * Accepts what the rows can handle of what is offered: the ring features (those in without are not accepted), the
+ * request's device features, protocol features but in-band notifications and status.
  */
 int probe_negotiate(struct probe *p, uint64_t without);
 
@@ -102,7 +103,7 @@ int probe_ready(struct probe *p, uint64_t without);
 /* The queue that rows use: the request's, or the first. */
 unsigned int probe_queue(const struct probe *p);
 
-/* Whether one of this many bytes each piece and other options is served as it must be.  Returns PROBE_OK or notes what is wrong. */
+/* Sends the device's request in this framing and checks the answer. */
 enum probe_verdict probe_request(struct probe *p, const struct frontend_request_opts *opts);
 
 /* Submits the device's request without waiting; see frontend_submit. */

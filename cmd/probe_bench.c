@@ -2,10 +2,10 @@
 /*
  * probe_bench.c - how fast a back end answers, next to what the kernel allows.
  *
- * Theory of operation.  The floor is a ping-pong of two eventfds with a process that polls, reads and writes: the least that
- * any event-driven back end in a process of its own must do for one request.  Floor and requests are measured in turns, so
- * that what disturbs the machine disturbs both, with this process on one CPU and the other on a second one.  The back end's
- * threads are moved there, where that is allowed, and moved back at the end.
+ * Theory of operation.  The floor is a ping-pong of two eventfds with a process that polls, reads and writes: the
+ * least that any event-driven back end in a process of its own must do for one request.  Floor and requests are
+ * measured in turns, so that what disturbs the machine disturbs both, with this process on one CPU and the other on a
+ * second one.  The back end's threads are moved there, where that is allowed, and moved back at the end.
  */
 #include "cmd/probe.h"
 

@@ -222,7 +222,7 @@ static enum probe_verdict mem_table(struct probe *p)
 	return probe_say(p, PROBE_OK, "accepted");
 }
 
-/* Replaces the table by one of two regions: the second begins inside the first when arg is set, lacks its fd otherwise. */
+/* Replaces the table by one of two regions: the second begins inside the first (arg is set), or lacks its fd. */
 static enum probe_verdict mem_table_bad(struct probe *p)
 {
 	TRY(probe_ready(p, 0));

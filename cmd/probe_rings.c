@@ -5,11 +5,6 @@
  */
 #include "cmd/probe.h"
 
-#include <errno.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 #include "transport/virtq.h"
 
 /* How long a ring is watched that must not be touched. */
@@ -296,43 +291,15 @@ static enum probe_verdict notify_kind(struct probe *p)
 	return PROBE_OK;
 }
 
-/* The call descriptor is replaced by another eventfd, which then has to be signalled. */
 static enum probe_verdict call_replaced(struct probe *p)
 {
-	const struct frontend_request_opts quiet = {.poll = true, .no_kick = true};
-	struct frontend_request *req;
-	uint64_t value = 0;
-	int fd, err;
-
 	TRY(ready_plain(p));
-	if (probe_request(p, NULL))
-		return PROBE_FAIL;
-	fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (fd < 0)
-		return probe_say(p, PROBE_FAIL, "no eventfd");
-	err = frontend_vring_fd(p->fe, VU_SET_VRING_CALL, probe_queue(p), fd);
-	if (!err)
-		err = frontend_sync(p->fe);
-	/* Back ends may signal a new descriptor at once. */
-	if (!err && read(fd, &value, sizeof(value)) > 0)
-		value = 0;
-	if (!err)
-		err = probe_submit(p, &quiet, &req);
-	if (!err) {
-		/* The notification is asked for before the back end can know of the request. */
-		driver_ring_interrupts(frontend_ring(p->fe, probe_queue(p)), true);
-		err = frontend_kick(p->fe, probe_queue(p));
-		if (!err)
-			err = frontend_idle(p->fe, QUIET_MS);
-		if (!err && read(fd, &value, sizeof(value)) < 0)
-			value = 0;
-		if (probe_await(p, req) != PROBE_OK)
-			err = -EIO;
+	for (unsigned int i = 0; i < 5; i++) {
+		if (probe_request(p, NULL))
+			return PROBE_FAIL;
+		TRY(frontend_replace_call(p->fe, probe_queue(p)));
 	}
-	close(fd);
-	if (err)
-		return err == -EIO ? PROBE_FAIL : probe_failed(p);
-	return value ? PROBE_OK : probe_say(p, PROBE_FAIL, "used, but the new descriptor was not signalled");
+	return probe_request(p, NULL);
 }
 
 static enum probe_verdict in_band(struct probe *p)

@@ -3,9 +3,9 @@
  * frontend.h - a small vhost-user front-end with the rings of a virtio driver: the other side of vhost_user.h.
  * QEMU docs/interop/vhost-user.rst; VIRTIO 1.4, section 2.6.
  *
- * Synchronous: each function sends and waits, never longer than the time-out, whatever the back end does; the requests of
- * the back channel are answered while it waits.  Where the back end runs on a loop of the same thread, the pump
- * gives it its turns.  After an error frontend_why says in words what happened.
+ * Synchronous: each function sends and waits, never longer than the time-out, whatever the back end does; the
+ * requests of the back channel are answered while it waits.  Where the back end runs on a loop of the same thread, the
+ * pump gives it its turns.  After an error frontend_why says in words what happened.
  *
  * Errors common to all that talk to the back end: -ETIMEDOUT; -EPIPE: the connection ended; -EPROTO: an answer that is
  * none; -EREMOTEIO: the back end answered that it failed or refused.
@@ -201,6 +201,9 @@ enum frontend_fd {
 /* A descriptor of the queue, or -1. */
 int frontend_queue_fd(struct frontend *fe, unsigned int q, enum frontend_fd which);
 
+/* SET_VRING_CALL with a new descriptor of the same kind, which takes the place of the queue's. */
+int frontend_replace_call(struct frontend *fe, unsigned int q);
+
 /* Notifies the back end, by the fd or in band. */
 int frontend_kick(struct frontend *fe, unsigned int q);
 
@@ -233,9 +236,9 @@ int frontend_submit(struct frontend *fe, unsigned int q, const void *readable, s
 
 /*
  * Waits until the request is used, and for the notification of it unless opts say poll.
- * Returns 0 and *used, the length the device told, and its first bytes in buf, at most the room submitted; -EPROTO also when
- * the device broke the ring's rules; -ENOMSG: used, but no notification came.  The request is freed in any case (one
- * that is still in flight keeps its memory until the queue is closed).
+ * Returns 0 and *used, the length the device told, and its first bytes in buf, at most the room submitted; -EPROTO
+ * also when the device broke the ring's rules; -ENOMSG: used, but no notification came.  The request is freed in any
+ * case (one that is still in flight keeps its memory until the queue is closed).
  */
 int frontend_await(struct frontend *fe, unsigned int q, struct frontend_request *req, void *buf, uint32_t *used);
 

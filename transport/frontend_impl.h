@@ -55,9 +55,9 @@ int fe_fail(struct frontend *fe, int err, const char *fmt, ...) PRINTF_LIKE(3, 4
 uint64_t fe_deadline(unsigned int ms);
 
 /*
- * One turn of waiting for events (POLLIN, POLLOUT) on fd, which may be -1, until the deadline: answers the back channel, lets
- * the pump run.  Returns 1 when fd is ready (also: closed), 0 when something else may have changed, -ETIMEDOUT, or -EPIPE
- * when the connection ended.
+ * One turn of waiting for events (POLLIN, POLLOUT) on fd, which may be -1, until the deadline: answers the back
+ * channel, lets the pump run.  Returns 1 when fd is ready (also: closed), 0 when something else may have changed,
+ * -ETIMEDOUT, or -EPIPE when the connection ended.
  */
 int fe_turn(struct frontend *fe, int fd, short events, uint64_t deadline);
 

@@ -225,6 +225,28 @@ int frontend_queue_fd(struct frontend *fe, unsigned int q, enum frontend_fd whic
 	return -1;
 }
 
+int frontend_replace_call(struct frontend *fe, unsigned int q)
+{
+	struct fe_queue *queue = fe_queue(fe, q);
+	struct fe_notify fresh;
+	int err = notify_make(&fresh, &queue->opts, true);
+
+	if (err)
+		return fe_fail(fe, err, "no notification: %s", strerror(-err));
+	err = frontend_vring_fd(fe, VU_SET_VRING_CALL, q, fresh.theirs);
+	if (!err)
+		err = frontend_sync(fe);
+	if (err) {
+		notify_close(&fresh);
+		return err;
+	}
+	/* A back end may signal a new descriptor at once, lest a notification went to the old one. */
+	notify_take(&fresh);
+	notify_close(&queue->call);
+	queue->call = fresh;
+	return 0;
+}
+
 int frontend_kick(struct frontend *fe, unsigned int q)
 {
 	const struct fe_queue *queue = fe_queue(fe, q);

@@ -302,6 +302,30 @@ START_TEST(test_polling)
 }
 END_TEST
 
+START_TEST(test_replaced_call)
+{
+	struct frontend_queue_opts opts = frontend_queue_defaults(8);
+
+	opts.pipes = _i;
+	ready(UINT64_MAX);
+	ok(frontend_queue_start(fe, 0, &opts));
+	for (size_t i = 1; i < 10; i++) {
+		echo_once(0, i, NULL);
+		ok(frontend_replace_call(fe, 0));
+	}
+	/* Some requests are taken along with others: the next wait must ask for its notification anew. */
+	struct frontend_request *reqs[3];
+	uint32_t used;
+
+	for (size_t i = 0; i < ARRAY_SIZE(reqs); i++)
+		ok(frontend_submit(fe, 0, "x", 1, 1, NULL, &reqs[i]));
+	ok(frontend_await(fe, 0, reqs[2], NULL, &used));
+	echo_once(0, 3, NULL);
+	ok(frontend_await(fe, 0, reqs[0], NULL, &used));
+	ok(frontend_await(fe, 0, reqs[1], NULL, &used));
+}
+END_TEST
+
 START_TEST(test_in_band)
 {
 	struct frontend_queue_opts opts = frontend_queue_defaults(8);
@@ -621,6 +645,7 @@ Suite *suite_frontend(void)
 	tcase_add_test(tc, test_stop_and_restart);
 	tcase_add_test(tc, test_disabled_and_early_kick);
 	tcase_add_test(tc, test_polling);
+	tcase_add_loop_test(tc, test_replaced_call, 0, 2);
 	tcase_add_test(tc, test_in_band);
 	tcase_add_test(tc, test_config_change);
 	tcase_add_test(tc, test_broken_ring);

@@ -1,0 +1,57 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# probe.sh - the built `vdevd probe` against the built `vdevd rng`: every row holds, people and programs can read it.
+
+# shellcheck source=test/build/common
+. "${0%/*}/../build/common"
+cd "$work" || exit 2
+
+"$VDEVD" probe --help >help
+expect 'probe --help fits a screen' test "$(wc -l <help)" -le 24 -a "$(wc -L <help)" -le 80
+refuses 'no socket' 2 '^vdevd probe: --socket-path=PATH is needed' "$VDEVD" probe
+refuses 'nobody there' 1 '^vdevd probe: error: --socket-path=s: No such file' "$VDEVD" probe --socket-path=s
+# shellcheck disable=SC2086 # a list of names
+case " $VDEVD_DEVICES " in
+*' rng '*) ;;
+*)
+	echo 'skip probing a back end: rng is not built'
+	exit $status
+	;;
+esac
+
+"$VDEVD" rng --socket-path=s 2>log &
+pid=$!
+for _ in $(seq 500); do
+	[ ! -S s ] || break
+	sleep 0.02
+done
+expect 'every row holds' prints '^[0-9]* ok, 0 failed, [0-9]* n.a.$' "$VDEVD" probe -s s --id=rng
+expect 'no row that could be tried was left out' test "$(grep -c '^ok ' prints.log)" -ge 66
+expect 'without the device, too' prints '^[0-9]* ok, 0 failed, [0-9]* n.a.$' "$VDEVD" probe -s s
+"$VDEVD" probe -s s --id=4 --json >rows.json
+result 'with --json, too' $?
+"$VDEVD" probe -s s --id=4 --json --bench --requests=1000 >bench.json
+result 'it measures' $?
+cat >look.py <<'END'
+import json
+rows, bench = json.load(open("rows.json")), json.load(open("bench.json"))
+assert rows["ok"] is True and rows["virtio-id"] == 4 and rows["queues"] == 1
+assert {"version_1", "event_idx"} <= set(rows["features"]) and "reply_ack" in rows["protocol-features"]
+assert {c["result"] for c in rows["checks"]} == {"ok", "n.a."}
+assert all(c["name"] and c["sent"] and c["wanted"] and c["got"] for c in rows["checks"])
+assert len({c["name"] for c in rows["checks"]}) == len(rows["checks"])
+b = bench["bench"]
+assert bench["ok"] and b["requests"] == 1000 and b["requests-per-second"] > 0
+assert 0 < b["p50"]["floor-us"] <= b["p99"]["floor-us"] <= b["p99.9"]["floor-us"]
+assert 0 < b["p50"]["request-us"] <= b["p99"]["request-us"] <= b["p99.9"]["request-us"]
+END
+if command -v python3 >/dev/null; then
+	expect 'what programs read' python3 look.py
+else
+	echo 'skip what programs read: no python3'
+fi
+kill $pid
+wait $pid
+expect 'the back end ends as ever' test $? = 0
+exit $status

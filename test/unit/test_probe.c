@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * test_probe.c - `vdevd probe` tells good back ends from bad ones.
+ *
+ * The back ends run in a process of their own: the real one with a device that is good or never answers, one that
+ * accepts whatever it is told, and one that says nothing.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <ev.h>
+
+#include "cmd/cmd.h"
+#include "test/unit/capture.h"
+#include "test/unit/suites.h"
+#include "transport/vu_msg.h"
+#include "transport/vu_socket.h"
+#include "transport/virtq.h"
+
+static char dir[] = "/tmp/vdevd-test-XXXXXX";
+static char path[64], output[64];
+static pid_t server;
+static char text[65536];
+
+/* A device with the queues and the configuration of a socket device, which swallows what it is sent. */
+static void sink_kick(struct vdev *d, unsigned int q)
+{
+	struct chain *c;
+
+	while ((c = virtq_pop(vdev_queue(d, q))))
+		virtq_push(c);
+}
+
+/* The same device, broken: it keeps what it is sent until its ring stops. */
+struct keeper {
+	struct vdev d;
+	struct chain *kept[64];
+	unsigned int count;
+};
+
+static void keeper_kick(struct vdev *d, unsigned int q)
+{
+	struct keeper *k = container_of(d, struct keeper, d);
+	struct chain *c;
+
+	while (k->count < ARRAY_SIZE(k->kept) && (c = virtq_pop(vdev_queue(d, q))))
+		k->kept[k->count++] = c;
+}
+
+static void keeper_quiesce(struct vdev *d, unsigned int q)
+{
+	struct keeper *k = container_of(d, struct keeper, d);
+
+	(void)q;
+	while (k->count)
+		virtq_requeue(k->kept[--k->count]);
+}
+
+static const struct vdev_queue_desc queues[] = {{"rx", 128, 1024}, {"tx", 128, 1024}, {"event", 128, 1024}};
+
+static const struct vdev_class sink_class = {
+	.name = "sink",
+	.virtio_id = 19,
+	.queues = queues,
+	.nqueues = ARRAY_SIZE(queues),
+	.config_size = 8,
+	.inst_size = sizeof(struct vdev),
+	.kick = sink_kick,
+};
+
+static const struct vdev_class keeper_class = {
+	.name = "keeper",
+	.virtio_id = 19,
+	.queues = queues,
+	.nqueues = ARRAY_SIZE(queues),
+	.config_size = 8,
+	.inst_size = sizeof(struct keeper),
+	.kick = keeper_kick,
+	.quiesce = keeper_quiesce,
+};
+
+static void serve_class(const struct vdev_class *class, int listener)
+{
+	struct ev_loop *loop = ev_loop_new(0);
+	struct vu_socket_opts opts = {.fd = -1, .listen_fd = listener, .mode = UINT64_MAX};
+	struct vu_socket *s;
+	struct vdev *d;
+
+	if (!vdev_new(class, class->name, loop, &d) && !vu_socket_open(&opts, d, &gmem_shm, NULL, NULL, &s))
+		ev_run(loop, 0);
+}
+
+static void serve_sink(int listener)
+{
+	serve_class(&sink_class, listener);
+}
+
+static void serve_keeper(int listener)
+{
+	serve_class(&keeper_class, listener);
+}
+
+/* Answers one message: yes to everything, and each time another feature word. */
+static void yes_answer(int sock, const struct vu_msg *msg)
+{
+	static uint64_t calls;
+	struct vu_msg answer = {.h = {msg->h.request, VU_VERSION | VU_FLAG_REPLY, 8}};
+	size_t done = 0;
+
+	switch (msg->h.request) {
+	case VU_GET_FEATURES:
+		answer.p.u64 = BIT(VHOST_USER_F_PROTOCOL_FEATURES) | (++calls & 0xff);
+		break;
+	case VU_GET_PROTOCOL_FEATURES:
+		answer.p.u64 = BIT(VU_PF_MQ) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_CONFIG) | BIT(VU_PF_STATUS) |
+			       BIT(VU_PF_CONFIGURE_MEM_SLOTS) | BIT(VU_PF_INBAND_NOTIFICATIONS);
+		break;
+	case VU_GET_VRING_BASE:
+		answer.p.state = (struct vu_vring_state){msg->p.state.index, 3};
+		break;
+	case VU_GET_CONFIG:
+		answer = *msg;
+		answer.h.flags = VU_VERSION | VU_FLAG_REPLY;
+		memset(answer.p.config.data, (int)(++calls & 0xff) | 1, msg->p.config.size);
+		break;
+	case VU_GET_QUEUE_NUM:
+	case VU_GET_MAX_MEM_SLOTS:
+	case VU_GET_STATUS:
+		break;
+	default:
+		if (!(msg->h.flags & VU_FLAG_NEED_REPLY))
+			return;
+	}
+	vu_send(sock, &answer, &done);
+}
+
+static void serve_yes(int listener)
+{
+	for (;;) {
+		int sock = accept(listener, NULL, NULL);
+		struct vu_reader reader = {.got = 0};
+		int got;
+
+		while ((got = vu_read(&reader, sock)) >= 0) {
+			if (got) {
+				yes_answer(sock, &reader.msg);
+				vu_reader_next(&reader);
+			} else {
+				usleep(200);
+			}
+		}
+		vu_reader_next(&reader);
+		close(sock);
+	}
+}
+
+static void serve_nothing(int listener)
+{
+	for (;;)
+		accept(listener, NULL, NULL);
+}
+
+static void start(void (*serve)(int listener))
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+	pid_t self = getpid();
+
+	memcpy(addr.sun_path, path, strlen(path));
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&addr, sizeof(addr)), 0);
+	ck_assert_int_eq(listen(listener, 8), 0);
+	server = fork();
+	ck_assert_int_ge(server, 0);
+	if (server == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		log_set_level(LOG_LEVEL_ERROR);
+		if (getppid() == self)
+			serve(listener);
+		_exit(1);
+	}
+	close(listener);
+}
+
+static void setup(void)
+{
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/socket", dir);
+	snprintf(output, sizeof(output), "%s/output", dir);
+}
+
+static void teardown(void)
+{
+	if (server) {
+		kill(server, SIGKILL);
+		waitpid(server, NULL, 0);
+	}
+	unlink(path);
+	unlink(output);
+	rmdir(dir);
+}
+
+/* Runs the command with these options and --socket-path; its output is in text.  Returns its status. */
+static int probe(const char *first, const char *second, const char *third)
+{
+	char socket_option[96];
+	char *argv[] = {"probe", socket_option, (char *)first, (char *)second, (char *)third, NULL};
+	int argc = 2 + (first != NULL) + (second != NULL) + (third != NULL);
+	int saved = dup(STDOUT_FILENO), status;
+	FILE *file;
+
+	snprintf(socket_option, sizeof(socket_option), "--socket-path=%s", path);
+	fflush(stdout);
+	ck_assert_ptr_nonnull(freopen(output, "w", stdout));
+	status = cmd_probe(argc, argv);
+	fflush(stdout);
+	ck_assert_int_ge(dup2(saved, STDOUT_FILENO), 0);
+	close(saved);
+
+	file = fopen(output, "r");
+	ck_assert_ptr_nonnull(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	return status;
+}
+
+static bool shown(const char *what)
+{
+	return strstr(text, what) != NULL;
+}
+
+/* How many lines begin with this. */
+static unsigned int lines_with(const char *begin)
+{
+	unsigned int count = 0;
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (!*line)
+			break;
+		count += strncmp(line, begin, strlen(begin)) == 0;
+	}
+	return count;
+}
+
+START_TEST(test_good)
+{
+	start(serve_sink);
+	ck_assert_int_eq(probe("--id=19", NULL, NULL), CMD_OK);
+	ck_assert_uint_eq(lines_with("FAIL "), 0);
+	ck_assert_uint_ge(lines_with("ok "), 65);
+	ck_assert_uint_eq(lines_with("ok    broken-others "), 1);
+	ck_assert_uint_eq(lines_with("ok    request-indirect "), 1);
+	ck_assert_uint_eq(lines_with("ok    config-beyond "), 1);
+	ck_assert(shown("  queues             3\n"));
+	ck_assert(shown(" reply_ack"));
+	ck_assert(shown(" version_1"));
+	ck_assert(shown(" 0 failed, "));
+}
+END_TEST
+
+/* Without --id no request is tried, and that is said. */
+START_TEST(test_good_unknown)
+{
+	start(serve_sink);
+	ck_assert_int_eq(probe(NULL, NULL, NULL), CMD_OK);
+	ck_assert_uint_eq(lines_with("n.a.  request "), 1);
+	ck_assert(shown("needs --id"));
+	ck_assert_uint_eq(lines_with("ok    stop "), 1);
+}
+END_TEST
+
+START_TEST(test_quiet)
+{
+	start(serve_sink);
+	ck_assert_msg(probe("--quiet", "--id=vsock", NULL) == CMD_OK, "%s", text);
+	ck_assert_uint_eq(lines_with("ok"), 0);
+	ck_assert_uint_eq(lines_with("n.a."), 0);
+	ck_assert(shown(" 0 failed, "));
+}
+END_TEST
+
+START_TEST(test_json)
+{
+	start(serve_sink);
+	ck_assert_int_eq(probe("--json", "--id=vsock", NULL), CMD_OK);
+	ck_assert(shown("\"virtio-id\": 19"));
+	ck_assert(shown("{\"name\": \"request\", \"result\": \"ok\", "));
+	ck_assert(shown("\"ok\": true}\n"));
+}
+END_TEST
+
+START_TEST(test_keeper)
+{
+	start(serve_keeper);
+	ck_assert_int_eq(probe("--id=19", "--timeout=30", NULL), CMD_FAILED);
+	ck_assert_uint_eq(lines_with("FAIL  request "), 1);
+	ck_assert_uint_eq(lines_with("FAIL  ring-1 "), 1);
+	ck_assert_uint_eq(lines_with("FAIL  reconnect "), 1);
+	ck_assert(shown("was not used within 30 ms"));
+	/* Its messages and its other rings are as good as the sink's. */
+	ck_assert_uint_eq(lines_with("ok    ack-unknown "), 1);
+	ck_assert_uint_eq(lines_with("ok    bad-head "), 1);
+	ck_assert_uint_eq(lines_with("ok    stop "), 1);
+}
+END_TEST
+
+START_TEST(test_yes)
+{
+	static const char *const bad[] = {
+		"features-stable", "version-1", "ack-unknown",	 "queue-num",	 "index-num",	  "num-0",
+		"num-3",	   "num-65536", "mem-overlap",	 "mem-fds",	 "slots",	  "slot-remove-twice",
+		"slot-overlap",	   "slot-fd",	"config-beyond", "config-parts", "config-write-far", "status",
+		"stop",		   "stop-twice", "in-band-alone", "short-payload", "index-call",    "stop-unstarted",
+	};
+
+	start(serve_yes);
+	ck_assert_int_eq(probe("--timeout=30", NULL, NULL), CMD_FAILED);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "FAIL  %s ", bad[i]);
+		ck_assert_msg(lines_with(line) == 1, "%s is missing", line);
+	}
+	ck_assert_uint_eq(lines_with("ok    ack "), 1);
+	ck_assert_uint_eq(lines_with("ok    mem-table "), 1);
+	ck_assert_uint_eq(lines_with("n.a.  back-channel "), 1);
+}
+END_TEST
+
+START_TEST(test_silent)
+{
+	struct capture c;
+
+	start(serve_nothing);
+	capture_start(&c);
+	ck_assert_int_eq(probe("--timeout=30", NULL, NULL), CMD_FAILED);
+	ck_assert_ptr_nonnull(strstr(capture_end(&c), "no answer to GET_FEATURES within 30 ms"));
+}
+END_TEST
+
+START_TEST(test_gone)
+{
+	struct capture c;
+
+	capture_start(&c);
+	ck_assert_int_eq(probe(NULL, NULL, NULL), CMD_FAILED);
+	ck_assert_ptr_nonnull(strstr(capture_end(&c), "No such file"));
+}
+END_TEST
+
+START_TEST(test_bench)
+{
+	start(serve_sink);
+	ck_assert_msg(probe("--id=19", "--bench", "--requests=1000") == CMD_OK, "%s", text);
+	ck_assert_uint_eq(lines_with("  p50 "), 1);
+	ck_assert_uint_eq(lines_with("  p99.9 "), 1);
+	ck_assert(shown("requests/s, 64 in flight"));
+}
+END_TEST
+
+START_TEST(test_bench_keeper)
+{
+	struct capture c;
+
+	start(serve_keeper);
+	capture_start(&c);
+	ck_assert_int_eq(probe("--id=19", "--bench", "--timeout=50"), CMD_FAILED);
+	ck_assert_ptr_nonnull(strstr(capture_end(&c), "--bench: request 0 of"));
+	ck_assert_uint_eq(lines_with("  p50 "), 0);
+}
+END_TEST
+
+START_TEST(test_wrong_calls)
+{
+	static const struct {
+		char *argv[4];
+		const char *says;
+	} calls[] = {
+		{{"probe", NULL}, "--socket-path=PATH is needed"},
+		{{"probe", "--socket-path=x", "y", NULL}, "y: an argument too many"},
+		{{"probe", "--socket-path=x", "--id=flux", NULL}, "--id=flux"},
+		{{"probe", "--socket-path=x", "--id=0", NULL}, "--id=0"},
+		{{"probe", "--socket-path=x", "--bench", NULL}, "--bench needs --id"},
+		{{"probe", "--sockt", NULL}, "--sockt"},
+	};
+	struct capture c;
+	int argc = 0;
+
+	while (calls[_i].argv[argc])
+		argc++;
+	capture_start(&c);
+	ck_assert_int_eq(cmd_probe(argc, (char **)calls[_i].argv), CMD_USAGE);
+	ck_assert_ptr_nonnull(strstr(capture_end(&c), calls[_i].says));
+}
+END_TEST
+
+Suite *suite_probe(void)
+{
+	Suite *s = suite_create("probe");
+	TCase *tc = tcase_create("command");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 30);
+	tcase_add_test(tc, test_good);
+	tcase_add_test(tc, test_good_unknown);
+	tcase_add_test(tc, test_quiet);
+	tcase_add_test(tc, test_json);
+	tcase_add_test(tc, test_keeper);
+	tcase_add_test(tc, test_yes);
+	tcase_add_test(tc, test_silent);
+	tcase_add_test(tc, test_gone);
+	tcase_add_test(tc, test_bench);
+	tcase_add_test(tc, test_bench_keeper);
+	tcase_add_loop_test(tc, test_wrong_calls, 0, 6);
+	suite_add_tcase(s, tc);
+	return s;
+}
