@@ -66,8 +66,10 @@ static enum probe_verdict stop_base(struct probe *p)
 static enum probe_verdict stop_twice(struct probe *p)
 {
 	TRY(ready_plain(p));
-	if (want_base(p, 0) || want_base(p, 0))
-		return PROBE_FAIL;
+	for (unsigned int i = 0; i < 2; i++) {
+		if (want_base(p, 0))
+			return PROBE_FAIL;
+	}
 	TRY(frontend_sync(p->fe));
 	return probe_say(p, PROBE_OK, "base 0, twice");
 }

@@ -288,7 +288,7 @@ int frontend_send_bytes(struct frontend *fe, const void *bytes, size_t len, cons
 {
 	union {
 		char bytes[CMSG_SPACE(sizeof(int) * 64)];
-		struct cmsghdr align;
+		struct cmsghdr head;
 	} control = {{0}};
 	uint64_t deadline = fe_deadline(fe->timeout_ms);
 
@@ -299,12 +299,12 @@ int frontend_send_bytes(struct frontend *fe, const void *bytes, size_t len, cons
 		struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
 
 		if (done == 0 && nfds) {
+			control.head = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int) * nfds),
+							.cmsg_level = SOL_SOCKET,
+							.cmsg_type = SCM_RIGHTS};
+			memcpy(CMSG_DATA(&control.head), fds, sizeof(int) * nfds);
 			mh.msg_control = control.bytes;
 			mh.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
-			*CMSG_FIRSTHDR(&mh) = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int) * nfds),
-							       .cmsg_level = SOL_SOCKET,
-							       .cmsg_type = SCM_RIGHTS};
-			memcpy(CMSG_DATA(CMSG_FIRSTHDR(&mh)), fds, sizeof(int) * nfds);
 		}
 
 		ssize_t n = sendmsg(fe->sock, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);

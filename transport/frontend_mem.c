@@ -232,33 +232,43 @@ void frontend_mem_release(struct frontend_mem *m, struct frontend_buf *buf)
 	memset(buf, 0, sizeof(*buf));
 }
 
-/* One of the two copies; the other pointer is NULL. */
-static int mem_copy(const struct frontend_mem *m, uint64_t guest, const void *from, void *to, size_t len)
+/* Where the bytes at this guest address are, and at *len how many of them at most; NULL: nowhere. */
+static void *mem_at(const struct frontend_mem *m, uint64_t guest, size_t *len)
 {
-	for (size_t done = 0; done < len;) {
-		const struct area *a = mem_find(m, guest + done);
+	const struct area *a = mem_find(m, guest);
+	uint64_t off;
 
-		if (!a)
-			return -EFAULT;
-
-		uint64_t off = guest + done - a->region.guest_addr;
-		size_t n = (size_t)min_u64(len - done, a->region.size - off);
-
-		if (to)
-			memcpy((char *)to + done, (const char *)a->region.va + off, n);
-		else
-			memcpy((char *)a->region.va + off, (const char *)from + done, n);
-		done += n;
-	}
-	return 0;
+	if (!a)
+		return NULL;
+	off = guest - a->region.guest_addr;
+	*len = (size_t)min_u64(*len, a->region.size - off);
+	return (char *)a->region.va + off;
 }
 
 int frontend_mem_write(struct frontend_mem *m, uint64_t guest, const void *from, size_t len)
 {
-	return mem_copy(m, guest, from, NULL, len);
+	for (size_t done = 0, n; done < len; done += n) {
+		n = len - done;
+
+		void *at = mem_at(m, guest + done, &n);
+
+		if (!at)
+			return -EFAULT;
+		memcpy(at, (const char *)from + done, n);
+	}
+	return 0;
 }
 
 int frontend_mem_read(const struct frontend_mem *m, uint64_t guest, void *to, size_t len)
 {
-	return mem_copy(m, guest, NULL, to, len);
+	for (size_t done = 0, n; done < len; done += n) {
+		n = len - done;
+
+		const void *at = mem_at(m, guest + done, &n);
+
+		if (!at)
+			return -EFAULT;
+		memcpy((char *)to + done, at, n);
+	}
+	return 0;
 }

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* One control buffer's worth of descriptors beyond what a message may have: seen, closed and reported. */
-#define RECV_FDS (2 * VU_MAX_FDS)
+#define RECV_FDS ((size_t)2 * VU_MAX_FDS)
 
 static const char *const request_names[VU_REQUEST_MAX] = {
 	[VU_GET_FEATURES] = "GET_FEATURES",

@@ -18,6 +18,7 @@
 #include <ev.h>
 
 #include "cmd/cmd.h"
+#include "cmd/probe.h"
 #include "test/unit/capture.h"
 #include "test/unit/suites.h"
 #include "transport/vu_msg.h"
@@ -377,6 +378,62 @@ START_TEST(test_bench_keeper)
 }
 END_TEST
 
+/* The requests of devices that are not built in: what is sent, and which answers pass. */
+START_TEST(test_devices)
+{
+	static const struct {
+		uint32_t id;
+		const char *name;
+		size_t len;
+		uint8_t request[44];
+		size_t nanswers;
+		struct {
+			uint8_t answer[2];
+			uint32_t used;
+			bool good;
+		} answers[4];
+	} rows[] = {
+		{4, "rng", 0, {0}, 3, {{{0}, 64, true}, {{0}, 1, true}, {{0}, 0, false}}},
+		{19,
+		 "vsock",
+		 44,
+		 {[0] = 3, [8] = 2, [16] = 1, [20] = 1, [28] = 1, [30] = 3},
+		 2,
+		 {{{0}, 0, true}, {{0}, 1, false}}},
+		{34,
+		 "i2c",
+		 8,
+		 {[0] = 0xf8, [4] = 2},
+		 4,
+		 {{{0, 1}, 2, true}, {{0, 0}, 2, true}, {{0, 2}, 2, false}, {{0}, 1, false}}},
+		{41,
+		 "gpio",
+		 8,
+		 {[0] = 2},
+		 4,
+		 {{{0, 2}, 2, true}, {{1, 0}, 2, false}, {{0, 3}, 2, false}, {{0}, 1, false}}},
+	};
+	const struct probe_device *device = probe_device_find(rows[_i].id);
+	uint8_t request[PROBE_MAX_PART] = {0};
+
+	ck_assert_ptr_nonnull(device);
+	ck_assert_str_eq(probe_id_name(rows[_i].id), rows[_i].name);
+	ck_assert_uint_eq(probe_id_find(rows[_i].name), rows[_i].id);
+	ck_assert_uint_eq(device->readable, rows[_i].len);
+	if (device->build)
+		device->build(request);
+	ck_assert_mem_eq(request, rows[_i].request, sizeof(rows[_i].request));
+	for (size_t i = 0; i < rows[_i].nanswers; i++) {
+		const char *wrong = device->check(rows[_i].answers[i].answer, rows[_i].answers[i].used);
+
+		ck_assert_msg(!wrong == rows[_i].answers[i].good, "answer %zu: %s", i, wrong ? wrong : "passed");
+	}
+	ck_assert_ptr_null(probe_device_find(0));
+	ck_assert_ptr_null(probe_id_name(0));
+	ck_assert_uint_eq(probe_id_find("flux"), 0);
+}
+END_TEST
+
 START_TEST(test_wrong_calls)
 {
 	static const struct {
@@ -418,6 +475,7 @@ Suite *suite_probe(void)
 	tcase_add_test(tc, test_gone);
 	tcase_add_test(tc, test_bench);
 	tcase_add_test(tc, test_bench_keeper);
+	tcase_add_loop_test(tc, test_devices, 0, 4);
 	tcase_add_loop_test(tc, test_wrong_calls, 0, 6);
 	suite_add_tcase(s, tc);
 	return s;
