@@ -299,12 +299,13 @@ int frontend_send_bytes(struct frontend *fe, const void *bytes, size_t len, cons
 		struct msghdr mh = {.msg_iov = &iov, .msg_iovlen = 1};
 
 		if (done == 0 && nfds) {
-			control.head = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int) * nfds),
-							.cmsg_level = SOL_SOCKET,
-							.cmsg_type = SCM_RIGHTS};
+			/* The lengths: size_t in glibc, socklen_t in musl */
+			control.head.cmsg_len = (__typeof__(control.head.cmsg_len))CMSG_LEN(sizeof(int) * nfds);
+			control.head.cmsg_level = SOL_SOCKET;
+			control.head.cmsg_type = SCM_RIGHTS;
 			memcpy(CMSG_DATA(&control.head), fds, sizeof(int) * nfds);
 			mh.msg_control = control.bytes;
-			mh.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
+			mh.msg_controllen = (__typeof__(mh.msg_controllen))CMSG_SPACE(sizeof(int) * nfds);
 		}
 
 		ssize_t n = sendmsg(fe->sock, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);

@@ -155,13 +155,22 @@ void vu_msg_close_fds(struct vu_msg *msg)
 	msg->nfds = 0;
 }
 
+/* CMSG_NXTHDR; musl's mixes signs. */
+static struct cmsghdr *next_cmsg(struct msghdr *mh, struct cmsghdr *cmsg)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+	return CMSG_NXTHDR(mh, cmsg);
+#pragma GCC diagnostic pop
+}
+
 /* Takes the descriptors of one recvmsg into the message; those it has no room for are closed. */
 static void reader_take_fds(struct vu_reader *r, struct msghdr *mh)
 {
 	if (mh->msg_flags & MSG_CTRUNC)
 		r->truncated = true;
 
-	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(mh); cmsg; cmsg = CMSG_NXTHDR(mh, cmsg)) {
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(mh); cmsg; cmsg = next_cmsg(mh, cmsg)) {
 		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
 			continue;
 
@@ -288,13 +297,14 @@ static void send_attach_fds(struct msghdr *mh, const struct vu_msg *msg, void *c
 	size_t bytes = sizeof(int) * msg->nfds;
 
 	mh->msg_control = control;
-	mh->msg_controllen = CMSG_SPACE(bytes);
+	/* size_t in glibc, socklen_t in musl */
+	mh->msg_controllen = (__typeof__(mh->msg_controllen))CMSG_SPACE(bytes);
 
 	struct cmsghdr *cmsg = CMSG_FIRSTHDR(mh);
 
 	cmsg->cmsg_level = SOL_SOCKET;
 	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(bytes);
+	cmsg->cmsg_len = (__typeof__(cmsg->cmsg_len))CMSG_LEN(bytes);
 	memcpy(CMSG_DATA(cmsg), msg->fds, bytes);
 }
 
