@@ -11,21 +11,43 @@ cd "$work" || exit 2
 expect 'probe --help fits a screen' test "$(wc -l <help)" -le 24 -a "$(wc -L <help)" -le 80
 refuses 'no socket' 2 '^vdevd probe: --socket-path=PATH is needed' "$VDEVD" probe
 refuses 'nobody there' 1 '^vdevd probe: error: --socket-path=s: No such file' "$VDEVD" probe --socket-path=s
-# shellcheck disable=SC2086 # a list of names
-case " $VDEVD_DEVICES " in
-*' rng '*) ;;
-*)
-	echo 'skip probing a back end: rng is not built'
-	exit $status
-	;;
-esac
 
-"$VDEVD" rng --socket-path=s 2>log &
-pid=$!
-for _ in $(seq 500); do
-	[ ! -S s ] || break
-	sleep 0.02
-done
+# built DEVICE: whether it is.
+built()
+{
+	case " $VDEVD_DEVICES " in
+	*" $1 "*) return 0 ;;
+	esac
+	echo "skip probing $1: it is not built"
+	return 1
+}
+
+# start DEVICE OPTION...: serves it on the socket s.
+start()
+{
+	"$VDEVD" "$@" --socket-path=s 2>log &
+	pid=$!
+	for _ in $(seq 500); do
+		[ ! -S s ] || break
+		sleep 0.02
+	done
+}
+
+# holds DEVICE OPTION...: one that is simulated is probed, every row.
+holds()
+{
+	built "$1" || return
+	start "$@" --backend=sim
+	expect "$1: every row holds" prints '^[0-9]* ok, 0 failed, [0-9]* n.a.$' "$VDEVD" probe -s s --id="$1"
+	expect "$1: requests were tried" grep -q '^ok    request ' prints.log
+	kill $pid
+	wait $pid
+}
+
+holds gpio
+holds i2c
+built rng || exit $status
+start rng
 expect 'every row holds' prints '^[0-9]* ok, 0 failed, [0-9]* n.a.$' "$VDEVD" probe -s s --id=rng
 expect 'no row that could be tried was left out' test "$(grep -c '^ok ' prints.log)" -ge 66
 expect 'without the device, too' prints '^[0-9]* ok, 0 failed, [0-9]* n.a.$' "$VDEVD" probe -s s
