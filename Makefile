@@ -201,17 +201,18 @@ other_build = $(srcdir)/configure --builddir=build-$(1) $(2) >/dev/null && \
 	$(MAKE) --no-print-directory BUILD=build-$(1) $(3)
 
 # A device as a module, so that the code that loads modules is there, too.
-with_module := --extra-devices=$(srcdir)/test/build/vendor --modules=null
+with_module = --extra-devices=$(srcdir)/test/build/vendor --modules=null --prefix=$(CURDIR)/build-$(1)/root
 
 check-sanitize:
-	+$(Q)$(call other_build,sanitize,CC='$(CC)' CFLAGS='-O1 -g' --enable-sanitize $(with_module),check-unit)
+	+$(Q)$(call other_build,sanitize,CC='$(CC)' CFLAGS='-O1 -g' --enable-sanitize $(call with_module,sanitize),check-unit)
 
 coverage:
-	+$(Q)$(call other_build,coverage,CC='$(CC)' CFLAGS='-O0 -g' --enable-coverage $(with_module),coverage-report)
+	+$(Q)$(call other_build,coverage,CC='$(CC)' CFLAGS='-O0 -g' --enable-coverage $(call with_module,coverage),coverage-report)
 
 .PHONY: coverage-report
-coverage-report: all $(RUN_TESTS)
+coverage-report: install $(RUN_TESTS)
 	$(Q)find $(BUILD) -name '*.gcda' -exec rm -f {} +
+	$(Q)$(VDEVD) $(MODULES) --print-capabilities >/dev/null
 	$(Q)$(run_checks) $(RUN_TESTS) $(CLI_SCRIPTS)
 	$(Q)gcovr --root $(srcdir) --object-directory $(BUILD) --fail-under-line 90 \
 		$(addprefix --filter $(abspath $(srcdir))/,core/ mem/ transport/ devices/rng.c) $(BUILD)
@@ -282,7 +283,7 @@ dist:
 clean:
 	$(Q)rm -rf $(BUILD)/core $(BUILD)/mem $(BUILD)/transport $(BUILD)/devices $(BUILD)/extra $(BUILD)/cmd $(BUILD)/test \
 		$(BUILD)/pic $(BUILD)/modules $(BUILD)/fuzz $(BUILD)/log $(BUILD)/*.o $(BUILD)/*.d $(BUILD)/*.a $(BUILD)/vdevd \
-		$(BUILD)/*.gc?? $(TOP)
+		$(BUILD)/*.gc?? $(BUILD)/root $(TOP)
 
 help:
 	@echo 'all             vdevd and its modules (the default)'
