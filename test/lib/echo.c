@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * echo.c - a device for tests of the transport; see echo.h.
+ */
+#include "test/lib/echo.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Seconds that a host operation takes. */
+#define LATER 0.02
+
+struct echo *echo_of(struct vdev *d)
+{
+	return container_of(d, struct echo, d);
+}
+
+static void answer(struct chain *c)
+{
+	uint8_t buf[256];
+	size_t n;
+
+	while ((n = min_size(min_size(chain_readable(c), chain_writable(c)), sizeof(buf)))) {
+		chain_get(c, buf, n);
+		chain_put(c, buf, n);
+	}
+	virtq_push(c);
+}
+
+void echo_release(struct echo *e, unsigned int n)
+{
+	while (n-- && e->nheld) {
+		struct chain *c = e->held[0];
+
+		memmove(e->held, e->held + 1, --e->nheld * sizeof(struct chain *));
+		answer(c);
+	}
+}
+
+void echo_change_config(struct echo *e, uint8_t value)
+{
+	e->config[ECHO_CONFIG_SIZE - 1] = value;
+	vdev_config_changed(&e->d);
+}
+
+static void later_due(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	echo_release(container_of(w, struct echo, later), ECHO_HELD);
+}
+
+static int echo_open(struct vdev *d)
+{
+	struct echo *e = echo_of(d);
+
+	ev_timer_init(&e->later, later_due, LATER, 0.);
+	for (uint8_t i = ECHO_CONFIG_RW; i < ECHO_CONFIG_SIZE; i++)
+		e->config[i] = i;
+	return 0;
+}
+
+static void echo_kick(struct vdev *d, unsigned int q)
+{
+	struct echo *e = echo_of(d);
+	struct chain *c;
+
+	e->kicks[q]++;
+	while ((q == ECHO_ECHOQ || e->nheld < ECHO_HELD) && (c = virtq_pop(vdev_queue(d, q)))) {
+		if (q == ECHO_ECHOQ)
+			answer(c);
+		else
+			e->held[e->nheld++] = c;
+	}
+}
+
+static void echo_quiesce_queue(struct vdev *d, unsigned int q)
+{
+	struct echo *e = echo_of(d);
+
+	e->quiesces[q]++;
+	if (q != ECHO_HOLDQ)
+		return;
+	switch (e->quiesce) {
+	case ECHO_REQUEUE:
+		while (e->nheld)
+			virtq_requeue(e->held[--e->nheld]);
+		break;
+	case ECHO_PUSH:
+		echo_release(e, ECHO_HELD);
+		break;
+	case ECHO_LATER:
+		ev_timer_set(&e->later, LATER, 0.);
+		ev_timer_start(d->loop, &e->later);
+		break;
+	case ECHO_NEVER:
+		break;
+	}
+}
+
+static void echo_reset(struct vdev *d)
+{
+	struct echo *e = echo_of(d);
+
+	e->resets++;
+	memset(e->config, 0, ECHO_CONFIG_RW);
+}
+
+static void echo_config(struct vdev *d, void *buf)
+{
+	memcpy(buf, echo_of(d)->config, ECHO_CONFIG_SIZE);
+}
+
+static int echo_config_write(struct vdev *d, size_t off, const void *buf, size_t len)
+{
+	if (off + len > ECHO_CONFIG_RW)
+		return -EPERM;
+	memcpy(echo_of(d)->config + off, buf, len);
+	return 0;
+}
+
+static void echo_features_set(struct vdev *d, uint64_t features)
+{
+	(void)features;
+	echo_of(d)->feature_sets++;
+}
+
+static void echo_close(struct vdev *d)
+{
+	ev_timer_stop(d->loop, &echo_of(d)->later);
+}
+
+static const struct vdev_feature echo_features[] = {{3, "loud"}, {0}};
+
+static const struct vdev_queue_desc echo_queues[ECHO_QUEUES] = {
+	[ECHO_ECHOQ] = {.name = "echoq", .size = 64, .max = 1024},
+	[ECHO_HOLDQ] = {.name = "holdq", .size = 64, .max = 64},
+};
+
+const struct vdev_class echo_class = {
+	.name = "echo",
+	.summary = "echo device",
+	.about = "Gives back what it reads.",
+	.virtio_id = 42,
+	.features = BIT(3),
+	.feature_names = echo_features,
+	.queues = echo_queues,
+	.nqueues = ECHO_QUEUES,
+	.config_size = ECHO_CONFIG_SIZE,
+	.inst_size = sizeof(struct echo),
+	.open = echo_open,
+	.kick = echo_kick,
+	.quiesce = echo_quiesce_queue,
+	.reset = echo_reset,
+	.config = echo_config,
+	.config_write = echo_config_write,
+	.features_set = echo_features_set,
+	.close = echo_close,
+};
