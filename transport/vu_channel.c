@@ -6,6 +6,7 @@
  * Nothing is queued: what is to be said is a flag, and the flags are looked at when the socket has room.  While all rings are
  * stopped the device is suspended and says nothing.
  */
+#include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -92,14 +93,15 @@ void vu_channel_writable(struct ev_loop *loop, struct ev_io *w, int revents)
 	vu_channel_push(container_of(w, struct vu_backend, channel_write));
 }
 
-/* We ask for no replies: what arrives is thrown away, an end closes the channel. */
+/* We ask for no replies: what arrives is thrown away.  An end closes the channel, and so does what is no socket. */
 void vu_channel_readable(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	struct vu_backend *b = container_of(w, struct vu_backend, channel_read);
 	char scratch[256];
+	ssize_t n = recv(b->channel, scratch, sizeof(scratch), MSG_DONTWAIT);
 
 	(void)loop;
 	(void)revents;
-	if (recv(b->channel, scratch, sizeof(scratch), MSG_DONTWAIT) == 0)
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
 		vu_channel_set(b, -1);
 }

@@ -284,14 +284,9 @@ static struct vu_queue *vring_fd(struct vu_backend *b, struct vu_msg *m, int *fd
 		return NULL;
 	struct vu_queue *q = queue_at(b, m->p.u64 & VU_VRING_INDEX_MASK);
 
-	*fd = -1;
-	if (!q || none)
-		return q;
-	*fd = take_fd(m, 0);
-	if (fd_prepare(*fd) == 0)
-		return q;
-	m->fds[0] = *fd; /* closed with the message */
-	return NULL;
+	/* Its flags stay as they are: they are the front-end's, too, which may want to block. */
+	*fd = q && !none ? take_fd(m, 0) : -1;
+	return q;
 }
 
 static int set_vring_kick(struct vu_backend *b, struct vu_msg *m)
