@@ -16,6 +16,7 @@ MAKEFLAGS += --no-builtin-rules
 SHELL := /bin/sh
 .SUFFIXES:
 .DELETE_ON_ERROR:
+.SECONDARY:
 .PHONY: all FORCE
 
 # V=1 shows the commands.
@@ -128,7 +129,7 @@ TEST_SRCS := $(filter-out $(absent_tests),$(call in_tree,$(addprefix test/,lib/*
 SUITES := $(patsubst test_%.c,%,$(filter test_%.c,$(notdir $(TEST_SRCS))))
 RUN_TESTS := $(BUILD)/test/run-tests
 
-FUZZ_TARGETS := $(patsubst fuzz_%.c,%,$(notdir $(call in_tree,test/fuzz/fuzz_*.c)))
+FUZZ_TARGETS := $(filter-out $(ABSENT) $(ABSENT:%=%_%),$(patsubst fuzz_%.c,%,$(notdir $(call in_tree,test/fuzz/fuzz_*.c))))
 FUZZ_LIB := $(call objects,$(filter-out test/fuzz/fuzz_% test/fuzz/replay_main.c,$(call in_tree,test/fuzz/*.c test/lib/*.c)))
 REPLAYS := $(FUZZ_TARGETS:%=$(BUILD)/fuzz/replay_%)
 FUZZERS := $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
@@ -226,7 +227,8 @@ bench: all
 FUZZ_TIME ?= 30
 ifeq ($(FUZZ),yes)
 fuzz: $(FUZZERS)
-	$(Q)FUZZ_TIME=$(FUZZ_TIME) $(run_checks) $(srcdir)/test/fuzz/run
+	$(Q)FUZZ_TIME=$(FUZZ_TIME) RUN_CHECKS_TIMEOUT=$$(($(FUZZ_TIME) + 60)) \
+		$(run_checks) $(FUZZ_TARGETS:%=$(srcdir)/test/fuzz/run:%)
 else
 fuzz:
 	+$(Q)$(call other_build,fuzz,CC=clang CFLAGS='-O1 -g' --enable-fuzz,FUZZ_TIME=$(FUZZ_TIME) fuzz)
