@@ -22,6 +22,21 @@
 #define RETRIES	 20
 #define RETRY_MS 50
 
+/* --send */
+static int add_send(void *obj, const char *value, char *why, size_t why_size)
+{
+	struct probe *p = obj;
+
+	if (p->nsends == PROBE_MAX_SENDS) {
+		snprintf(why, why_size, "at most %d requests are sent", PROBE_MAX_SENDS);
+		return -EINVAL;
+	}
+	int err = probe_send_parse(value, &p->sends[p->nsends], why, why_size);
+
+	p->nsends += !err;
+	return err;
+}
+
 static const struct opt probe_opts[] = {
 	{.name = "socket-path",
 	 .letter = 's',
@@ -47,6 +62,18 @@ static const struct opt probe_opts[] = {
 	 .min = 1000,
 	 .max = 10000000,
 	 .help = "requests of --bench"},
+	{.name = "send",
+	 .type = OPT_CALL,
+	 .set = add_send,
+	 .arg = "HEX[/ROOM]",
+	 .help = "send this request instead, show the answer"},
+	{.name = "queue",
+	 .type = OPT_UINT,
+	 .off = offsetof(struct probe, queue),
+	 .arg = "N",
+	 .def = "0",
+	 .max = FRONTEND_MAX_QUEUES - 1,
+	 .help = "queue of --send"},
 	{.name = "timeout",
 	 .type = OPT_UINT,
 	 .off = offsetof(struct probe, timeout_ms),
@@ -411,9 +438,14 @@ static int probe_run(struct probe *p, struct log *l)
 	}
 	if (p->json)
 		print_head_json(p);
-	else
+	else if (!p->nsends)
 		print_head_text(p);
-	if (p->bench) {
+	if (p->nsends) {
+		err = probe_send(p);
+		holds = !err;
+		if (err)
+			log_error(l, "--send: %s", p->got);
+	} else if (p->bench) {
 		err = probe_bench(p);
 		holds = !err;
 		if (err)
@@ -450,6 +482,10 @@ int cmd_probe(int argc, char **argv)
 	}
 	if (!p.path) {
 		log_usage(&log, "--socket-path=PATH is needed: the socket of a back end");
+		return CMD_USAGE;
+	}
+	if (p.nsends && (p.bench || p.json)) {
+		log_usage(&log, "--send goes without %s", p.bench ? "--bench" : "--json");
 		return CMD_USAGE;
 	}
 	if (find_device(&p, &log))

@@ -48,11 +48,22 @@ struct probe_check {
 	enum probe_verdict (*run)(struct probe *p);
 };
 
+/* A request of --send. */
+struct probe_send {
+	uint8_t bytes[PROBE_MAX_PART]; /* the device reads */
+	size_t len;
+	size_t room; /* bytes it may write */
+};
+
+#define PROBE_MAX_SENDS 16
+
 struct probe {
 	/* options */
 	const char *path;
 	const char *id_text;
-	uint64_t timeout_ms, requests;
+	uint64_t timeout_ms, requests, queue;
+	struct probe_send sends[PROBE_MAX_SENDS];
+	unsigned int nsends;
 	bool json, quiet, bench, help;
 	/* the back end */
 	uint32_t id;                    /* 0: not told */
@@ -117,5 +128,11 @@ uint32_t probe_split(const struct probe *p);
 
 /* Measures and prints latency and throughput.  Returns 0, or -errno after it has said why. */
 int probe_bench(struct probe *p);
+
+/* Takes one value of --send.  Returns 0, or -EINVAL with what would be right in why. */
+int probe_send_parse(const char *text, struct probe_send *send, char *why, size_t why_size);
+
+/* Sends the requests of --send, one after the other, and prints the answers.  Returns 0, or -errno after it has said why. */
+int probe_send(struct probe *p);
 
 #endif

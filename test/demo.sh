@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
-# demo.sh - show in half a minute what vdevd does: a back end, a front-end that tests it, a Linux guest that uses it.
+# demo.sh - show in half a minute what vdevd does: a Linux guest reads a thermometer, lights a lamp and draws
+# entropy, all of them simulated here; then a front-end tests a back end.
 #
 # usage: demo.sh
 #
-# Needs no hardware and no root.  The guest is User-Mode Linux or QEMU, where one can run; else the demo says what is
-# wanted for it and ends well without.  Environment: VDEVD, and VDEVD_UML and the others of test/guest.
+# Needs no hardware and no root.  The guest is User-Mode Linux, or QEMU for the entropy alone, where one can run; else
+# `vdevd probe` takes its place.  Environment: VDEVD, and VDEVD_UML and the others of test/guest.
 #
 # shellcheck disable=SC2154 # stream_at, guest_hwrng are of lib.sh
 set -eu
@@ -15,10 +16,10 @@ here=$(cd "$(dirname "$0")/guest" && pwd)
 top=$(cd "$here/../.." && pwd)
 VDEVD=$(realpath "${VDEVD:-$top/vdevd}")
 
-vdevd_pid='' dir=''
+vdevd_pid='' others='' dir=''
 # shellcheck disable=SC2317 # reached by the traps
 tidy() {
-	[ -z "$vdevd_pid" ] || kill "$vdevd_pid" 2>/dev/null || :
+	for pid in $vdevd_pid $others; do kill "$pid" 2>/dev/null || :; done
 	[ -z "$dir" ] || rm -rf "$dir"
 }
 trap tidy EXIT
@@ -27,6 +28,7 @@ trap 'exit 143' TERM
 dir=$(mktemp -d "${TMPDIR:-/tmp}/vdevd-demo.XXXXXX")
 # shellcheck source=/dev/null
 . "$here/lib.sh"
+cd "$dir"
 
 if [ -t 1 ]; then
 	bold=$(printf '\033[1m') plain=$(printf '\033[0m')
@@ -42,59 +44,127 @@ lasted() {
 	awk -v ns="$(($(now) - $1))" 'BEGIN { if (ns < 1e9) printf "%.0f ms", ns / 1e6; else printf "%.1f s", ns / 1e9 }'
 }
 
+# serve OPTION... - vdevd on a socket here, the command shown as one would type it.
+serve() {
+	shown "vdevd $* --socket-path=$1.sock &"
+	begin=$(now)
+	vdevd_start "$@"
+	printf '    listens after %s, holds %s of memory\n' "$(lasted "$begin")" \
+		"$(awk '/^RssAnon/ { printf "%d kB", $2 }' "/proc/$vdevd_pid/status")"
+}
+
+# told FILE TEXT - wait until the line is in the file.
+told() {
+	tries=0
+	until grep -qs "$2" "$1"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 1000 ] || fail "no '$2' came in 10 s: $(cat "$1")"
+		sleep 0.01
+	done
+}
+
+# What guest there is.
+uml='' guest=''
+if what=$("$here/uml-run" --check); then
+	uml=1 guest=uml
+elif what=$("$here/qemu-run" --check); then
+	guest=qemu
+fi
+
+# The guest reads the thermometer, lights the lamp, and waits until it is warmer.
+# shellcheck disable=SC2016 # the guest's shell expands it
+in_guest='
+degrees() { set -- $(i2ctransfer -y 0 w1@0x48 0 r2); echo "$(($1)).$((($2 >> 4) * 10 / 16)) degrees"; }
+echo "the thermometer says: $(degrees)"
+echo "the lamp goes on"
+gpioset --mode=time --usec=200000 gpiochip0 0=1
+echo "the lamp goes off"
+while t=$(degrees) && [ "$t" = "21.5 degrees" ]; do sleep 0.05; done
+echo "the thermometer says: $t"
+'
+
+has() { "$VDEVD" list | awk -v name="$1" '$1 == name { found = 1 } END { exit !found }'; }
+
+if has i2c && has gpio; then
+	title '1. Two devices: a thermometer on an I2C bus, a lamp on a GPIO line. Both are simulated.'
+	serve i2c --sim=lm75@0x48:21.5 --sim-control="$dir/i2c.ctl"
+	others=$vdevd_pid
+	serve gpio --backend=sim --sim-names=LAMP,BUTTON --sim-control="$dir/gpio.ctl"
+	others="$others $vdevd_pid" vdevd_pid=''
+	: >told
+	{ echo watch; while [ -e "$dir/gpio.ctl" ]; do sleep 0.1; done; } | socat -t1 - "UNIX-CONNECT:$dir/gpio.ctl" >told &
+	told told ok
+
+	if [ "$uml" ] && command -v gpioset >/dev/null && command -v i2ctransfer >/dev/null; then
+		title '2. A guest: a real Linux kernel, its own drivers, the tools people use.'
+		echo "    $what"
+		case $(gpioset --version) in
+		*'v1.'*) ;;
+		*) in_guest=$(echo "$in_guest" | sed 's/gpioset .*/gpioset -t 200ms,0 -c gpiochip0 0=1/') ;;
+		esac
+		"$here/uml-run" --timeout 25 --vu "i2c=$dir/i2c.sock" --vu "gpio=$dir/gpio.sock" "$in_guest" >said 2>&1 &
+		guest_pid=$!
+		told said 'goes off'
+		sed 's/^/    guest:    /' said
+		grep LAMP told | sed 's/^! /    outside:  line /'
+		shown "echo 'set 0x48 36.5' | socat - UNIX-CONNECT:i2c.ctl      # somebody warms the sensor"
+		echo 'set 0x48 36.5' | socat -t1 - "UNIX-CONNECT:$dir/i2c.ctl" >/dev/null
+		wait "$guest_pid" || fail "the guest failed (status $?): $(cat said)"
+		tail -n 1 said | sed 's/^/    guest:    /'
+		grep -q 'LAMP output 1' told || fail 'the lamp never went on'
+		grep -q 'says: 36.5' said || fail 'the guest did not see it get warmer'
+	else
+		title '2. No guest here: vdevd probe takes its place.'
+		echo '    A guest wants User-Mode Linux (test/guest/uml-build makes one), gpiod and i2c-tools.'
+		echo '    Two bytes from target 0x48, then line 0 an output, low, high:'
+		for call in 'i2c --send=9000000002000000/3' \
+			'gpio --send=0500000000000000/2 --send=0300000001000000/2 --send=0500000001000000/2'; do
+			shown "vdevd probe --socket-path=${call%% *}.sock --id=$call"
+			# shellcheck disable=SC2086 # several words
+			"$VDEVD" probe --socket-path="$dir/${call%% *}.sock" --id=$call | said
+		done
+		told told 'LAMP output 1'
+		grep LAMP told | sed 's/^! /    outside:  line /'
+	fi
+	for pid in $others; do kill "$pid"; done
+	for pid in $others; do wait "$pid" || fail "vdevd ended with status $?"; done
+	others=''
+fi
+
 bytes=1048576
-source=$dir/source
-socket=$dir/rng.sock
-stream_make "$source" 4096
+stream_make source 4096
+title '3. Entropy, from a file of numbered lines, so that every byte tells where it is from.'
+serve rng --source=source
+if [ "$guest" ]; then
+	[ "$uml" ] || echo "    $what"
+	shown "head -c $bytes /dev/hwrng      # in a guest"
+	set -- --timeout 25 --vu "rng=$dir/rng.sock"
+	[ "$uml" ] || set -- "$@" --mod virtio_rng
+	begin=$(now)
+	"$here/$guest-run" "$@" "$guest_hwrng hwrng_read $bytes" >got || fail "the guest failed (status $?)"
+	took=$(lasted "$begin")
+	vdevd_alive
+	stream_find source got "$bytes"
+	printf '    booted, read %s bytes and was gone in %s; they are those of the source, one by one,\n' "$bytes" "$took"
+	printf '    from number %s on: the guest has what vdevd read, and nothing twice.\n' "$((stream_at / 8))"
+fi
 
-title '1. The back end: vdevd serves an entropy device on a socket.'
-shown "vdevd rng --socket-path=$socket --source=$source &"
-begin=$(now)
-vdevd_start rng --source="$source"
-printf '    process %s listens after %s; it holds %s of memory\n' "$vdevd_pid" "$(lasted "$begin")" \
-	"$(awk '/^VmRSS/ { printf "%.1f MB", $2 / 1024 }' "/proc/$vdevd_pid/status")"
-echo '    The source is a file of numbered lines, so that every byte tells where it is from.'
-
-title '2. A front-end: vdevd probe connects as a virtual machine would, and tests the back end.'
-shown "vdevd probe --socket-path=$socket --id=rng"
-"$VDEVD" probe --socket-path="$socket" --id=rng >"$dir/probe" 2>&1 || {
-	grep -Ev '^(ok|n\.a\.) ' "$dir/probe" | said
+title '4. A front-end that tests: vdevd probe connects as a virtual machine would.'
+shown 'vdevd probe --socket-path=rng.sock --id=rng'
+# shellcheck disable=SC2094 # the socket's name is no file that is written
+"$VDEVD" probe --socket-path="$dir/rng.sock" --id=rng >probe 2>&1 || {
+	grep -Ev '^(ok|n\.a\.) ' probe | said
 	fail 'the probe failed'
 }
 # What it is, some of what was tried, and the count.
-sed -n '/^$/q;p' "$dir/probe" | said
-grep -E '^ok +(ack-unknown|request-indirect|in-band|reconnect|bad-loop) ' "$dir/probe" | sed 's/ *|/ |/g' | said
+sed -n '/^$/q;2,$p' probe | said
+grep -E '^ok +(ack-unknown|request-indirect|in-band|reconnect|bad-loop) ' probe | sed 's/ *|/ |/g' | said
 echo '    ...'
-tail -n 1 "$dir/probe" | said
+tail -n 1 probe | said
 
-title '3. A guest: the virtio driver of a real Linux kernel.'
-guest=
-for kind in uml qemu; do
-	if what=$("$here/$kind-run" --check); then
-		guest=$kind
-		break
-	fi
-	echo "    no $kind guest: $what"
-done
-if [ "$guest" ]; then
-	echo "    $what"
-	shown "head -c $bytes /dev/hwrng      # in the guest"
-	set -- --timeout 25 --vu "rng=$socket"
-	[ "$guest" = uml ] || set -- "$@" --mod virtio_rng
-	begin=$(now)
-	"$here/$guest-run" "$@" "$guest_hwrng hwrng_read $bytes" >"$dir/got" || fail "the guest failed (status $?)"
-	took=$(lasted "$begin")
-	vdevd_alive
-	stream_find "$source" "$dir/got" "$bytes"
-	printf '    booted, read %s bytes and was gone in %s; they are those of the source, one by one,\n' "$bytes" "$took"
-	printf '    from number %s on: the guest has what vdevd read, and nothing twice.\n' "$((stream_at / 8))"
-else
-	echo '    The rest has run; the guest is left out.'
-fi
-
-title '4. The end: SIGTERM.'
+title '5. The end: SIGTERM.'
 begin=$(now)
 vdevd_stop
 printf '    vdevd ended after %s and took its socket along.\n' "$(lasted "$begin")"
 echo
-echo "vdevd rng --help tells the options, README.md the command lines of QEMU and others."
+echo "vdevd NAME --help tells the options, README.md the command lines of QEMU and others."

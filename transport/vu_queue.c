@@ -85,7 +85,7 @@ void vu_device_reset(struct vu_backend *b)
 {
 	b->reset_pending = false;
 	vdev_reset(b->d);
-	vdev_features_set(b->d, b->features);
+	vdev_features_set(b->d, vu_driver_features(b));
 	gate_all(b);
 }
 

@@ -90,7 +90,7 @@ static int set_features(struct vu_backend *b, struct vu_msg *m)
 	if (vu_any_started(b) && m->p.u64 != b->features)
 		return -EBUSY;
 	b->features = m->p.u64;
-	vdev_features_set(b->d, b->features);
+	vdev_features_set(b->d, vu_driver_features(b));
 	return 0;
 }
 

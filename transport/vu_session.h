@@ -129,6 +129,12 @@ void vu_channel_push(struct vu_backend *b);
 void vu_channel_readable(struct ev_loop *loop, struct ev_io *w, int revents);
 void vu_channel_writable(struct ev_loop *loop, struct ev_io *w, int revents);
 
+/* What the driver has accepted: bit 30 is between front-end and back end alone. */
+static inline uint64_t vu_driver_features(const struct vu_backend *b)
+{
+	return b->features & ~BIT(VHOST_USER_F_PROTOCOL_FEATURES);
+}
+
 static inline bool vu_has(const struct vu_backend *b, enum vu_protocol_feature bit)
 {
 	return b->protocol_features & BIT(bit);

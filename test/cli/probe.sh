@@ -10,6 +10,8 @@ cd "$work" || exit 2
 "$VDEVD" probe --help >help
 expect 'probe --help fits a screen' test "$(wc -l <help)" -le 24 -a "$(wc -L <help)" -le 80
 refuses 'no socket' 2 '^vdevd probe: --socket-path=PATH is needed' "$VDEVD" probe
+refuses 'no request' 2 '^vdevd probe: --send=xy: hexadecimal digits' "$VDEVD" probe --socket-path=s --send=xy
+refuses 'half a byte' 2 '^vdevd probe: --send=123: two digits' "$VDEVD" probe --socket-path=s --send=123
 refuses 'nobody there' 1 '^vdevd probe: error: --socket-path=s: No such file' "$VDEVD" probe --socket-path=s
 
 # built DEVICE: whether it is.
@@ -20,6 +22,18 @@ built()
 	esac
 	echo "skip probing $1: it is not built"
 	return 1
+}
+
+# a request that is spelled out: two bytes of a thermometer, then a target there is not
+spelled()
+{
+	built i2c || return
+	start i2c --sim=lm75@0x48:21.5
+	"$VDEVD" probe -s s --id=i2c --send=9000000002000000/3 --send=a000000002000000/2 >sent
+	printf '> 90 00 00 00 02 00 00 00\n< 15 80 00\n> a0 00 00 00 02 00 00 00\n< 00 01\n' >wanted
+	expect 'a request that is spelled out' cmp sent wanted
+	kill $pid
+	wait $pid
 }
 
 # start DEVICE OPTION...: serves it on the socket s.
@@ -46,6 +60,7 @@ holds()
 
 holds gpio
 holds i2c
+spelled
 built rng || exit $status
 start rng
 expect 'every row holds' prints '^[0-9]* ok, 0 failed, [0-9]* n.a.$' "$VDEVD" probe -s s --id=rng
