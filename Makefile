@@ -29,7 +29,9 @@ comma := ,
 in_tree = $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/,$(1))))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
-LIB_SRCS := $(call in_tree,core/*.c mem/*.c transport/*.c)
+# Without Xen its files are not there, nor the tests of them.
+absent_xen := $(if $(filter 0,$(XEN)),mem/gmem_xen%.c transport/frontend_mem_xen.c test/unit/test_gmem_xen.c)
+LIB_SRCS := $(filter-out $(absent_xen),$(call in_tree,core/*.c mem/*.c transport/*.c))
 CMD_SRCS := $(filter-out cmd/main.c,$(call in_tree,cmd/*.c))
 BUILTIN_SRCS := $(sort $(foreach d,$(DEVICES),$(DEV_$(d)_SRCS)))
 DEVICE_SRCS := $(sort $(foreach d,$(DEVICES) $(MODULES),$(DEV_$(d)_SRCS)))
@@ -125,7 +127,7 @@ $(TOP): $(VDEVD)
 
 # Test programs of devices that are not built are left out.
 absent_tests := $(foreach d,$(ABSENT),test/device/test_$(d).c test/device/test_$(d)_%.c)
-TEST_SRCS := $(filter-out $(absent_tests),$(call in_tree,$(addprefix test/,lib/*.c unit/*.c device/*.c protocol/*.c)))
+TEST_SRCS := $(filter-out $(absent_tests) $(absent_xen),$(call in_tree,$(addprefix test/,lib/*.c unit/*.c device/*.c protocol/*.c)))
 SUITES := $(patsubst test_%.c,%,$(filter test_%.c,$(notdir $(TEST_SRCS))))
 RUN_TESTS := $(BUILD)/test/run-tests
 

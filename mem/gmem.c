@@ -22,6 +22,7 @@ struct gmem_region {
 struct gmem {
 	const struct gmem_backend *backend;
 	unsigned int count;
+	uint64_t fault;                                      /* of the last gmem_add */
 	unsigned int losses_seen;                            /* sigbus_losses when lost was last found out */
 	bool lost;
 	struct gmem_region *sorted[SPACES][GMEM_MAX_REGIONS]; /* by the start in each space */
@@ -46,6 +47,14 @@ static void region_put(struct gmem_region *r)
 	free(r);
 }
 
+/* The table's own reference goes: what is pinned stays, nothing else does. */
+static void region_retire(struct gmem_region *r)
+{
+	if (r->backend->flush)
+		r->backend->flush(r->priv, true);
+	region_put(r);
+}
+
 int gmem_new(const struct gmem_backend *backend, struct gmem **out)
 {
 	struct gmem *gm = calloc(1, sizeof(*gm));
@@ -63,7 +72,7 @@ void gmem_free(struct gmem *gm)
 	if (!gm)
 		return;
 	for (unsigned int i = 0; i < gm->count; i++)
-		region_put(gm->sorted[GMEM_GUEST][i]);
+		region_retire(gm->sorted[GMEM_GUEST][i]);
 	free(gm);
 }
 
@@ -135,7 +144,8 @@ static int check_desc(const struct gmem_desc *desc)
 	return 0;
 }
 
-static int region_new(const struct gmem_backend *backend, const struct gmem_desc *desc, struct gmem_region **out)
+static int region_new(const struct gmem_backend *backend, const struct gmem_desc *desc, uint64_t *fault,
+		      struct gmem_region **out)
 {
 	struct gmem_region *r = calloc(1, sizeof(*r));
 
@@ -143,9 +153,9 @@ static int region_new(const struct gmem_backend *backend, const struct gmem_desc
 		return -ENOMEM;
 	r->desc = *desc;
 	r->desc.fd = -1; /* the caller's, and soon closed */
-	r->backend = backend;
+	r->backend = backend->choose ? backend->choose(backend, desc) : backend;
 	r->refs = 1;
-	int err = backend->map(desc, &r->base, &r->priv);
+	int err = r->backend->map(r->backend, desc, &r->base, &r->priv, fault);
 
 	if (err) {
 		free(r);
@@ -159,7 +169,9 @@ int gmem_add(struct gmem *gm, const struct gmem_desc *desc)
 {
 	int place[SPACES], err = check_desc(desc);
 	struct gmem_region *r;
+	uint64_t fault = 0;
 
+	gm->fault = desc->guest_addr;
 	if (err)
 		return err;
 	if (gm->count == GMEM_MAX_REGIONS)
@@ -169,7 +181,8 @@ int gmem_add(struct gmem *gm, const struct gmem_desc *desc)
 		if (place[s] < 0)
 			return place[s];
 	}
-	err = region_new(gm->backend, desc, &r);
+	err = region_new(gm->backend, desc, &fault, &r);
+	gm->fault = desc->guest_addr + fault;
 	if (err)
 		return err;
 	for (unsigned int s = 0; s < SPACES; s++) {
@@ -180,6 +193,21 @@ int gmem_add(struct gmem *gm, const struct gmem_desc *desc)
 	}
 	gm->count++;
 	return 0;
+}
+
+uint64_t gmem_fault(const struct gmem *gm)
+{
+	return gm->fault;
+}
+
+void gmem_flush(struct gmem *gm)
+{
+	for (unsigned int i = 0; i < gm->count; i++) {
+		struct gmem_region *r = gm->sorted[GMEM_GUEST][i];
+
+		if (r->backend->flush)
+			r->backend->flush(r->priv, false);
+	}
 }
 
 int gmem_remove(struct gmem *gm, const struct gmem_desc *desc)
@@ -197,7 +225,7 @@ int gmem_remove(struct gmem *gm, const struct gmem_desc *desc)
 		gm->hint[s] = NULL;
 	}
 	gm->count--;
-	region_put(r);
+	region_retire(r);
 	return 0;
 }
 
@@ -207,7 +235,7 @@ static int region_pin(struct gmem_region *r, uint64_t off, size_t len, enum gmem
 	if (r->base) {
 		seg->va = (char *)r->base + off;
 	} else {
-		int err = r->backend->pin(r->priv, off, len, access, &seg->va);
+		int err = r->backend->pin(r->priv, off, len, access, seg);
 
 		if (err)
 			return err;
@@ -261,7 +289,7 @@ void gmem_unpin(struct gmem_seg *seg)
 	struct gmem_region *r = seg->region;
 
 	if (!r->base)
-		r->backend->unpin(r->priv, seg->va, seg->len);
+		r->backend->unpin(r->priv, seg);
 	seg->va = NULL;
 	seg->region = NULL;
 	region_put(r);

@@ -44,6 +44,8 @@ struct gmem_desc {
 	uint64_t user_addr;
 	uint64_t offset;     /* of the region in fd, bytes; need not be page aligned */
 	int fd;              /* -1: none came */
+	uint32_t xen_flags;  /* GMEM_XEN_*; 0 but on connections that accepted XEN_MMAP */
+	uint32_t xen_domid;  /* the guest's domain */
 };
 
 /* A pinned piece of guest memory.  Valid until gmem_unpin. */
@@ -51,17 +53,27 @@ struct gmem_seg {
 	void *va;
 	size_t len;
 	struct gmem_region *region;
+	void *cookie; /* the back end's own */
 };
 
 /* What makes the bytes of a region reachable.  An int is 0 or -errno; priv is the back end's own, one a region. */
 struct gmem_backend {
 	const char *name;
-	/* Prepares the region; sets *base when all of it is reachable for its whole life.  To keep fd it must dup it. */
-	int (*map)(const struct gmem_desc *desc, void **base, void **priv);
+	const void *context; /* the back end's own, the same for all regions */
+	/* The back end that serves this region.  NULL: this one does. */
+	const struct gmem_backend *(*choose)(const struct gmem_backend *self, const struct gmem_desc *desc);
+	/*
+	 * Prepares the region; sets *base when all of it is reachable for its whole life.  To keep fd it must dup it.
+	 * *fault: the offset in the region of the first page that failed, where it is known.
+	 */
+	int (*map)(const struct gmem_backend *self, const struct gmem_desc *desc, void **base, void **priv,
+		   uint64_t *fault);
 	void (*unmap)(void *priv);
-	/* Makes len bytes at off reachable, where base does not.  NULL: base does. */
-	int (*pin)(void *priv, uint64_t off, size_t len, enum gmem_access access, void **va);
-	void (*unpin)(void *priv, void *va, size_t len);
+	/* Makes len bytes at off reachable where base does not: sets seg->va and seg->cookie.  NULL: base does. */
+	int (*pin)(void *priv, uint64_t off, size_t len, enum gmem_access access, struct gmem_seg *seg);
+	void (*unpin)(void *priv, struct gmem_seg *seg);
+	/* Gives up what is kept reachable without a pin; last: and keeps nothing from now on.  NULL: nothing is kept. */
+	void (*flush)(void *priv, bool last);
 	/* Whether bytes of the region have gone since it was mapped.  NULL: they cannot. */
 	bool (*lost)(const void *priv);
 };
@@ -81,6 +93,12 @@ void gmem_free(struct gmem *gm);
  * back end's error.
  */
 int gmem_add(struct gmem *gm, const struct gmem_desc *desc);
+
+/* The guest address at which the last gmem_add of this table failed: the region's first, or that of a page in it. */
+uint64_t gmem_fault(const struct gmem *gm);
+
+/* Gives up what the back end keeps reachable without a pin (a cache of grants). */
+void gmem_flush(struct gmem *gm);
 
 /* Removes the region with the same guest address, user address and size.  Returns 0 or -ENOENT. */
 int gmem_remove(struct gmem *gm, const struct gmem_desc *desc);

@@ -45,12 +45,15 @@ static int check_file(const struct gmem_desc *desc)
 	return 0;
 }
 
-static int shm_map(const struct gmem_desc *desc, void **base, void **priv)
+static int shm_map(const struct gmem_backend *self, const struct gmem_desc *desc, void **base, void **priv,
+		   uint64_t *fault)
 {
 	int err = check_file(desc);
 	size_t page, len;
 	uint64_t lead;
 
+	(void)self;
+	(void)fault;
 	if (err)
 		return err;
 	page = file_page_size(desc->fd);

@@ -159,7 +159,11 @@ static struct gmem *direct_table(struct carrier *c)
 	ck_assert_int_eq(gmem_new(c->mem_backend, &mem), 0);
 	for (unsigned int i = 0; i < c->ncuts; i++) {
 		const struct frontend_region *r = &c->cuts[i];
-		struct gmem_desc desc = {r->guest_addr, r->size, r->user_addr, r->offset, r->fd};
+		struct gmem_desc desc = {.guest_addr = r->guest_addr,
+					 .size = r->size,
+					 .user_addr = r->user_addr,
+					 .offset = r->offset,
+					 .fd = r->fd};
 
 		ck_assert_int_eq(gmem_add(mem, &desc), 0);
 	}

@@ -31,12 +31,15 @@ static size_t page_size(void)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-static int strict_map(const struct gmem_desc *desc, void **base, void **priv)
+static int strict_map(const struct gmem_backend *self, const struct gmem_desc *desc, void **base, void **priv,
+		      uint64_t *fault)
 {
 	struct strict_region *r;
 	struct stat st;
 	uint64_t end;
 
+	(void)self;
+	(void)fault;
 	if (fstat(desc->fd, &st) < 0)
 		return -errno;
 	if (__builtin_add_overflow(desc->offset, desc->size, &end) || end > (uint64_t)st.st_size)
@@ -74,7 +77,7 @@ static struct range pages_of(void *va, size_t len)
 	return (struct range){(char *)va - lead, (lead + len + page - 1) / page * page};
 }
 
-static int strict_pin(void *priv, uint64_t off, size_t len, enum gmem_access access, void **va)
+static int strict_pin(void *priv, uint64_t off, size_t len, enum gmem_access access, struct gmem_seg *seg)
 {
 	const struct strict_region *r = priv;
 	uint64_t at = r->offset + off;
@@ -84,15 +87,15 @@ static int strict_pin(void *priv, uint64_t off, size_t len, enum gmem_access acc
 
 	if (p == MAP_FAILED)
 		return -errno;
-	*va = (char *)p + lead;
+	seg->va = (char *)p + lead;
 	pins++;
 	return 0;
 }
 
-static void strict_unpin(void *priv, void *va, size_t len)
+static void strict_unpin(void *priv, struct gmem_seg *seg)
 {
 	struct range *old = &quarantine[quarantine_next++ % GMEM_STRICT_QUARANTINE];
-	struct range r = pages_of(va, len);
+	struct range r = pages_of(seg->va, seg->len);
 
 	(void)priv;
 	if (mmap(r.start, r.len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) ==
