@@ -87,7 +87,8 @@ int chain_add(struct chain *c, uint64_t addr, uint32_t len, bool writable)
 	int n = gmem_pin(c->vq->mem, GMEM_GUEST, addr, len, writable ? GMEM_WRITE : GMEM_READ, pieces, BUFFER_PIECES);
 
 	if (n < 0) {
-		virtq_break(c->vq, "buffer outside of memory");
+		virtq_break(c->vq, n == -EFAULT || n == -ENOSPC ? "buffer outside of memory" :
+								  "buffer that cannot be mapped");
 		return -EIO;
 	}
 	for (int i = 0; i < n; i++) {

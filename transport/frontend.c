@@ -536,49 +536,63 @@ int frontend_get_max_mem_slots(struct frontend *fe, uint64_t *slots)
 	return ask_u64(fe, VU_GET_MAX_MEM_SLOTS, slots);
 }
 
-static struct vu_region wire_region(const struct frontend_region *region)
+/* Puts a region behind the payload that is there already, in the layout that was negotiated, and its descriptor. */
+static void put_region(const struct frontend *fe, struct vu_msg *msg, const struct frontend_region *region)
 {
-	return (struct vu_region){
-		.guest_addr = region->guest_addr,
-		.size = region->size,
-		.user_addr = region->user_addr,
-		.offset = region->offset,
+	const struct vu_xen_region x = {
+		.region =
+			{
+				.guest_addr = region->guest_addr,
+				.size = region->size,
+				.user_addr = region->user_addr,
+				.offset = region->offset,
+			},
+		.flags = region->xen_flags,
+		.domid = region->xen_domid,
 	};
+	uint32_t size = frontend_has_protocol(fe, VU_PF_XEN_MMAP) ? sizeof(x) : sizeof(x.region);
+
+	memcpy(msg->p.bytes + msg->h.size, &x, size);
+	msg->h.size += size;
+}
+
+static void put_region_fd(struct vu_msg *msg, const struct frontend_region *region)
+{
+	if (region->fd >= 0 && !region->no_fd)
+		msg->fds[msg->nfds++] = region->fd;
 }
 
 int frontend_add_mem_reg(struct frontend *fe, const struct frontend_region *region)
 {
-	struct vu_msg msg = frontend_msg(VU_ADD_MEM_REG, sizeof(msg.p.reg));
+	struct vu_msg msg = frontend_msg(VU_ADD_MEM_REG, offsetof(struct vu_mem_reg, region));
 
-	msg.p.reg.region = wire_region(region);
-	if (region->fd >= 0)
-		msg.fds[msg.nfds++] = region->fd;
+	put_region(fe, &msg, region);
+	put_region_fd(&msg, region);
 	return frontend_tell(fe, &msg);
 }
 
 int frontend_rem_mem_reg(struct frontend *fe, const struct frontend_region *region)
 {
-	struct vu_msg msg = frontend_msg(VU_REM_MEM_REG, sizeof(msg.p.reg));
+	struct vu_msg msg = frontend_msg(VU_REM_MEM_REG, offsetof(struct vu_mem_reg, region));
 
-	msg.p.reg.region = wire_region(region);
+	put_region(fe, &msg, region);
 	return frontend_tell(fe, &msg);
 }
 
 int frontend_set_mem_table(struct frontend *fe)
 {
 	unsigned int count = fe->mem ? frontend_mem_count(fe->mem) : 0;
-	struct vu_msg msg = frontend_msg(VU_SET_MEM_TABLE, 0);
+	unsigned int max = frontend_has_protocol(fe, VU_PF_XEN_MMAP) ? VU_MAX_XEN_REGIONS : VU_MAX_REGIONS;
+	struct vu_msg msg = frontend_msg(VU_SET_MEM_TABLE, offsetof(struct vu_mem_table, regions));
 
-	if (count > VU_MAX_REGIONS)
+	if (count > max)
 		return fe_fail(fe, -E2BIG, "%u regions do not fit into SET_MEM_TABLE", count);
-	msg.h.size = (uint32_t)(offsetof(struct vu_mem_table, regions) + count * sizeof(struct vu_region));
 	msg.p.table.nregions = count;
 	for (unsigned int i = 0; i < count; i++) {
 		const struct frontend_region *region = frontend_mem_region(fe->mem, i);
 
-		msg.p.table.regions[i] = wire_region(region);
-		if (region->fd >= 0)
-			msg.fds[msg.nfds++] = region->fd;
+		put_region(fe, &msg, region);
+		put_region_fd(&msg, region);
 	}
 	return frontend_tell(fe, &msg);
 }

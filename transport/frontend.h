@@ -98,7 +98,7 @@ int frontend_get_max_mem_slots(struct frontend *fe, uint64_t *slots);
 int frontend_add_mem_reg(struct frontend *fe, const struct frontend_region *region);
 int frontend_rem_mem_reg(struct frontend *fe, const struct frontend_region *region);
 
-/* All regions of the front-end's memory, at most VU_MAX_REGIONS. */
+/* All regions of the front-end's memory, at most VU_MAX_REGIONS, or with XEN_MMAP VU_MAX_XEN_REGIONS. */
 int frontend_set_mem_table(struct frontend *fe);
 
 /* Config space; at most VU_MAX_CONFIG_SIZE bytes at a time.  flags: 0 a driver's write, 1 live migration. */

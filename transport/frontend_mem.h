@@ -19,6 +19,11 @@ struct frontend_region {
 	int fd;             /* the region's */
 	void *va;           /* where it is mapped here */
 	void *priv;         /* the back end's */
+	/* In another domain of Xen; with XEN_MMAP only. */
+	uint32_t xen_flags; /* GMEM_XEN_* */
+	uint32_t xen_domid;
+	uint64_t xen_frame; /* the guest frame of the region's first page, wherever guest_addr has a grant */
+	bool no_fd;         /* the back end is to open its own device */
 };
 
 /* How regions come into being: files in memory; foreign or granted pages of another domain. */
@@ -30,6 +35,12 @@ struct frontend_mem_ops {
 };
 
 extern const struct frontend_mem_ops frontend_mem_memfd;
+
+/*
+ * Pages of another domain, by foreign mapping here, and for the back end as xen_flags say.  Its frames from xen_frame
+ * on must be there, and the grants that guest_addr names be made for them.  Absent where Xen is not built in.
+ */
+extern const struct frontend_mem_ops frontend_mem_xen;
 
 /* A piece of shared memory by its three addresses. */
 struct frontend_buf {

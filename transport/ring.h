@@ -106,7 +106,7 @@ struct virtq {
 
 /* A layout. */
 struct ring_ops {
-	/* Pins the ring in vq->mem and reads where it stands.  Returns 0, -EINVAL or -EFAULT. */
+	/* Pins the ring in vq->mem and reads where it stands.  Returns as virtq_start. */
 	int (*map)(struct virtq *vq);
 	void (*unmap)(struct virtq *vq);
 	/* Reads the device's own index from the ring, at the start of a life. */

@@ -68,7 +68,7 @@ static int map_part(struct virtq *vq, uint64_t addr, size_t len, size_t align, e
 	int n = gmem_pin(vq->mem, vq->addrs.space, addr, len, access, seg, 1);
 
 	if (n < 0)
-		return -EFAULT;
+		return n == -ENOSPC ? -EFAULT : n;
 	if ((uintptr_t)seg->va % align) {
 		gmem_unpin(seg);
 		return -EINVAL;
@@ -157,7 +157,8 @@ static int indirect_open(struct virtq *vq, const struct virtq_desc *desc, struct
 	int n = gmem_pin(vq->mem, GMEM_GUEST, le64toh(desc->addr), len, GMEM_READ, t->pieces, TABLE_PIECES);
 
 	if (n < 0)
-		return broken(vq, "indirect table outside of memory");
+		return broken(vq, n == -EFAULT || n == -ENOSPC ? "indirect table outside of memory" :
+								 "indirect table that cannot be mapped");
 	t->npieces = (unsigned int)n;
 	return 0;
 }

@@ -14,7 +14,8 @@
 struct vu_backend;
 
 /*
- * Makes the back end of a device and attaches its queues.  mem: what makes guest memory reachable (gmem_shm).
+ * Makes the back end of a device and attaches its queues.  mem: what makes guest memory reachable: gmem_shm, or one that
+ * chooses by the regions' flags (gmem_xen.h), and then XEN_MMAP is offered.
  * closed: called, from the loop, when a connection has ended and the device is fresh again; arg is handed to it.
  * Returns 0 and *out (free with vu_backend_free), or -ENOMEM.
  */
@@ -35,6 +36,9 @@ uint64_t vu_offered_features(const struct vdev *d);
 
 /* The protocol features offered, likewise. */
 uint64_t vu_offered_protocol_features(const struct vdev *d);
+
+/* Those offered besides where guest memory can be that of another Xen domain. */
+uint64_t vu_offered_xen_features(const struct vdev *d);
 
 /*
  * Applies a mask "+x,-y" of names or numbers of device, ring and protocol features to the instance: -x is not

@@ -96,6 +96,20 @@ static void collect_requeued(struct virtq *vq)
 	qsort(vq->resume, vq->nresume, sizeof(*vq->resume), older_first);
 }
 
+/* Pins the ring's parts where they are. */
+static int virtq_map(struct virtq *vq)
+{
+	int err = vq->ring->map(vq);
+
+	if (err && vq->addrs.or_guest && vq->addrs.space != GMEM_GUEST) {
+		vq->addrs.space = GMEM_GUEST;
+		if (vq->ring->map(vq) == 0)
+			return 0;
+		vq->addrs.space = GMEM_USER;
+	}
+	return err;
+}
+
 int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t features, const struct virtq_addrs *addrs,
 		uint16_t base)
 {
@@ -111,7 +125,7 @@ int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t f
 	vq->indirect = features & BIT(VIRTIO_F_INDIRECT_DESC);
 	vq->event_idx = features & BIT(VIRTIO_F_EVENT_IDX);
 	vq->last_avail = base;
-	err = vq->ring->map(vq);
+	err = virtq_map(vq);
 	if (err)
 		return err;
 	vq->used_idx = vq->ring->used_idx(vq);
@@ -195,7 +209,7 @@ int virtq_remap(struct virtq *vq, struct gmem *mem)
 	int err;
 
 	vq->mem = mem;
-	err = vq->ring->map(vq);
+	err = virtq_map(vq);
 	if (err)
 		vq->mem = NULL;
 	struct split_ring new = vq->split;

@@ -44,6 +44,7 @@ struct virtq_events {
 struct virtq_addrs {
 	enum gmem_space space;
 	uint64_t desc, avail, used;
+	bool or_guest; /* guest-physical where they are not in space: some front-ends on Xen send those */
 };
 
 /* Makes a queue, stopped.  ev and owner are handed back in events.  Returns 0 and *out, or -ENOMEM. */
@@ -59,7 +60,7 @@ void *virtq_owner(const struct virtq *vq);
  * num: queue size, a power of two up to VIRTQ_MAX_SIZE.  features: as the driver accepted them.
  * base: next available index (vhost-user SET_VRING_BASE).  When the ring's used index says that chains are in
  * flight and this queue remembers as many from its last life (virtq_requeue), they will be popped first.
- * Returns 0; -EINVAL: num; -EFAULT: a part is not in memory in one piece; -ENOMEM.
+ * Returns 0; -EINVAL: num; -EFAULT: a part is not in memory in one piece; -ENOMEM; or as gmem_pin.
  */
 int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t features, const struct virtq_addrs *addrs,
 		uint16_t base);

@@ -110,8 +110,9 @@ enum vu_protocol_feature {
 #define VU_VRING_NOFD       (1u << 8)
 
 #define VU_MAX_REGIONS     8   /* of SET_MEM_TABLE */
+#define VU_MAX_XEN_REGIONS 32  /* with XEN_MMAP: the standard names no limit, front-ends send as many */
 #define VU_MAX_CONFIG_SIZE 256 /* bytes of virtio_device_config_space.payload */
-#define VU_MAX_FDS         VU_MAX_REGIONS
+#define VU_MAX_FDS         VU_MAX_XEN_REGIONS
 
 /* Payloads; host byte order. */
 struct vu_header {
@@ -141,6 +142,22 @@ struct vu_mem_reg {
 	struct vu_region region;
 };
 
+/* The same where XEN_MMAP was accepted. */
+struct vu_xen_region {
+	struct vu_region region;
+	uint32_t flags, domid; /* flags: GMEM_XEN_* */
+};
+
+struct vu_xen_table {
+	uint32_t nregions, padding;
+	struct vu_xen_region regions[VU_MAX_XEN_REGIONS];
+};
+
+struct vu_xen_reg {
+	uint64_t padding;
+	struct vu_xen_region region;
+};
+
 struct vu_config {
 	uint32_t offset, size, flags;
 	uint8_t data[VU_MAX_CONFIG_SIZE];
@@ -154,8 +171,10 @@ union vu_payload {
 	struct vu_vring_addr addr;
 	struct vu_mem_table table;
 	struct vu_mem_reg reg;
+	struct vu_xen_table xen_table;
+	struct vu_xen_reg xen_reg;
 	struct vu_config config;
-	uint8_t bytes[sizeof(struct vu_mem_table)];
+	uint8_t bytes[sizeof(struct vu_xen_table)];
 };
 
 /* A message with the descriptors that came with it. */

@@ -38,6 +38,11 @@ uint64_t vu_offered_protocol_features(const struct vdev *d)
 	return features;
 }
 
+uint64_t vu_offered_xen_features(const struct vdev *d)
+{
+	return BIT(VU_PF_XEN_MMAP) & d->protocol_mask;
+}
+
 /* The word and bit a name stands for.  Returns false for an unknown name. */
 static bool find_feature(struct vdev *d, const char *name, uint64_t **mask, unsigned int *bit)
 {

@@ -237,6 +237,8 @@ static void stop_finish(struct vu_backend *b)
 		virtq_flush(q->vq);
 		q->base = virtq_stop(q->vq);
 	}
+	/* The driver takes its memory back, also what was only kept mapped. */
+	gmem_flush(b->mem);
 	b->stopped = NULL;
 	stopped(b);
 }

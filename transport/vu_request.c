@@ -97,7 +97,7 @@ static int set_features(struct vu_backend *b, struct vu_msg *m)
 static int get_protocol_features(struct vu_backend *b, struct vu_msg *m)
 {
 	(void)m;
-	reply_u64(b, vu_offered_protocol_features(b->d));
+	reply_u64(b, vu_session_protocol_features(b));
 	return 0;
 }
 
@@ -105,12 +105,15 @@ static int set_protocol_features(struct vu_backend *b, struct vu_msg *m)
 {
 	const uint64_t inband_needs = BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_REPLY_ACK);
 
-	if (m->p.u64 & ~vu_offered_protocol_features(b->d))
+	if (m->p.u64 & ~vu_session_protocol_features(b))
 		return -EINVAL;
 	if ((m->p.u64 & BIT(VU_PF_INBAND_NOTIFICATIONS)) && (m->p.u64 & inband_needs) != inband_needs) {
 		vu_close(b, "in-band notifications need a back channel and acknowledgements");
 		return LATER;
 	}
+	/* The memory there is was read in one of two layouts, and rings were found in it accordingly. */
+	if (((m->p.u64 ^ b->protocol_features) & BIT(VU_PF_XEN_MMAP)) && gmem_count(b->mem))
+		return -EBUSY;
 	b->protocol_features = m->p.u64;
 	return 0;
 }
@@ -129,26 +132,45 @@ static int get_queue_num(struct vu_backend *b, struct vu_msg *m)
 	return 0;
 }
 
-static struct gmem_desc region_desc(const struct vu_region *r, int fd)
+/* Bytes of one region on the wire. */
+static size_t region_bytes(const struct vu_backend *b)
 {
+	return vu_has(b, VU_PF_XEN_MMAP) ? sizeof(struct vu_xen_region) : sizeof(struct vu_region);
+}
+
+/* Region i of those that begin at the given place of the payload. */
+static struct gmem_desc region_desc(const struct vu_backend *b, const struct vu_msg *m, size_t begin, uint32_t i,
+				    int fd)
+{
+	struct vu_xen_region x = {.flags = 0};
+
+	memcpy(&x, m->p.bytes + begin + i * region_bytes(b), region_bytes(b));
 	return (struct gmem_desc){
-		.guest_addr = r->guest_addr,
-		.size = r->size,
-		.user_addr = r->user_addr,
-		.offset = r->offset,
+		.guest_addr = x.region.guest_addr,
+		.size = x.region.size,
+		.user_addr = x.region.user_addr,
+		.offset = x.region.offset,
 		.fd = fd,
+		.xen_flags = x.flags,
+		.xen_domid = x.domid,
 	};
 }
 
-static int add_region(struct vu_backend *b, struct gmem *mem, const struct vu_region *r, int fd)
+static int add_region(struct vu_backend *b, struct gmem *mem, const struct gmem_desc *desc)
 {
-	struct gmem_desc desc = region_desc(r, fd);
-	int err = gmem_add(mem, &desc);
+	int err = gmem_add(mem, desc);
 
 	if (err)
-		log_guest(&b->d->log, "region of 0x%llx bytes at guest address 0x%llx refused: %s",
-			  (unsigned long long)r->size, (unsigned long long)r->guest_addr, strerror(-err));
+		log_guest(&b->d->log, "region of 0x%llx bytes at guest address 0x%llx refused, at page 0x%llx: %s",
+			  (unsigned long long)desc->size, (unsigned long long)desc->guest_addr,
+			  (unsigned long long)gmem_fault(mem), strerror(-err));
 	return err;
+}
+
+/* Descriptors of this many regions: one each, or for other domains' memory none at all. */
+static bool regions_have_fds(const struct vu_backend *b, const struct vu_msg *m, uint32_t nregions)
+{
+	return m->nfds == nregions || (vu_has(b, VU_PF_XEN_MMAP) && m->nfds == 0);
 }
 
 /* Rings that run find their parts in the present memory; one that does not is broken from now on. */
@@ -162,16 +184,21 @@ static void remap_rings(struct vu_backend *b)
 
 static int set_mem_table(struct vu_backend *b, struct vu_msg *m)
 {
-	const struct vu_mem_table *t = &m->p.table;
+	const size_t begin = offsetof(struct vu_mem_table, regions);
+	const uint32_t max = vu_has(b, VU_PF_XEN_MMAP) ? VU_MAX_XEN_REGIONS : VU_MAX_REGIONS;
+	uint32_t n = m->p.table.nregions;
 	struct gmem *mem, *old = b->mem;
 
-	if (t->nregions > VU_MAX_REGIONS || t->nregions != m->nfds ||
-	    m->h.size < offsetof(struct vu_mem_table, regions) + t->nregions * sizeof(struct vu_region))
+	if (n > max || !regions_have_fds(b, m, n) || m->h.size < begin + n * region_bytes(b) ||
+	    m->h.size > begin + max * region_bytes(b))
 		return -EINVAL;
 	int err = gmem_new(b->mem_backend, &mem);
 
-	for (uint32_t i = 0; !err && i < t->nregions; i++)
-		err = add_region(b, mem, &t->regions[i], m->fds[i]);
+	for (uint32_t i = 0; !err && i < n; i++) {
+		struct gmem_desc desc = region_desc(b, m, begin, i, m->nfds ? m->fds[i] : -1);
+
+		err = add_region(b, mem, &desc);
+	}
 	if (err) {
 		gmem_free(mem);
 		return err;
@@ -191,15 +218,23 @@ static int get_max_mem_slots(struct vu_backend *b, struct vu_msg *m)
 
 static int add_mem_reg(struct vu_backend *b, struct vu_msg *m)
 {
-	if (m->nfds != 1)
+	const size_t begin = offsetof(struct vu_mem_reg, region);
+
+	if (!regions_have_fds(b, m, 1) || m->h.size != begin + region_bytes(b))
 		return -EINVAL;
-	return add_region(b, b->mem, &m->p.reg.region, m->fds[0]);
+	struct gmem_desc desc = region_desc(b, m, begin, 0, m->nfds ? m->fds[0] : -1);
+
+	return add_region(b, b->mem, &desc);
 }
 
 /* A descriptor may come along; it is closed unused, as the standard wants. */
 static int rem_mem_reg(struct vu_backend *b, struct vu_msg *m)
 {
-	struct gmem_desc desc = region_desc(&m->p.reg.region, -1);
+	const size_t begin = offsetof(struct vu_mem_reg, region);
+
+	if (m->h.size != begin + region_bytes(b))
+		return -EINVAL;
+	struct gmem_desc desc = region_desc(b, m, begin, 0, -1);
 	int err = gmem_remove(b->mem, &desc);
 
 	if (!err)
@@ -225,6 +260,7 @@ static int set_vring_addr(struct vu_backend *b, struct vu_msg *m)
 	struct vu_queue *q = queue_at(b, m->p.addr.index);
 	struct virtq_addrs addrs = {
 		.space = GMEM_USER,
+		.or_guest = vu_has(b, VU_PF_XEN_MMAP),
 		.desc = m->p.addr.desc,
 		.avail = m->p.addr.avail,
 		.used = m->p.addr.used,
@@ -494,8 +530,8 @@ static const struct request requests[VU_REQUEST_MAX] = {
 	[VU_SET_FEATURES] = {set_features, U64, 0, ANYTIME, ACKED},
 	[VU_SET_OWNER] = {set_owner, NOTHING_OR_U64, 0, ANYTIME, ACKED},
 	[VU_RESET_OWNER] = {reset_owner, NOTHING_OR_U64, 0, ANYTIME, ACKED},
-	[VU_SET_MEM_TABLE] = {set_mem_table, offsetof(struct vu_mem_table, regions), sizeof(struct vu_mem_table),
-			      VU_MAX_REGIONS, ANYTIME, ACKED},
+	[VU_SET_MEM_TABLE] = {set_mem_table, offsetof(struct vu_mem_table, regions), sizeof(struct vu_xen_table),
+			      VU_MAX_FDS, ANYTIME, ACKED},
 	[VU_SET_VRING_NUM] = {set_vring_num, STATE, 0, ANYTIME, ACKED},
 	[VU_SET_VRING_ADDR] = {set_vring_addr, sizeof(struct vu_vring_addr), sizeof(struct vu_vring_addr), 0, ANYTIME,
 			       ACKED},
@@ -514,9 +550,9 @@ static const struct request requests[VU_REQUEST_MAX] = {
 	[VU_RESET_DEVICE] = {reset_device, NOTHING_OR_U64, 0, VU_PF_RESET_DEVICE, ACKED},
 	[VU_VRING_KICK] = {vring_kick, STATE, 0, VU_PF_INBAND_NOTIFICATIONS, ACKED},
 	[VU_GET_MAX_MEM_SLOTS] = {get_max_mem_slots, NOTHING_OR_U64, 0, VU_PF_CONFIGURE_MEM_SLOTS, ANSWERED},
-	[VU_ADD_MEM_REG] = {add_mem_reg, sizeof(struct vu_mem_reg), sizeof(struct vu_mem_reg), 1,
+	[VU_ADD_MEM_REG] = {add_mem_reg, sizeof(struct vu_mem_reg), sizeof(struct vu_xen_reg), 1,
 			    VU_PF_CONFIGURE_MEM_SLOTS, ACKED},
-	[VU_REM_MEM_REG] = {rem_mem_reg, sizeof(struct vu_mem_reg), sizeof(struct vu_mem_reg), 1,
+	[VU_REM_MEM_REG] = {rem_mem_reg, sizeof(struct vu_mem_reg), sizeof(struct vu_xen_reg), 1,
 			    VU_PF_CONFIGURE_MEM_SLOTS, ACKED},
 	[VU_SET_STATUS] = {set_status, U64, 0, VU_PF_STATUS, ACKED},
 	[VU_GET_STATUS] = {get_status, NOTHING_OR_U64, 0, VU_PF_STATUS, ANSWERED},
@@ -529,7 +565,7 @@ static const struct request *find(const struct vu_backend *b, uint32_t request)
 		return NULL;
 	const struct request *r = &requests[request];
 
-	if (r->protocol_feature >= 0 && !(vu_offered_protocol_features(b->d) & BIT(r->protocol_feature)))
+	if (r->protocol_feature >= 0 && !(vu_session_protocol_features(b) & BIT(r->protocol_feature)))
 		return NULL;
 	return r;
 }

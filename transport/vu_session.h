@@ -135,6 +135,12 @@ static inline uint64_t vu_driver_features(const struct vu_backend *b)
 	return b->features & ~BIT(VHOST_USER_F_PROTOCOL_FEATURES);
 }
 
+/* The protocol features offered on a connection. */
+static inline uint64_t vu_session_protocol_features(const struct vu_backend *b)
+{
+	return vu_offered_protocol_features(b->d) | (b->mem_backend->choose ? vu_offered_xen_features(b->d) : 0);
+}
+
 static inline bool vu_has(const struct vu_backend *b, enum vu_protocol_feature bit)
 {
 	return b->protocol_features & BIT(bit);
