@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/service.h"
+#include "mem/gmem_xen.h"
 
 /* --socket-mode */
 static int set_mode(void *obj, const char *value, char *why, size_t why_size)
@@ -52,6 +53,28 @@ static int set_log_level(void *obj, const char *value, char *why, size_t why_siz
 	log_set_level(level);
 	return 0;
 }
+
+#if VDEVD_HAVE_XEN
+/* --xen */
+static int set_xen(void *obj, const char *value, char *why, size_t why_size)
+{
+	static const char *const words[] = {
+		[COMMON_XEN_AUTO] = "auto",
+		[COMMON_XEN_ON] = "on",
+		[COMMON_XEN_OFF] = "off",
+	};
+	struct common *c = obj;
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strcmp(value, words[i]) == 0) {
+			c->xen = (enum common_xen)i;
+			return 0;
+		}
+	}
+	snprintf(why, why_size, "not one of auto, on and off");
+	return -EINVAL;
+}
+#endif
 
 #define AT(member) offsetof(struct common, member)
 
@@ -115,6 +138,31 @@ static const struct opt common_opts[] = {
 		.man = "Features to offer (+) or not to offer (-), by name or bit number: the device's, the ring's and "
 		       "those of the protocol. The names are those --print-capabilities shows.",
 	},
+#if VDEVD_HAVE_XEN
+	{
+		.name = "xen",
+		.type = OPT_CALL,
+		.set = set_xen,
+		.arg = "WHEN",
+		.def = "auto",
+		.help = "serve Xen guests: auto, on or off",
+		.man = "Whether a front-end may give the memory of another Xen domain: on, off, or auto, which is on "
+		       "where the machine has /dev/xen/privcmd or /dev/xen/gntdev. See XEN in vdevd(1).",
+	},
+	{
+		.name = "xen-grant-cache",
+		.type = OPT_UINT,
+		.off = AT(xen_grant_cache),
+		.arg = "PAGES",
+		.def = "0",
+		.max = UINT32_MAX,
+		.help = "granted pages to keep mapped after use",
+		.man = "How many pages of a region whose grants are mapped on demand stay mapped after their use, so "
+		       "that they cost nothing when they are used again. The guest cannot take such a page back, and "
+		       "Linux guests then give the device up: only for guests that never take grants back. See XEN "
+		       "in vdevd(1).",
+	},
+#endif
 	{
 		.name = "log-level",
 		.type = OPT_CALL,
@@ -209,6 +257,16 @@ int common_init(struct common *c, struct vdev *d, bool compat)
 			return ret;
 	}
 	return 0;
+}
+
+bool common_offers_xen(const struct common *c)
+{
+#if VDEVD_HAVE_XEN
+	return c->xen == COMMON_XEN_ON || (c->xen == COMMON_XEN_AUTO && gmem_xen_present());
+#else
+	(void)c;
+	return false;
+#endif
 }
 
 int common_take_socket(struct common *c)

@@ -5,15 +5,25 @@
 #ifndef VDEVD_CMD_COMMON_H
 #define VDEVD_CMD_COMMON_H
 
+#include "config.h"
 #include "core/device.h"
 #include "transport/vu_socket.h"
 
-#define COMMON_MAX_OPTS 12
+#define COMMON_MAX_OPTS 16
+
+/* Whether front-ends may give memory of other Xen domains. */
+enum common_xen {
+	COMMON_XEN_AUTO, /* where this machine has the devices for it */
+	COMMON_XEN_ON,
+	COMMON_XEN_OFF,
+};
 
 /* The options of one call. */
 struct common {
 	struct vdev *d;
 	struct vu_socket_opts socket;
+	enum common_xen xen;
+	uint64_t xen_grant_cache; /* pages */
 	bool print_capabilities, print_man, help, version;
 	/* Called as the daemon this replaces: so many instances, socket names without their number. */
 	uint64_t count;
@@ -35,6 +45,9 @@ int common_init(struct common *c, struct vdev *d, bool compat);
  * Returns 0, or -EINVAL after a line on stderr.
  */
 int common_take_socket(struct common *c);
+
+/* Whether XEN_MMAP is offered: by --xen, or as the machine is. */
+bool common_offers_xen(const struct common *c);
 
 /* What the options --help, --print-capabilities and --print-man write on standard output. */
 void print_help(const struct common *c);

@@ -79,7 +79,9 @@ void print_capabilities(const struct common *c)
 	json_print_string(stdout, class->name);
 	puts(",");
 	print_bits(class, "features", vu_offered_features(c->d), feature_name);
-	print_bits(class, "protocol-features", vu_offered_protocol_features(c->d), protocol_feature_name);
+	print_bits(class, "protocol-features",
+		   vu_offered_protocol_features(c->d) | (common_offers_xen(c) ? vu_offered_xen_features(c->d) : 0),
+		   protocol_feature_name);
 	printf("  \"virtio-id\": %u,\n", class->virtio_id);
 	print_queues(class);
 	printf("  \"config-size\": %zu,\n  \"options\": ", class->config_size);

@@ -15,12 +15,17 @@
 #include "cmd/instances.h"
 #include "config.h"
 #include "core/service.h"
+#include "mem/gmem_xen.h"
 
 /* One instance that is being served. */
 struct run {
 	struct ev_loop *loop;
 	struct ev_signal term, interrupt;
 	struct vu_socket *socket;
+	const struct gmem_backend *mem;
+#if VDEVD_HAVE_XEN
+	struct gmem_xen xen;
+#endif
 };
 
 /* A call of a personality. */
@@ -71,7 +76,7 @@ static int serve_socket(struct run *r, struct vdev *d, const struct vu_socket_op
 	ev_signal_start(r->loop, &r->term);
 	ev_signal_init(&r->interrupt, on_signal, SIGINT);
 	ev_signal_start(r->loop, &r->interrupt);
-	ret = vu_socket_open(socket, d, &gmem_shm, on_done, r, &r->socket);
+	ret = vu_socket_open(socket, d, r->mem, on_done, r, &r->socket);
 	if (ret == 0) {
 		tell_ready(&d->log, ready);
 		ev_run(r->loop, 0);
@@ -84,9 +89,37 @@ static int serve_socket(struct run *r, struct vdev *d, const struct vu_socket_op
 	return ret;
 }
 
-/* Opens the device, serves it, frees it.  ready: a pipe to a waiting parent, or -1.  Returns the exit status. */
-static int serve(struct vdev *d, const struct vu_socket_opts *socket, int ready)
+/* What makes guest memory reachable. */
+static void mem_open(struct run *r, const struct common *c)
 {
+	r->mem = &gmem_shm;
+#if VDEVD_HAVE_XEN
+	if (!common_offers_xen(c))
+		return;
+	gmem_xen_init(&r->xen, &xen_sys_kernel, (unsigned int)c->xen_grant_cache);
+	r->mem = &r->xen.any;
+#else
+	(void)c;
+#endif
+}
+
+static void mem_close(struct run *r)
+{
+#if VDEVD_HAVE_XEN
+	if (r->mem == &r->xen.any)
+		gmem_xen_close(&r->xen);
+#else
+	(void)r;
+#endif
+}
+
+/*
+ * Opens the device, serves it on a socket, frees it.  ready: a pipe to a waiting parent, or -1.
+ * Returns the exit status.
+ */
+static int serve(const struct common *c, const struct vu_socket_opts *socket, int ready)
+{
+	struct vdev *d = c->d;
 	struct run r = {.loop = ev_loop_new(EVFLAG_AUTO)};
 	int ret;
 
@@ -102,8 +135,11 @@ static int serve(struct vdev *d, const struct vu_socket_opts *socket, int ready)
 		if (ret < 0)
 			log_error(&d->log, "SIGBUS handler: %s", strerror(-ret));
 	}
-	if (ret == 0)
+	if (ret == 0) {
+		mem_open(&r, c);
 		ret = serve_socket(&r, d, socket, ready);
+		mem_close(&r);
+	}
 	vdev_free(d);
 	ev_loop_destroy(r.loop);
 	return ret < 0 ? CMD_FAILED : CMD_OK;
@@ -130,7 +166,7 @@ static int serve_instance(void *arg, unsigned int i, int ready)
 		snprintf(path, sizeof(path), "%s%u", socket.path, i);
 		socket.path = path;
 	}
-	return serve(call->d, &socket, ready);
+	return serve(c, &socket, ready);
 }
 
 /* Serves as the replaced daemon would; the parent of several instances has no use for its own. */
@@ -207,5 +243,5 @@ int cmd_serve(const struct vdev_class *class, bool compat, int argc, char **argv
 		vdev_free(call.d);
 		return ret;
 	}
-	return call.compat ? serve_compat(&call) : serve(call.d, &call.common.socket, -1);
+	return call.compat ? serve_compat(&call) : serve(&call.common, &call.common.socket, -1);
 }
