@@ -924,9 +924,8 @@ static const struct opt gpio_opts[] = {
 		.arg = "NAME",
 		.def = "gpiod",
 		.help = "gpiod (real chips) or sim (a simulated one)",
-		.man = "Where the lines are: gpiod, chips of this machine through libgpiod; sim, a simulated chip in "
-		       "this "
-		       "process.",
+		.man = "Where the lines are: gpiod, chips of this machine through libgpiod; sim, a simulated chip "
+		       "in this process.",
 	},
 	{
 		.name = "chip",
@@ -934,13 +933,11 @@ static const struct opt gpio_opts[] = {
 		.set = set_chip,
 		.arg = "CHIP",
 		.help = "path, number or label of a GPIO chip",
-		.man = "A chip whose lines the guest gets: /dev/gpiochip0, or 0, or its label as gpiodetect shows it.  "
-		       "Can be "
-		       "given up to 16 times: the guest sees one chip with the lines of all, in this order.  The "
-		       "options about "
-		       "lines are about the chip before them, or the first one.  Where they want LINES, these are the "
-		       "chip's "
-		       "own offsets, ranges of them, and names, separated by commas: 0-3,7,LED_RED.",
+		.man = "A chip whose lines the guest gets: /dev/gpiochip0, or 0, or its label as gpiodetect shows "
+		       "it.  Can be given up to 16 times: the guest sees one chip with the lines of all, in this "
+		       "order.  The options about lines are about the chip before them, or the first one.  Where "
+		       "they want LINES, these are the chip's own offsets, ranges of them, and names, separated "
+		       "by commas: 0-3,7,LED_RED.",
 		.compat = "l,device-list",
 	},
 	{
@@ -949,11 +946,9 @@ static const struct opt gpio_opts[] = {
 		.set = set_lines,
 		.arg = "LINES",
 		.help = "lines the guest gets, in this order (all)",
-		.man = "Lines of the chip that the guest gets, in this order; it sees them numbered from 0, or from "
-		       "where "
-		       "the chip before has ended.  Without the option these are all.  The other options about lines "
-		       "still name "
-		       "them as the chip does.",
+		.man = "Lines of the chip that the guest gets, in this order; it sees them numbered from 0, or "
+		       "from where the chip before has ended.  Without the option these are all.  The other "
+		       "options about lines still name them as the chip does.",
 	},
 	{
 		.name = "rename",
@@ -961,9 +956,8 @@ static const struct opt gpio_opts[] = {
 		.set = set_rename,
 		.arg = "LINE:NAME",
 		.help = "the guest sees the line by this name",
-		.man = "The name by which the guest sees the line, up to 31 characters of ASCII; an empty one takes "
-		       "the name "
-		       "away.",
+		.man = "The name by which the guest sees the line, up to 31 characters of ASCII; an empty one "
+		       "takes the name away.",
 	},
 	{
 		.name = "input-only",
@@ -996,8 +990,7 @@ static const struct opt gpio_opts[] = {
 		.arg = "[LINES:]BIAS",
 		.help = "pull-up, pull-down or disabled",
 		.man = "The resistor the chip connects to these lines, or to all that the guest gets: pull-up, "
-		       "pull-down or "
-		       "disabled.  Without the option it stays as it is.",
+		       "pull-down or disabled.  Without the option it stays as it is.",
 	},
 	{
 		.name = "drive",
@@ -1006,8 +999,7 @@ static const struct opt gpio_opts[] = {
 		.arg = "[LINES:]DRIVE",
 		.help = "push-pull, open-drain or open-source",
 		.man = "How these lines, or all that the guest gets, are driven when they are outputs: push-pull, "
-		       "which is "
-		       "the default, open-drain or open-source.",
+		       "which is the default, open-drain or open-source.",
 	},
 	{
 		.name = "debounce-us",
@@ -1015,9 +1007,9 @@ static const struct opt gpio_opts[] = {
 		.set = set_debounce,
 		.arg = "[LINES:]US",
 		.help = "ignore changes shorter than this (libgpiod 2)",
-		.man = "Microseconds for which a level must last on these lines, or on all that the guest gets, before "
-		       "it "
-		       "counts.  Needs a build with libgpiod 2; the simulated chip takes it and does nothing.",
+		.man = "Microseconds for which a level must last on these lines, or on all that the guest gets, "
+		       "before it counts.  Needs a build with libgpiod 2; the simulated chip takes it and does "
+		       "nothing.",
 	},
 	{
 		.name = "sim-lines",
@@ -1044,13 +1036,11 @@ static const struct opt gpio_opts[] = {
 		.off = OFF(sim_control),
 		.arg = "PATH",
 		.help = "socket to play with the simulated lines",
-		.man = "Listen on a UNIX socket for commands, lines of text, that play the world around the simulated "
-		       "chip: "
-		       "help tells them, list and get show lines, set and pull act on them from outside, watch tells "
-		       "each "
-		       "change as it happens, unplug and plug take the chip away and bring it back.  An answer ends "
-		       "with ok "
-		       "or error.  socat - UNIX-CONNECT:PATH is a way to use it by hand.",
+		.man = "Listen on a UNIX socket for commands, lines of text, that play the world around the "
+		       "simulated chip: help tells them, list and get show lines, set and pull act on them from "
+		       "outside, watch tells each change as it happens, take and leave play somebody else who has "
+		       "a line, unplug and plug take the chip away and bring it back. An answer ends with ok or "
+		       "error. socat - UNIX-CONNECT:PATH is a way to use it by hand.",
 	},
 	{0},
 };
@@ -1074,22 +1064,19 @@ static const char *const gpio_examples[] = {
 const struct vdev_class vdev_gpio_class = {
 	.name = "gpio",
 	.summary = "GPIO device",
-	.about =
-		"Gives a guest general purpose input/output lines: of one or more chips of this machine, or simulated "
-		"ones.\n"
-		"\n"
-		"A line is taken when the guest uses it and given back when the guest lets go of it.  While somebody "
-		"else has it the guest's requests for it fail, which is logged once; everything else goes on.  When a "
-		"chip is "
-		"unplugged its lines fail until it is back (the same label, the same number of lines), and are then "
-		"made what the guest made them.\n"
-		"\n"
-		"Interrupts are edges, rising, falling or both, and levels.  Edges that come while the guest has the "
-		"interrupt masked, for instance while it still handles the one before, are kept, up to 1024 for a line "
-		"and then as many as the host keeps, and are told one by one: none is lost, and none is told before "
-		"the "
-		"guest asks for it.  Levels are made from edges: an interrupt is told when the guest unmasks it "
-		"and the line is active, or as soon as it becomes active.",
+	.about = "Gives a guest general purpose input/output lines: of one or more chips of this machine, or "
+		 "simulated ones.\n"
+		 "\n"
+		 "A line is taken when the guest uses it and given back when the guest lets go of it.  While "
+		 "somebody else has it the guest's requests for it fail, which is logged once; everything else "
+		 "goes on.  When a chip is unplugged its lines fail until it is back (the same label, the same "
+		 "number of lines), and are then made what the guest made them.\n"
+		 "\n"
+		 "Interrupts are edges, rising, falling or both, and levels.  Edges that come while the guest has "
+		 "the interrupt masked, for instance while it still handles the one before, are kept, up to 1024 "
+		 "for a line and then as many as the host keeps, and are told one by one: none is lost, and none "
+		 "is told before the guest asks for it.  Levels are made from edges: an interrupt is told when "
+		 "the guest unmasks it and the line is active, or as soon as it becomes active.",
 	.virtio_id = 41,
 	.features = BIT(GPIO_F_IRQ),
 	.feature_names = gpio_features,

@@ -40,8 +40,8 @@ enum gpio_drive {
 /* How a line is used.  Values and edges are logical: active_low turns them round. */
 struct gpio_settings {
 	bool output;
-	bool value;           /* of an output */
-	uint8_t edges;        /* of an input: those to be told; 0: none */
+	bool value;    /* of an output */
+	uint8_t edges; /* of an input: those to be told; 0: none */
 	bool active_low;
 	enum gpio_bias bias;
 	enum gpio_drive drive; /* of an output */
@@ -53,7 +53,7 @@ struct gpio_host_args {
 	struct ev_loop *loop;
 	struct log *log;
 	unsigned int sim_lines;
-	const char *sim_names;   /* separated by commas; NULL: none */
+	const char *sim_names;	 /* separated by commas; NULL: none */
 	const char *sim_control; /* path of a control socket; NULL: none */
 };
 

@@ -45,8 +45,8 @@ struct gpio_plan {
 
 /* A line as the guest gets it. */
 struct gpio_offer {
-	unsigned int chip;         /* index */
-	unsigned int offset;       /* in the chip */
+	unsigned int chip;	   /* index */
+	unsigned int offset;	   /* in the chip */
 	char name[GPIO_NAME_SIZE]; /* the guest's; empty: none */
 	bool input_only, output_only;
 	struct gpio_settings settings; /* the electrical part */

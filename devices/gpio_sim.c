@@ -28,6 +28,7 @@ struct sim_line {
 	char name[GPIO_NAME_SIZE];
 	int outside;		       /* what the world drives: 0, 1 or SIM_OPEN */
 	int pull;		       /* the world's resistor: likewise */
+	bool taken;		       /* somebody else has it */
 	bool requested;		       /* the device has it */
 	struct gpio_settings settings; /* then */
 	bool level;
@@ -68,7 +69,7 @@ static bool line_level(const struct sim_line *l)
 static const char *line_direction(const struct sim_line *l)
 {
 	if (!l->requested)
-		return "unused";
+		return l->taken ? "taken" : "unused";
 	return l->settings.output ? "output" : "input";
 }
 
@@ -207,6 +208,34 @@ static int run_pull(void *arg, struct control_client *c, unsigned int argc, char
 	return 0;
 }
 
+static int run_take(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
+{
+	struct sim_line *l = line_find(arg, argv[0], why, why_size);
+
+	(void)c;
+	(void)argc;
+	if (!l)
+		return -ENOENT;
+	if (l->requested) {
+		snprintf(why, why_size, "'%s': the guest has it", argv[0]);
+		return -EBUSY;
+	}
+	l->taken = true;
+	return 0;
+}
+
+static int run_leave(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
+{
+	struct sim_line *l = line_find(arg, argv[0], why, why_size);
+
+	(void)c;
+	(void)argc;
+	if (!l)
+		return -ENOENT;
+	l->taken = false;
+	return 0;
+}
+
 static int run_unplug(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
 {
 	struct gpio_host *h = arg;
@@ -249,6 +278,8 @@ static const struct control_command sim_commands[] = {
 	{"get", "LINE", "show a line's level", 1, 1, run_get},
 	{"set", "LINE 0|1|open...", "drive a line from outside, or stop doing so", 2, CONTROL_WORDS, run_set},
 	{"pull", "LINE up|down|none", "connect a resistor", 2, 2, run_pull},
+	{"take", "LINE", "be somebody else who has the line", 1, 1, run_take},
+	{"leave", "LINE", "no longer be", 1, 1, run_leave},
 	{"unplug", "", "take the chip away", 0, 0, run_unplug},
 	{"plug", "", "bring it back", 0, 0, run_plug},
 	{0},
@@ -367,6 +398,8 @@ static int sim_line_request(struct gpio_chip *chip, unsigned int offset, const s
 
 	if (chip->h->stale)
 		return -ENODEV;
+	if (l->taken)
+		return -EBUSY;
 	if (settings->edges && l->edges[0] < 0 && pipe2(l->edges, O_NONBLOCK | O_CLOEXEC) < 0)
 		return -errno;
 	/* What becomes of the level by the request is no edge. */
