@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 int fd_prepare(int fd)
@@ -20,22 +21,41 @@ int fd_prepare(int fd)
 	return 0;
 }
 
-int notify_drain(int fd)
+void notify_fd_set(struct notify_fd *n, int fd)
+{
+	if (n->fd >= 0)
+		close(n->fd);
+	n->fd = fd;
+	n->blocks = fd >= 0 && !(fcntl(fd, F_GETFL) & O_NONBLOCK);
+}
+
+/* Whether a call would return at once. */
+static bool notify_fd_ready(const struct notify_fd *n, short events)
+{
+	struct pollfd p = {.fd = n->fd, .events = events};
+
+	return !n->blocks || poll(&p, 1, 0) > 0;
+}
+
+int notify_fd_drain(const struct notify_fd *n)
 {
 	/* Eight bytes empty an eventfd; a pipe with more is readable again in the loop's next turn. */
 	uint64_t buf[64];
-	ssize_t n = read(fd, buf, sizeof(buf));
 
-	if (n < 0)
+	if (!notify_fd_ready(n, POLLIN))
+		return 0;
+	ssize_t got = read(n->fd, buf, sizeof(buf));
+
+	if (got < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	return n == 0 ? -EPIPE : 0;
+	return got == 0 ? -EPIPE : 0;
 }
 
-int notify_signal(int fd)
+int notify_fd_signal(const struct notify_fd *n)
 {
 	static const uint64_t one = 1;
 
-	if (write(fd, &one, sizeof(one)) < 0)
+	if (notify_fd_ready(n, POLLOUT) && write(n->fd, &one, sizeof(one)) < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	return 0;
 }

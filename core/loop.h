@@ -9,23 +9,35 @@
 
 #include "core/base.h"
 
-/*
- * Sets O_NONBLOCK and FD_CLOEXEC.  The former belongs to the open file, which the other side of a passed descriptor
- * shares: it sees an eventfd it waits for with poll(2), or the other end of a pipe.  Returns 0 or -errno.
- */
+/* Sets O_NONBLOCK and FD_CLOEXEC.  Returns 0 or -errno. */
 int fd_prepare(int fd);
 
 /*
- * Empties an eventfd or a pipe that fd_prepare has seen.  Returns 0, also when there was nothing; -EPIPE at end of file
- * (the other side of a pipe is gone), or another -errno.
+ * An eventfd or a pipe by which two sides notify each other.  Where it came from the other side it may be blocking, and
+ * stays so: the flag belongs to both, and the other side may wait in read(2).  Such a one is looked at with poll(2) before
+ * each call; one that does not block costs no more than the call.
  */
-int notify_drain(int fd);
+struct notify_fd {
+	int fd;      /* -1: none */
+	bool blocks;
+};
+
+#define NOTIFY_FD_NONE ((struct notify_fd){.fd = -1})
+
+/* Takes fd (-1: none) over; what was there is closed. */
+void notify_fd_set(struct notify_fd *n, int fd);
 
 /*
- * Signals an eventfd or a pipe that fd_prepare has seen: writes eight bytes of value 1.  A full pipe or eventfd counts
- * as signalled.  Returns 0 or -errno.
+ * Empties it.  Never blocks.  Returns 0, also when there was nothing; -EPIPE at end of file (the other side of a pipe
+ * is gone), or another -errno.
  */
-int notify_signal(int fd);
+int notify_fd_drain(const struct notify_fd *n);
+
+/*
+ * Signals it: writes eight bytes of value 1.  A full pipe or eventfd counts as signalled.  Never blocks.
+ * Returns 0 or -errno.
+ */
+int notify_fd_signal(const struct notify_fd *n);
 
 /*
  * "Again": runs a function once more after every other ready watcher had its turn and the descriptors

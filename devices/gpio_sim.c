@@ -269,7 +269,7 @@ static int run_plug(void *arg, struct control_client *c, unsigned int argc, char
 	(void)why_size;
 	h->unplugged = false;
 	if (h->back >= 0)
-		notify_signal(h->back);
+		eventfd_write(h->back, 1);
 	return 0;
 }
 
@@ -456,7 +456,9 @@ static int sim_wait_begin(struct gpio_host *h, const char *spec)
 
 static void sim_wait_drain(struct gpio_host *h)
 {
-	notify_drain(h->back);
+	eventfd_t count;
+
+	eventfd_read(h->back, &count);
 }
 
 static void sim_wait_end(struct gpio_host *h)

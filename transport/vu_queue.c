@@ -12,20 +12,13 @@
 /* How often a ring is looked at when its front-end gave no way to kick, seconds. */
 #define POLL_INTERVAL 0.001
 
-static void fd_replace(int *fd, int new_fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = new_fd;
-}
-
 /* The driver wants to know of used buffers. */
 static void on_call(struct virtq *vq)
 {
 	struct vu_queue *q = virtq_owner(vq);
 
-	if (q->call_fd >= 0) {
-		notify_signal(q->call_fd);
+	if (q->call.fd >= 0) {
+		notify_fd_signal(&q->call);
 	} else if (vu_has(q->b, VU_PF_INBAND_NOTIFICATIONS)) {
 		q->call_pending = true;
 		vu_channel_push(q->b);
@@ -38,8 +31,8 @@ static void on_broken(struct virtq *vq, const char *why)
 	struct vdev *d = q->b->d;
 
 	log_guest(&d->log, "queue %u (%s) is broken: %s", q->index, d->class->queues[q->index].name, why);
-	if (q->err_fd >= 0) {
-		notify_signal(q->err_fd);
+	if (q->err.fd >= 0) {
+		notify_fd_signal(&q->err);
 	} else if (vu_has(q->b, VU_PF_INBAND_NOTIFICATIONS)) {
 		q->err_pending = true;
 		vu_channel_push(q->b);
@@ -115,7 +108,7 @@ static void kick_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 	struct vu_queue *q = container_of(w, struct vu_queue, kick_io);
 
 	(void)revents;
-	if (notify_drain(q->kick_fd) < 0) {
+	if (notify_fd_drain(&q->kick) < 0) {
 		log_debug(&q->b->d->log, "queue %u: kick descriptor closed by the front-end", q->index);
 		ev_io_stop(loop, w);
 	}
@@ -133,8 +126,8 @@ static void queue_watch(struct vu_queue *q)
 {
 	struct ev_loop *loop = q->b->d->loop;
 
-	if (q->kick_fd >= 0) {
-		ev_io_set(&q->kick_io, q->kick_fd, EV_READ);
+	if (q->kick.fd >= 0) {
+		ev_io_set(&q->kick_io, q->kick.fd, EV_READ);
 		ev_io_start(loop, &q->kick_io);
 	} else if (!vu_has(q->b, VU_PF_INBAND_NOTIFICATIONS)) {
 		ev_timer_set(&q->poll, POLL_INTERVAL, POLL_INTERVAL);
@@ -154,7 +147,7 @@ static void queue_unwatch(struct vu_queue *q)
 void vu_queue_set_kick(struct vu_queue *q, int fd)
 {
 	queue_unwatch(q);
-	fd_replace(&q->kick_fd, fd);
+	notify_fd_set(&q->kick, fd);
 	if (virtq_started(q->vq)) {
 		queue_watch(q);
 		vu_queue_again(q); /* what came by the old way */
@@ -163,17 +156,17 @@ void vu_queue_set_kick(struct vu_queue *q, int fd)
 
 void vu_queue_set_call(struct vu_queue *q, int fd)
 {
-	fd_replace(&q->call_fd, fd);
+	notify_fd_set(&q->call, fd);
 	/* The driver may wait for a notification that went to the old one. */
 	if (fd >= 0 && virtq_started(q->vq))
-		notify_signal(fd);
+		notify_fd_signal(&q->call);
 }
 
 void vu_queue_set_err(struct vu_queue *q, int fd)
 {
-	fd_replace(&q->err_fd, fd);
+	notify_fd_set(&q->err, fd);
 	if (fd >= 0 && virtq_started(q->vq) && virtq_broken(q->vq))
-		notify_signal(fd);
+		notify_fd_signal(&q->err);
 }
 
 int vu_queue_start(struct vu_queue *q)
@@ -266,9 +259,9 @@ void vu_stop_queues(struct vu_backend *b, unsigned int first, unsigned int n, vo
 void vu_queue_clear(struct vu_queue *q)
 {
 	queue_unwatch(q);
-	fd_replace(&q->kick_fd, -1);
-	fd_replace(&q->call_fd, -1);
-	fd_replace(&q->err_fd, -1);
+	notify_fd_set(&q->kick, -1);
+	notify_fd_set(&q->call, -1);
+	notify_fd_set(&q->err, -1);
 	q->num = 0;
 	q->base = 0;
 	q->addrs_set = q->enabled = q->parked = q->call_pending = q->err_pending = false;
@@ -293,7 +286,7 @@ int vu_queues_new(struct vu_backend *b)
 		b->vqs[i] = q->vq;
 		q->b = b;
 		q->index = i;
-		q->kick_fd = q->call_fd = q->err_fd = -1;
+		q->kick = q->call = q->err = NOTIFY_FD_NONE;
 		ev_init(&q->kick_io, kick_ready);
 		ev_init(&q->poll, poll_due);
 		loop_again_init(&q->again, again_run);

@@ -40,9 +40,9 @@ struct vu_queue {
 	uint16_t base;               /* SET_VRING_BASE, or where the ring stopped */
 	bool enabled;                /* SET_VRING_ENABLE */
 	bool parked;                 /* stopped by being disabled: starts again when enabled */
-	int kick_fd, call_fd, err_fd;
+	struct notify_fd kick, call, err;
 	struct ev_io kick_io;
-	struct ev_timer poll;        /* where there is neither a kick_fd nor a kick message */
+	struct ev_timer poll;        /* where there is neither a kick descriptor nor a kick message */
 	struct loop_again again;     /* another turn for the device */
 	bool call_pending, err_pending; /* to be told on the back channel */
 };

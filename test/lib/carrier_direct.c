@@ -15,7 +15,9 @@ static void on_call(struct virtq *vq)
 {
 	struct carrier *c = virtq_owner(vq);
 
-	notify_signal(frontend_queue_fd(c->fe, virtq_index(vq), FRONTEND_FD_CALL));
+	const struct notify_fd call = {.fd = frontend_queue_fd(c->fe, virtq_index(vq), FRONTEND_FD_CALL)};
+
+	notify_fd_signal(&call);
 }
 
 static void on_broken(struct virtq *vq, const char *why)

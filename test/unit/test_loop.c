@@ -35,24 +35,29 @@ static const int eventfd_flags[] = {0, EFD_NONBLOCK};
 START_TEST(with_eventfd)
 {
 	int fd = eventfd(0, eventfd_flags[_i]);
+	struct notify_fd n = NOTIFY_FD_NONE;
 	eventfd_t value = 0;
 
 	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(fd_prepare(fd), 0);
+	notify_fd_set(&n, fd);
+	ck_assert_int_eq(n.blocks, !eventfd_flags[_i]);
 	/* Nothing there: neither waits nor fails. */
-	ck_assert_int_eq(notify_drain(fd), 0);
-	ck_assert_int_eq(notify_signal(fd), 0);
-	ck_assert_int_eq(notify_signal(fd), 0);
+	ck_assert_int_eq(notify_fd_drain(&n), 0);
+	ck_assert_int_eq(notify_fd_signal(&n), 0);
+	ck_assert_int_eq(notify_fd_signal(&n), 0);
 	ck_assert_int_eq(eventfd_read(fd, &value), 0);
 	ck_assert_uint_eq(value, 2);
-	ck_assert_int_eq(notify_signal(fd), 0);
-	ck_assert_int_eq(notify_drain(fd), 0);
+	ck_assert_int_eq(notify_fd_signal(&n), 0);
+	ck_assert_int_eq(notify_fd_drain(&n), 0);
 	/* Full: signalled already. */
 	ck_assert_int_eq(eventfd_write(fd, UINT64_MAX - 1), 0);
-	ck_assert_int_eq(notify_signal(fd), 0);
+	ck_assert_int_eq(notify_fd_signal(&n), 0);
 	ck_assert_int_eq(eventfd_read(fd, &value), 0);
 	ck_assert_uint_eq(value, UINT64_MAX - 1);
-	close(fd);
+	/* The flags are the other side's, too. */
+	ck_assert_int_eq(fcntl(fd, F_GETFL) & O_NONBLOCK, eventfd_flags[_i] ? O_NONBLOCK : 0);
+	notify_fd_set(&n, -1);
+	ck_assert_int_eq(fcntl(fd, F_GETFL), -1);
 }
 END_TEST
 
@@ -60,47 +65,51 @@ static const int pipe_flags[] = {0, O_NONBLOCK};
 
 START_TEST(with_pipe)
 {
+	struct notify_fd in = NOTIFY_FD_NONE, out = NOTIFY_FD_NONE;
 	uint64_t value = 0;
 	int fds[2], n;
 
 	signal(SIGPIPE, SIG_IGN);
 	ck_assert_int_eq(pipe2(fds, pipe_flags[_i]), 0);
-	ck_assert_int_eq(fd_prepare(fds[0]), 0);
-	ck_assert_int_eq(fd_prepare(fds[1]), 0);
-	ck_assert_int_eq(notify_drain(fds[0]), 0);
-	ck_assert_int_eq(notify_signal(fds[1]), 0);
+	notify_fd_set(&in, fds[0]);
+	notify_fd_set(&out, fds[1]);
+	ck_assert_int_eq(notify_fd_drain(&in), 0);
+	ck_assert_int_eq(notify_fd_signal(&out), 0);
 	ck_assert_int_eq(read(fds[0], &value, sizeof(value)), 8);
 	ck_assert_uint_eq(value, 1);
 
 	/* A full pipe takes no more, and that is no error; draining it comes to an end. */
 	for (n = 0; n < 100000; n++)
-		ck_assert_int_eq(notify_signal(fds[1]), 0);
+		ck_assert_int_eq(notify_fd_signal(&out), 0);
 	for (n = 0; n < 10000; n++)
-		ck_assert_int_eq(notify_drain(fds[0]), 0);
+		ck_assert_int_eq(notify_fd_drain(&in), 0);
+	ck_assert_int_eq(fd_prepare(fds[0]), 0);
 	ck_assert_int_eq(read(fds[0], &value, sizeof(value)), -1);
 	ck_assert_int_eq(errno, EAGAIN);
 
-	close(fds[1]);
-	ck_assert_int_eq(notify_drain(fds[0]), -EPIPE);
-	close(fds[0]);
+	notify_fd_set(&out, -1);
+	ck_assert_int_eq(notify_fd_drain(&in), -EPIPE);
+	notify_fd_set(&in, -1);
 	ck_assert_int_eq(pipe2(fds, pipe_flags[_i]), 0);
 	close(fds[0]);
-	ck_assert_int_eq(notify_signal(fds[1]), -EPIPE);
-	close(fds[1]);
-	ck_assert_int_eq(notify_signal(fds[1]), -EBADF);
-	ck_assert_int_eq(notify_drain(fds[1]), -EBADF);
+	notify_fd_set(&out, fds[1]);
+	ck_assert_int_eq(notify_fd_signal(&out), -EPIPE);
+	notify_fd_set(&out, -1);
 }
 END_TEST
 
 START_TEST(wrong_direction)
 {
+	struct notify_fd in = NOTIFY_FD_NONE, out = NOTIFY_FD_NONE;
 	int fds[2];
 
-	ck_assert_int_eq(pipe(fds), 0);
-	ck_assert_int_eq(notify_drain(fds[1]), -EBADF);
-	ck_assert_int_eq(notify_signal(fds[0]), -EBADF);
-	close(fds[0]);
-	close(fds[1]);
+	ck_assert_int_eq(pipe2(fds, O_NONBLOCK), 0);
+	notify_fd_set(&in, fds[0]);
+	notify_fd_set(&out, fds[1]);
+	ck_assert_int_eq(notify_fd_drain(&out), -EBADF);
+	ck_assert_int_eq(notify_fd_signal(&in), -EBADF);
+	notify_fd_set(&in, -1);
+	notify_fd_set(&out, -1);
 }
 END_TEST
 
