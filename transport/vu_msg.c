@@ -249,7 +249,7 @@ static size_t reader_want(struct vu_reader *r, uint8_t *scratch, size_t scratch_
 	size_t kept = min_size(r->msg.h.size, sizeof(r->msg.p));
 
 	if (r->got < head + kept) {
-		*to = r->msg.p.bytes + (r->got - head);
+		*to = (uint8_t *)&r->msg.p + (r->got - head);
 		return head + kept - r->got;
 	}
 	*to = scratch;
