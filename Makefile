@@ -193,11 +193,14 @@ check-build: all
 check-guest: all
 	$(Q)$(test_env) $(srcdir)/test/guest/check-guest
 
-VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --trace-children=yes
+# Registers are kept exact for a SIGBUS handler that returns.
+VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --trace-children=yes \
+	--vex-iropt-register-updates=allregs-at-mem-access
 
 # Errors of memory count as failures in the tests and in the processes that they start.
 check-valgrind: all $(RUN_TESTS)
-	$(Q)CK_TIMEOUT_MULTIPLIER=30 RUN_CHECKS_TIMEOUT=1200 RUN_TESTS_WRAPPER='$(VALGRIND)' $(run_checks) $(RUN_TESTS)
+	$(Q)CK_TIMEOUT_MULTIPLIER=30 RUN_CHECKS_TIMEOUT=1200 VDEVD_TEST_FEW=1 RUN_TESTS_WRAPPER='$(VALGRIND)' \
+		$(run_checks) $(RUN_TESTS)
 
 # other_build NAME,OPTIONS,TARGET: a build of another kind in a directory of its own.
 other_build = $(srcdir)/configure --builddir=build-$(1) $(2) >/dev/null && \

@@ -68,6 +68,7 @@ static void direct_pump(void *arg)
 {
 	struct carrier *c = arg;
 
+	ev_now_update(c->loop); /* timers of the device count from now on, as in a callback of the loop */
 	for (unsigned int q = 0; q < c->class->nqueues; q++) {
 		struct virtq *vq = c->vqs[q];
 

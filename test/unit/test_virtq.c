@@ -151,22 +151,24 @@ START_TEST(test_sizes)
 		rig_stop(&r);
 	}
 	rig_start(&r, VIRTQ_MAX_SIZE, 0, 0);
-	struct chain **held = calloc(VIRTQ_MAX_SIZE, sizeof(*held));
+	/* Each pin is a mapping of its own there. */
+	const unsigned int many = gmem_strict_pins() ? 4096 : VIRTQ_MAX_SIZE;
+	struct chain **held = calloc(many, sizeof(*held));
 
-	for (unsigned int i = 0; i < VIRTQ_MAX_SIZE; i++)
+	for (unsigned int i = 0; i < many; i++)
 		rig_simple(&r, (uint16_t)i, i, 1, true);
-	for (unsigned int i = 0; i < VIRTQ_MAX_SIZE; i++) {
+	for (unsigned int i = 0; i < many; i++) {
 		held[i] = virtq_pop(r.vq);
 		if (!held[i] || chain_id(held[i]) != i || !chain_put(held[i], "x", 1))
 			ck_abort_msg("chain %u", i);
 	}
 	assert_empty();
-	ck_assert_uint_eq(virtq_in_flight(r.vq), VIRTQ_MAX_SIZE);
-	for (unsigned int i = VIRTQ_MAX_SIZE; i--;)
+	ck_assert_uint_eq(virtq_in_flight(r.vq), many);
+	for (unsigned int i = many; i--;)
 		virtq_push(held[i]);
-	ck_assert_uint_eq(rig_used_idx(&r), VIRTQ_MAX_SIZE);
-	ck_assert_uint_eq(rig_used(&r, 0).id, VIRTQ_MAX_SIZE - 1);
-	ck_assert_uint_eq(rig_used(&r, VIRTQ_MAX_SIZE - 1).id, 0);
+	ck_assert_uint_eq(rig_used_idx(&r), many);
+	ck_assert_uint_eq(rig_used(&r, 0).id, many - 1);
+	ck_assert_uint_eq(rig_used(&r, (uint16_t)(many - 1)).id, 0);
 	free(held);
 }
 END_TEST

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * device_harness.c - requests made of a fuzzer's bytes, for any device; see device_harness.h.
+ */
+#include "test/fuzz/device_harness.h"
+
+#include <ev.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "transport/driver_ring.h"
+#include "transport/vhost_user.h"
+#include "transport/virtq.h"
+
+#define MAX_QUEUES 8
+#define NUM	   64u
+#define MAX_PIECES 32u
+
+/* Guest memory: a page quartet for each queue's ring, then buffers. */
+#define RING_BYTES 0x4000u
+#define BUFFERS	   (MAX_QUEUES * RING_BYTES)
+#define MEM_BYTES  (BUFFERS + (1u << 20))
+#define USER	   UINT64_C(0x700000000)
+
+struct harness {
+	struct ev_loop *loop;
+	struct vdev *d;
+	struct vdev_transport_ops ops;
+	struct virtq *vqs[MAX_QUEUES];
+	struct driver_ring *rings[MAX_QUEUES];
+	bool again[MAX_QUEUES];
+	struct gmem *mem;
+	uint8_t *va;
+	uint32_t next_buffer;
+	uint64_t features;
+};
+
+static void must(bool what)
+{
+	if (!what)
+		abort();
+}
+
+static void on_nothing(struct virtq *vq)
+{
+	(void)vq;
+}
+
+/* The rings of this harness are good. */
+static void on_broken(struct virtq *vq, const char *why)
+{
+	(void)vq;
+	(void)why;
+	abort();
+}
+
+static void on_again(struct virtq *vq)
+{
+	struct harness *h = virtq_owner(vq);
+
+	h->again[virtq_index(vq)] = true;
+}
+
+static const struct virtq_events events = {
+	.call = on_nothing,
+	.broken = on_broken,
+	.drained = on_nothing,
+	.again = on_again,
+};
+
+static void on_config_changed(struct vdev *d)
+{
+	(void)d;
+}
+
+static void kick(struct harness *h, unsigned int q)
+{
+	h->again[q] = false;
+	virtq_turn_begin(h->vqs[q]);
+	h->d->class->kick(h->d, q);
+	virtq_turn_end(h->vqs[q]);
+}
+
+/* Takes what was used; the driver's side checks ids and lengths. */
+static void reap(struct harness *h)
+{
+	for (unsigned int q = 0; q < h->d->class->nqueues; q++) {
+		struct driver_used used;
+		int got;
+
+		virtq_flush(h->vqs[q]);
+		while ((got = driver_ring_take(h->rings[q], &used)) > 0)
+			;
+		must(got == 0);
+	}
+}
+
+/* Turns of the loop, until nobody wants another, or there were many. */
+static void turns(struct harness *h, unsigned int n)
+{
+	bool more = true;
+
+	while (n-- && more) {
+		more = false;
+		ev_run(h->loop, EVRUN_NOWAIT);
+		for (unsigned int q = 0; q < h->d->class->nqueues; q++) {
+			more |= h->again[q];
+			if (h->again[q])
+				kick(h, q);
+		}
+		reap(h);
+	}
+}
+
+static void start(struct harness *h, unsigned int q, uint16_t base)
+{
+	uint64_t at = USER + q * RING_BYTES;
+	const struct virtq_addrs addrs = {GMEM_USER, at, at + 0x1000, at + 0x2000};
+
+	must(virtq_start(h->vqs[q], h->mem, NUM, h->features, &addrs, base) == 0);
+	virtq_enable(h->vqs[q], true);
+}
+
+/* A ring in which nothing was ever done. */
+static void renew(struct harness *h, unsigned int q)
+{
+	uint8_t *at = h->va + q * RING_BYTES;
+	struct driver_ring_areas areas = {at, at + 0x1000, at + 0x2000};
+
+	driver_ring_free(h->rings[q]);
+	must(driver_ring_new(NUM, h->features, &areas, 0, &h->rings[q]) == 0);
+}
+
+static uint16_t stop(struct harness *h, unsigned int q)
+{
+	virtq_stopping(h->vqs[q]);
+	vdev_quiesce(h->d, q);
+	/* A worker of the device's may have to end first. */
+	for (unsigned int ms = 0; virtq_in_flight(h->vqs[q]); ms++) {
+		must(ms < 5000);
+		ev_run(h->loop, EVRUN_NOWAIT);
+		if (ms)
+			usleep(1000);
+	}
+	return virtq_stop(h->vqs[q]);
+}
+
+static void reset(struct harness *h)
+{
+	for (unsigned int q = 0; q < h->d->class->nqueues; q++) {
+		stop(h, q);
+		virtq_forget(h->vqs[q]);
+		h->again[q] = false;
+	}
+	vdev_reset(h->d);
+	vdev_features_set(h->d, h->features);
+	h->next_buffer = 0;
+	for (unsigned int q = 0; q < h->d->class->nqueues; q++) {
+		renew(h, q);
+		start(h, q, 0);
+	}
+}
+
+/* Cuts len bytes at guest address *at into pieces.  Returns how many there are then. */
+static unsigned int cut(struct driver_buf *bufs, unsigned int n, uint64_t at, uint32_t len, uint32_t piece,
+			bool writable)
+{
+	while (len && n < MAX_PIECES) {
+		uint32_t part = piece && piece < len && n + 1 < MAX_PIECES ? piece : len;
+
+		bufs[n++] = (struct driver_buf){at, part, writable};
+		at += part;
+		len -= part;
+	}
+	return n;
+}
+
+static void request(struct harness *h, unsigned int q, const uint8_t *out, uint32_t out_len, uint32_t in_len,
+		    uint8_t piece)
+{
+	struct driver_buf bufs[2 * MAX_PIECES];
+	uint32_t at = BUFFERS + h->next_buffer;
+	unsigned int n;
+
+	if (!out_len && !in_len)
+		return;
+	/* Buffers in flight are left alone until the memory is used up; then they may be written twice, by a bad guest.
+	 */
+	h->next_buffer = (h->next_buffer + out_len + in_len) % (1u << 19);
+	memcpy(h->va + at, out, out_len);
+	n = cut(bufs, 0, at, out_len, piece, false);
+	if (n == MAX_PIECES)
+		n--;
+	n = cut(bufs, n, at + out_len, in_len, piece, true);
+	if (driver_ring_add(h->rings[q], bufs, n, NULL, h) == 0)
+		driver_ring_publish(h->rings[q]);
+}
+
+/* The words of a record. */
+struct record {
+	enum fuzz_do what;
+	unsigned int queue;
+	uint8_t a, b, how;
+	const uint8_t *bytes;
+	uint32_t len;
+};
+
+static void config(struct harness *h, const struct record *r)
+{
+	uint8_t buf[256], guard[256];
+
+	memset(buf, 0xa5, sizeof(buf));
+	memcpy(guard, buf, sizeof(guard));
+	vdev_config_read(h->d, r->a, buf, r->b);
+	must(!memcmp(buf + r->b, guard + r->b, sizeof(buf) - r->b));
+	for (size_t i = 0; i < r->b; i++)
+		must(r->a + i < h->d->class->config_size || !buf[i]);
+}
+
+static void run_record(struct harness *h, const struct record *r)
+{
+	switch (r->what) {
+	case FUZZ_REQUEST:
+	case FUZZ_QUIET:
+		request(h, r->queue, r->bytes, r->len, r->b < 128 ? r->b : (r->b - 127u) * 64, r->how);
+		if (r->what == FUZZ_REQUEST)
+			kick(h, r->queue);
+		break;
+	case FUZZ_CONFIG_READ:
+		config(h, r);
+		break;
+	case FUZZ_CONFIG_WRITE:
+		vdev_config_write(h->d, r->b, r->bytes, r->len);
+		break;
+	case FUZZ_RESTART:
+		start(h, r->queue, stop(h, r->queue));
+		kick(h, r->queue);
+		break;
+	case FUZZ_RESET:
+		reset(h);
+		break;
+	case FUZZ_WAIT:
+		turns(h, 4);
+		break;
+	case FUZZ_FEATURES:
+		h->features = (r->a | (uint64_t)r->b << 8) & h->d->class->features;
+		h->features |= BIT(VIRTIO_F_VERSION_1);
+		reset(h);
+		break;
+	}
+	reap(h);
+}
+
+static void run_input(struct harness *h, const uint8_t *data, size_t size)
+{
+	while (size >= 4) {
+		struct record r = {
+			.what = data[0] >> 4 & 7,
+			.queue = (data[0] & 15) % h->d->class->nqueues,
+			.a = data[1],
+			.b = data[2],
+			.how = data[3],
+			.bytes = data + 4,
+		};
+
+		data += 4;
+		size -= 4;
+		if (r.what == FUZZ_REQUEST || r.what == FUZZ_QUIET || r.what == FUZZ_CONFIG_WRITE)
+			r.len = (uint32_t)min_size(r.a, size);
+		data += r.len;
+		size -= r.len;
+		run_record(h, &r);
+	}
+	turns(h, 8);
+}
+
+static void make_memory(struct harness *h)
+{
+	struct gmem_desc desc = {.size = MEM_BYTES, .user_addr = USER};
+
+	desc.fd = memfd_create("fuzz", MFD_CLOEXEC);
+	must(desc.fd >= 0 && ftruncate(desc.fd, MEM_BYTES) == 0);
+	h->va = mmap(NULL, MEM_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, desc.fd, 0);
+	must(h->va != MAP_FAILED);
+	must(gmem_new(&gmem_shm, &h->mem) == 0 && gmem_add(h->mem, &desc) == 0);
+	close(desc.fd);
+}
+
+/* Made once: the device sees one guest after the other. */
+static void make(struct harness *h, const char *device, const char *const *args)
+{
+	struct opt_group groups[2] = {{.title = "fuzz"}};
+	char *argv[32] = {(char *)device};
+	int argc = 1;
+
+	log_set_level(LOG_LEVEL_ERROR);
+	h->loop = ev_loop_new(EVFLAG_AUTO);
+	must(h->loop != NULL);
+	for (const struct vdev_class *const *class = vdev_classes; *class; class ++) {
+		if (!strcmp((*class)->name, device))
+			must(vdev_new(*class, device, h->loop, &h->d) == 0);
+	}
+	must(h->d && h->d->class->nqueues <= MAX_QUEUES);
+	for (; args && *args; args++)
+		argv[argc++] = (char *)*args;
+	groups[0].opts = h->d->class->opts;
+	groups[0].obj = h->d;
+	must(!groups[0].opts || opt_parse(groups, false, argc, argv) == argc);
+	must(vdev_open(h->d) == 0);
+	make_memory(h);
+	for (unsigned int q = 0; q < h->d->class->nqueues; q++)
+		must(virtq_new(q, &events, h, &h->vqs[q]) == 0);
+	h->ops.config_changed = on_config_changed;
+	vdev_attach(h->d, &h->ops, h->vqs);
+}
+
+int fuzz_device(const char *device, const char *const *args, const uint8_t *data, size_t size)
+{
+	static struct harness *h;
+
+	if (!h) {
+		h = calloc(1, sizeof(*h));
+		must(h != NULL);
+		make(h, device, args);
+		for (unsigned int q = 0; q < h->d->class->nqueues; q++) {
+			renew(h, q);
+			start(h, q, 0);
+		}
+	}
+	h->features = (h->d->class->features & UINT64_C(0xffffff)) | BIT(VIRTIO_F_VERSION_1);
+	memset(h->va + BUFFERS, 0, 4096);
+	reset(h);
+	run_input(h, data, size);
+	return 0;
+}
