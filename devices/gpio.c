@@ -331,24 +331,10 @@ static void irq_deliver(struct line *l)
 	line_watch(l);
 }
 
-static void edges_ready(struct ev_loop *loop, struct ev_io *w, int revents)
-{
-	struct line *l = container_of(w, struct line, edges);
-	unsigned int n = line_edges(l, GPIO_EDGES_MAX);
-
-	(void)loop;
-	(void)revents;
-	if (irq_is_level(l->irq_type)) {
-		if (n)
-			irq_return(l, GPIO_IRQ_STATUS_VALID);
-		line_watch(l);
-		return;
-	}
-	l->latched += n;
-	irq_deliver(l);
-}
-
-/* A level interrupt is unmasked, or its line is back: it is told at once when the line is active. */
+/*
+ * A level interrupt is unmasked, or there may be something new about its line: it is told when the line is active.  An
+ * edge says only that it is time to look; it may be an old one.
+ */
 static void irq_look(struct line *l)
 {
 	int value;
@@ -371,6 +357,17 @@ static void irq_resume(struct line *l)
 		irq_look(l);
 	else
 		irq_deliver(l);
+}
+
+static void edges_ready(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+	struct line *l = container_of(w, struct line, edges);
+
+	(void)loop;
+	(void)revents;
+	if (!irq_is_level(l->irq_type))
+		l->latched += line_edges(l, GPIO_EDGES_MAX);
+	irq_resume(l);
 }
 
 /* The interrupt is disabled. */

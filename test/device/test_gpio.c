@@ -10,45 +10,8 @@
 #include <unistd.h>
 
 #include "core/unix_socket.h"
-#include "test/lib/carrier.h"
+#include "test/lib/gpio_driver.h"
 #include "test/unit/suites.h"
-
-enum {
-	REQUESTQ,
-	EVENTQ,
-};
-
-enum {
-	GET_LINE_NAMES = 1,
-	GET_DIRECTION,
-	SET_DIRECTION,
-	GET_VALUE,
-	SET_VALUE,
-	SET_IRQ_TYPE,
-};
-
-enum {
-	NONE,
-	OUT,
-	IN,
-};
-
-enum {
-	IRQ_NONE = 0,
-	RISING = 1,
-	FALLING = 2,
-	BOTH = 3,
-	LEVEL_HIGH = 4,
-	LEVEL_LOW = 8,
-};
-
-enum {
-	INVALID,
-	VALID,
-};
-
-#define OK  0
-#define ERR 1
 
 #define NLINES 8
 
@@ -110,82 +73,6 @@ static void level_is(struct carrier *c, unsigned int line, const char *level)
 	ck_assert_str_eq(world(c, command), level);
 }
 
-static void request_fill(uint8_t out[8], unsigned int type, unsigned int line, uint32_t value)
-{
-	const uint8_t bytes[8] = {
-		(uint8_t)type,	(uint8_t)(type >> 8),  (uint8_t)line,	       (uint8_t)(line >> 8),
-		(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16), (uint8_t)(value >> 24),
-	};
-
-	memcpy(out, bytes, sizeof(bytes));
-}
-
-/* A request; returns its status, and the value where it is wanted. */
-static unsigned int ask(struct carrier *c, unsigned int type, unsigned int line, uint32_t value, unsigned int *got)
-{
-	uint8_t out[8], in[2] = {0xaa, 0xaa};
-
-	request_fill(out, type, line, value);
-	ck_assert_uint_eq(carrier_request(c, REQUESTQ, out, sizeof(out), in, sizeof(in)), sizeof(in));
-	ck_assert_uint_le(in[0], ERR);
-	if (got)
-		*got = in[1];
-	else
-		ck_assert_uint_eq(in[1], 0);
-	return in[0];
-}
-
-/* A request that must succeed. */
-static void tell(struct carrier *c, unsigned int type, unsigned int line, uint32_t value)
-{
-	ck_assert_msg(ask(c, type, line, value, NULL) == OK, "request %u of line %u with %u", type, line, value);
-}
-
-/* A request that must fail. */
-static void refused(struct carrier *c, unsigned int type, unsigned int line, uint32_t value)
-{
-	ck_assert_msg(ask(c, type, line, value, NULL) == ERR, "request %u of line %u with %u", type, line, value);
-}
-
-static unsigned int value_of(struct carrier *c, unsigned int line)
-{
-	unsigned int value;
-
-	ck_assert_uint_eq(ask(c, GET_VALUE, line, 0, &value), OK);
-	return value;
-}
-
-static unsigned int direction_of(struct carrier *c, unsigned int line)
-{
-	unsigned int direction;
-
-	ck_assert_uint_eq(ask(c, GET_DIRECTION, line, 0, &direction), OK);
-	return direction;
-}
-
-/* Queues the buffer that unmasks a line's interrupt. */
-static struct frontend_request *unmask(struct carrier *c, unsigned int line)
-{
-	const uint8_t out[2] = {(uint8_t)line, (uint8_t)(line >> 8)};
-
-	return carrier_submit(c, EVENTQ, out, sizeof(out), 1);
-}
-
-/* The buffer comes back with this status. */
-static void returned(struct carrier *c, struct frontend_request *req, unsigned int status)
-{
-	uint8_t in = 0xaa;
-
-	ck_assert_uint_eq(carrier_await(c, EVENTQ, req, &in), 1);
-	ck_assert_uint_eq(in, status);
-}
-
-/* The next interrupt of a line comes. */
-static void interrupted(struct carrier *c, unsigned int line)
-{
-	returned(c, unmask(c, line), VALID);
-}
-
 /*
  * What is there.
  */
@@ -203,7 +90,7 @@ static void line_names(struct carrier *c)
 {
 	uint8_t out[8], in[sizeof(names) + 41];
 
-	request_fill(out, GET_LINE_NAMES, 0, 0);
+	gpio_fill(out, GET_LINE_NAMES, 0, 0);
 	/* Exactly as much room as is needed, and more. */
 	for (size_t room = sizeof(names) + 1; room <= sizeof(in); room += 20) {
 		memset(in, 0xaa, sizeof(in));
@@ -227,7 +114,7 @@ static void no_names(struct carrier *c)
 
 	carrier_config_read(c, 0, got, sizeof(got));
 	ck_assert_mem_eq(got, want, sizeof(want));
-	refused(c, GET_LINE_NAMES, 0, 0);
+	gpio_refused(c, GET_LINE_NAMES, 0, 0);
 }
 
 static const char *const with_some[] = {
@@ -255,51 +142,51 @@ static void some_lines(struct carrier *c)
 	carrier_config_read(c, 0, space, sizeof(space));
 	ck_assert_uint_eq(space[0], 4);
 	ck_assert_uint_eq(space[4], sizeof(want));
-	request_fill(out, GET_LINE_NAMES, 0, 0);
+	gpio_fill(out, GET_LINE_NAMES, 0, 0);
 	ck_assert_uint_eq(carrier_request(c, REQUESTQ, out, sizeof(out), in, sizeof(in)), sizeof(in));
 	ck_assert_mem_eq(in + 1, want, sizeof(want));
-	refused(c, GET_DIRECTION, 4, 0);
+	gpio_refused(c, GET_DIRECTION, 4, 0);
 
 	/* The chip's line 4: pulled up, an open drain. */
-	tell(c, SET_DIRECTION, 0, IN);
-	ck_assert_uint_eq(value_of(c, 0), 1);
+	gpio_tell(c, SET_DIRECTION, 0, IN);
+	ck_assert_uint_eq(gpio_value(c, 0), 1);
 	act(c, "set 4 0");
-	ck_assert_uint_eq(value_of(c, 0), 0);
-	tell(c, SET_VALUE, 0, 1);
-	tell(c, SET_DIRECTION, 0, OUT);
+	ck_assert_uint_eq(gpio_value(c, 0), 0);
+	gpio_tell(c, SET_VALUE, 0, 1);
+	gpio_tell(c, SET_DIRECTION, 0, OUT);
 	level_is(c, 4, "0");
 	act(c, "set 4 open");
 	level_is(c, 4, "1");
-	tell(c, SET_VALUE, 0, 0);
+	gpio_tell(c, SET_VALUE, 0, 0);
 	level_is(c, 4, "0");
 
 	/* Line 5: output only, active low. */
-	refused(c, SET_DIRECTION, 1, IN);
-	refused(c, SET_IRQ_TYPE, 1, RISING);
-	tell(c, SET_DIRECTION, 1, OUT);
+	gpio_refused(c, SET_DIRECTION, 1, IN);
+	gpio_refused(c, SET_IRQ_TYPE, 1, RISING);
+	gpio_tell(c, SET_DIRECTION, 1, OUT);
 	level_is(c, 5, "1");
-	tell(c, SET_VALUE, 1, 1);
+	gpio_tell(c, SET_VALUE, 1, 1);
 	level_is(c, 5, "0");
-	ck_assert_uint_eq(value_of(c, 1), 1);
+	ck_assert_uint_eq(gpio_value(c, 1), 1);
 
 	/* Line 3: input only. */
-	refused(c, SET_DIRECTION, 2, OUT);
-	refused(c, SET_VALUE, 2, 1);
-	tell(c, SET_DIRECTION, 2, IN);
+	gpio_refused(c, SET_DIRECTION, 2, OUT);
+	gpio_refused(c, SET_VALUE, 2, 1);
+	gpio_tell(c, SET_DIRECTION, 2, IN);
 	act(c, "pull 3 up");
-	ck_assert_uint_eq(value_of(c, 2), 1);
+	ck_assert_uint_eq(gpio_value(c, 2), 1);
 
 	/* Line 0: an active low input, whose edges are turned round, too. */
-	tell(c, SET_DIRECTION, 3, IN);
-	ck_assert_uint_eq(value_of(c, 3), 1);
-	tell(c, SET_IRQ_TYPE, 3, RISING);
+	gpio_tell(c, SET_DIRECTION, 3, IN);
+	ck_assert_uint_eq(gpio_value(c, 3), 1);
+	gpio_tell(c, SET_IRQ_TYPE, 3, RISING);
 	act(c, "set 0 1");
-	ck_assert_uint_eq(value_of(c, 3), 0);
-	struct frontend_request *req = unmask(c, 3);
+	ck_assert_uint_eq(gpio_value(c, 3), 0);
+	struct frontend_request *req = gpio_unmask(c, 3);
 
 	carrier_stays(c, EVENTQ, QUIET);
 	act(c, "set 0 0");
-	returned(c, req, VALID);
+	gpio_returned(c, req, VALID);
 }
 
 /*
@@ -309,68 +196,68 @@ static void some_lines(struct carrier *c)
 static void directions(struct carrier *c)
 {
 	for (unsigned int line = 0; line < NLINES; line++)
-		ck_assert_uint_eq(direction_of(c, line), NONE);
-	tell(c, SET_DIRECTION, 3, IN);
-	ck_assert_uint_eq(direction_of(c, 3), IN);
-	tell(c, SET_DIRECTION, 3, IN);
-	tell(c, SET_DIRECTION, 3, OUT);
-	ck_assert_uint_eq(direction_of(c, 3), OUT);
-	tell(c, SET_DIRECTION, 3, NONE);
-	ck_assert_uint_eq(direction_of(c, 3), NONE);
-	tell(c, SET_DIRECTION, 3, NONE);
-	ck_assert_uint_eq(direction_of(c, 2), NONE);
+		ck_assert_uint_eq(gpio_direction(c, line), NONE);
+	gpio_tell(c, SET_DIRECTION, 3, IN);
+	ck_assert_uint_eq(gpio_direction(c, 3), IN);
+	gpio_tell(c, SET_DIRECTION, 3, IN);
+	gpio_tell(c, SET_DIRECTION, 3, OUT);
+	ck_assert_uint_eq(gpio_direction(c, 3), OUT);
+	gpio_tell(c, SET_DIRECTION, 3, NONE);
+	ck_assert_uint_eq(gpio_direction(c, 3), NONE);
+	gpio_tell(c, SET_DIRECTION, 3, NONE);
+	ck_assert_uint_eq(gpio_direction(c, 2), NONE);
 	/* A line that is not activated has no value to be read. */
-	refused(c, GET_VALUE, 3, 0);
+	gpio_refused(c, GET_VALUE, 3, 0);
 }
 
 static void outputs(struct carrier *c)
 {
 	/* The value may come first: the line begins with it. */
-	tell(c, SET_VALUE, 0, 1);
+	gpio_tell(c, SET_VALUE, 0, 1);
 	level_is(c, 0, "0");
-	tell(c, SET_DIRECTION, 0, OUT);
+	gpio_tell(c, SET_DIRECTION, 0, OUT);
 	level_is(c, 0, "1");
-	ck_assert_uint_eq(value_of(c, 0), 1);
-	tell(c, SET_VALUE, 0, 0);
+	ck_assert_uint_eq(gpio_value(c, 0), 1);
+	gpio_tell(c, SET_VALUE, 0, 0);
 	level_is(c, 0, "0");
-	tell(c, SET_VALUE, 0, 1);
+	gpio_tell(c, SET_VALUE, 0, 1);
 	level_is(c, 0, "1");
 	/* An output wins. */
 	act(c, "set 0 0");
 	level_is(c, 0, "1");
 	/* The value is kept while the line is an input. */
-	tell(c, SET_DIRECTION, 0, IN);
-	ck_assert_uint_eq(value_of(c, 0), 0);
-	tell(c, SET_DIRECTION, 0, OUT);
+	gpio_tell(c, SET_DIRECTION, 0, IN);
+	ck_assert_uint_eq(gpio_value(c, 0), 0);
+	gpio_tell(c, SET_DIRECTION, 0, OUT);
 	level_is(c, 0, "1");
 	/* All state is discarded with the direction. */
-	tell(c, SET_DIRECTION, 0, NONE);
+	gpio_tell(c, SET_DIRECTION, 0, NONE);
 	level_is(c, 0, "0");
-	tell(c, SET_DIRECTION, 0, OUT);
+	gpio_tell(c, SET_DIRECTION, 0, OUT);
 	level_is(c, 0, "0");
 	/* A direction without a value before it: low. */
-	tell(c, SET_DIRECTION, 5, OUT);
-	ck_assert_uint_eq(value_of(c, 5), 0);
+	gpio_tell(c, SET_DIRECTION, 5, OUT);
+	ck_assert_uint_eq(gpio_value(c, 5), 0);
 }
 
 static void inputs(struct carrier *c)
 {
-	tell(c, SET_DIRECTION, 1, IN);
-	ck_assert_uint_eq(value_of(c, 1), 0);
+	gpio_tell(c, SET_DIRECTION, 1, IN);
+	ck_assert_uint_eq(gpio_value(c, 1), 0);
 	act(c, "set BUTTON 1");
-	ck_assert_uint_eq(value_of(c, 1), 1);
+	ck_assert_uint_eq(gpio_value(c, 1), 1);
 	act(c, "set BUTTON open");
-	ck_assert_uint_eq(value_of(c, 1), 0);
+	ck_assert_uint_eq(gpio_value(c, 1), 0);
 	act(c, "pull 1 up");
-	ck_assert_uint_eq(value_of(c, 1), 1);
+	ck_assert_uint_eq(gpio_value(c, 1), 1);
 	act(c, "set 1 0");
-	ck_assert_uint_eq(value_of(c, 1), 0);
+	ck_assert_uint_eq(gpio_value(c, 1), 0);
 	act(c, "set 1 open");
 	act(c, "pull 1 none");
-	ck_assert_uint_eq(value_of(c, 1), 0);
+	ck_assert_uint_eq(gpio_value(c, 1), 0);
 	/* A value for an input is one for later. */
-	tell(c, SET_VALUE, 1, 1);
-	ck_assert_uint_eq(value_of(c, 1), 0);
+	gpio_tell(c, SET_VALUE, 1, 1);
+	ck_assert_uint_eq(gpio_value(c, 1), 0);
 }
 
 /* What a driver must not send: ERR, nothing changes, and the next request works. */
@@ -407,10 +294,10 @@ static void bad_requests(struct carrier *c)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		refused(c, bad[i].type, bad[i].line, bad[i].value);
-		ck_assert_uint_eq(direction_of(c, 0), NONE);
+		gpio_refused(c, bad[i].type, bad[i].line, bad[i].value);
+		ck_assert_uint_eq(gpio_direction(c, 0), NONE);
 	}
-	tell(c, SET_DIRECTION, 0, OUT);
+	gpio_tell(c, SET_DIRECTION, 0, OUT);
 	level_is(c, 0, "0");
 }
 
@@ -426,19 +313,19 @@ static void bad_sizes(struct carrier *c)
 
 	ck_assert_ptr_nonnull(out);
 	ck_assert_ptr_nonnull(in);
-	request_fill(out, SET_DIRECTION, 0, OUT);
+	gpio_fill(out, SET_DIRECTION, 0, OUT);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		in[0] = in[1] = 0xaa;
 		ck_assert_uint_eq(carrier_request(c, REQUESTQ, out, bad[i].out, in, bad[i].in),
 				  bad[i].in < 2 ? bad[i].in : 2);
 		ck_assert_uint_eq(in[0], ERR);
 		ck_assert(bad[i].in < 2 || in[1] == 0);
-		ck_assert_uint_eq(direction_of(c, 0), NONE);
+		ck_assert_uint_eq(gpio_direction(c, 0), NONE);
 	}
 	/* More room than the answer takes harms nothing. */
 	ck_assert_uint_eq(carrier_request(c, REQUESTQ, out, 8, in, 65536), 2);
 	ck_assert_uint_eq(in[0], OK);
-	ck_assert_uint_eq(direction_of(c, 0), OUT);
+	ck_assert_uint_eq(gpio_direction(c, 0), OUT);
 	free(out);
 	free(in);
 }
@@ -453,7 +340,7 @@ static void bad_chains(struct carrier *c)
 		{buf.guest, 0, false}, {buf.guest, 8, false}, {0, 0, true}, {buf.guest + 32, 2, true}};
 
 	memset(buf.va, 0, 64);
-	request_fill(buf.va, GET_DIRECTION, 0, 0);
+	gpio_fill(buf.va, GET_DIRECTION, 0, 0);
 	for (unsigned int q = REQUESTQ; q <= EVENTQ; q++) {
 		ck_assert_uint_eq(carrier_raw(c, q, &readable, 1), 0);
 		ck_assert_uint_eq(carrier_raw(c, q, &zero, 1), 0);
@@ -479,17 +366,17 @@ static void edges(struct carrier *c)
 	};
 	struct frontend_request *req;
 
-	tell(c, SET_DIRECTION, 2, IN);
+	gpio_tell(c, SET_DIRECTION, 2, IN);
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		act(c, "set 2 0");
-		tell(c, SET_IRQ_TYPE, 2, cases[i].type);
+		gpio_tell(c, SET_IRQ_TYPE, 2, cases[i].type);
 		act(c, cases[i].levels);
 		for (unsigned int n = 0; n < cases[i].count; n++)
-			interrupted(c, 2);
-		req = unmask(c, 2);
+			gpio_interrupted(c, 2);
+		req = gpio_unmask(c, 2);
 		carrier_stays(c, EVENTQ, QUIET);
-		tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
-		returned(c, req, INVALID);
+		gpio_tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
+		gpio_returned(c, req, INVALID);
 	}
 }
 
@@ -498,20 +385,20 @@ static void edge_comes_later(struct carrier *c)
 {
 	struct frontend_request *req;
 
-	tell(c, SET_IRQ_TYPE, 2, BOTH);
+	gpio_tell(c, SET_IRQ_TYPE, 2, BOTH);
 	for (unsigned int i = 0; i < 6; i++) {
-		req = unmask(c, 2);
+		req = gpio_unmask(c, 2);
 		carrier_stays(c, EVENTQ, 1);
 		act(c, i % 2 ? "set 2 0" : "set 2 1");
-		returned(c, req, VALID);
-		ck_assert_uint_eq(value_of(c, 2), !(i % 2));
+		gpio_returned(c, req, VALID);
+		ck_assert_uint_eq(gpio_value(c, 2), !(i % 2));
 	}
 	/* An edge of another line is none of this one. */
-	req = unmask(c, 2);
+	req = gpio_unmask(c, 2);
 	act(c, "set 3 1");
 	carrier_stays(c, EVENTQ, QUIET);
-	tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
-	returned(c, req, INVALID);
+	gpio_tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
+	gpio_returned(c, req, INVALID);
 }
 
 /* Edges while the line is masked: each is told later, and there are more than the device itself remembers. */
@@ -522,16 +409,16 @@ static void edges_latched(struct carrier *c)
 	unsigned int bursts = 40, each = (sizeof(burst) - sizeof("set 2")) / 2;
 	struct frontend_request *req;
 
-	tell(c, SET_IRQ_TYPE, 2, BOTH);
+	gpio_tell(c, SET_IRQ_TYPE, 2, BOTH);
 	for (unsigned int i = 0; i < bursts; i++)
 		act(c, burst);
 	ck_assert_uint_gt(bursts * each, 1024);
 	for (unsigned int i = 0; i < bursts * each; i++)
-		interrupted(c, 2);
-	req = unmask(c, 2);
+		gpio_interrupted(c, 2);
+	req = gpio_unmask(c, 2);
 	carrier_stays(c, EVENTQ, QUIET);
 	act(c, "set 2 1");
-	returned(c, req, VALID);
+	gpio_returned(c, req, VALID);
 }
 
 /* "MUST discard any latched interrupt for a GPIO line, once interrupt is disabled for the same" */
@@ -544,15 +431,15 @@ static void latched_discarded(struct carrier *c)
 	struct frontend_request *req;
 
 	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
-		tell(c, SET_IRQ_TYPE, 2, BOTH);
+		gpio_tell(c, SET_IRQ_TYPE, 2, BOTH);
 		act(c, "set 2 1 0 1 0");
-		tell(c, ways[i].type, 2, ways[i].value);
-		tell(c, SET_IRQ_TYPE, 2, FALLING);
-		req = unmask(c, 2);
+		gpio_tell(c, ways[i].type, 2, ways[i].value);
+		gpio_tell(c, SET_IRQ_TYPE, 2, FALLING);
+		req = gpio_unmask(c, 2);
 		carrier_stays(c, EVENTQ, QUIET);
 		act(c, "set 2 1 0");
-		returned(c, req, VALID);
-		tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
+		gpio_returned(c, req, VALID);
+		gpio_tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
 	}
 }
 
@@ -560,32 +447,32 @@ static void levels(struct carrier *c)
 {
 	struct frontend_request *req;
 
-	tell(c, SET_DIRECTION, 1, IN);
+	gpio_tell(c, SET_DIRECTION, 1, IN);
 	for (unsigned int high = 0; high <= 1; high++) {
 		const char *active = high ? "set 1 1" : "set 1 0", *idle = high ? "set 1 0" : "set 1 1";
 
 		act(c, idle);
-		tell(c, SET_IRQ_TYPE, 1, high ? LEVEL_HIGH : LEVEL_LOW);
-		req = unmask(c, 1);
+		gpio_tell(c, SET_IRQ_TYPE, 1, high ? LEVEL_HIGH : LEVEL_LOW);
+		req = gpio_unmask(c, 1);
 		carrier_stays(c, EVENTQ, QUIET);
 		act(c, active);
-		returned(c, req, VALID);
+		gpio_returned(c, req, VALID);
 		/* Again and again while it lasts. */
 		for (unsigned int i = 0; i < 5; i++)
-			interrupted(c, 1);
+			gpio_interrupted(c, 1);
 		act(c, idle);
 		/* "MUST NOT latch an level interrupt if the interrupt is enabled but still masked" */
 		act(c, active);
 		act(c, idle);
-		req = unmask(c, 1);
+		req = gpio_unmask(c, 1);
 		carrier_stays(c, EVENTQ, QUIET);
 		/* Active when it is unmasked, not since. */
-		tell(c, SET_IRQ_TYPE, 1, IRQ_NONE);
-		returned(c, req, INVALID);
-		tell(c, SET_IRQ_TYPE, 1, high ? LEVEL_HIGH : LEVEL_LOW);
+		gpio_tell(c, SET_IRQ_TYPE, 1, IRQ_NONE);
+		gpio_returned(c, req, INVALID);
+		gpio_tell(c, SET_IRQ_TYPE, 1, high ? LEVEL_HIGH : LEVEL_LOW);
 		act(c, active);
-		interrupted(c, 1);
-		tell(c, SET_IRQ_TYPE, 1, IRQ_NONE);
+		gpio_interrupted(c, 1);
+		gpio_tell(c, SET_IRQ_TYPE, 1, IRQ_NONE);
 	}
 }
 
@@ -597,15 +484,15 @@ static void buffers_refused(struct carrier *c)
 	struct frontend_request *req;
 
 	/* "the interrupt is unmasked without being enabled first" */
-	returned(c, unmask(c, 2), INVALID);
-	tell(c, SET_DIRECTION, 2, IN);
-	returned(c, unmask(c, 2), INVALID);
-	returned(c, unmask(c, NLINES), INVALID);
-	returned(c, unmask(c, UINT16_MAX), INVALID);
-	refused(c, SET_IRQ_TYPE, 2, 5);
-	returned(c, unmask(c, 2), INVALID);
+	gpio_returned(c, gpio_unmask(c, 2), INVALID);
+	gpio_tell(c, SET_DIRECTION, 2, IN);
+	gpio_returned(c, gpio_unmask(c, 2), INVALID);
+	gpio_returned(c, gpio_unmask(c, NLINES), INVALID);
+	gpio_returned(c, gpio_unmask(c, UINT16_MAX), INVALID);
+	gpio_refused(c, SET_IRQ_TYPE, 2, 5);
+	gpio_returned(c, gpio_unmask(c, 2), INVALID);
 	/* Of the wrong size. */
-	tell(c, SET_IRQ_TYPE, 2, RISING);
+	gpio_tell(c, SET_IRQ_TYPE, 2, RISING);
 	act(c, "set 2 1");
 	for (size_t len = 0; len <= sizeof(out); len += len ? 2 : 1) {
 		if (len == 2)
@@ -617,10 +504,10 @@ static void buffers_refused(struct carrier *c)
 	/* None of these has taken the edge; more room than the answer takes harms nothing. */
 	ck_assert_uint_eq(carrier_request(c, EVENTQ, out, 2, in, sizeof(in)), 1);
 	ck_assert_uint_eq(in[0], VALID);
-	req = unmask(c, 2);
+	req = gpio_unmask(c, 2);
 	carrier_stays(c, EVENTQ, QUIET);
-	tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
-	returned(c, req, INVALID);
+	gpio_tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
+	gpio_returned(c, req, INVALID);
 }
 
 /* The line has a buffer already: the second comes back, the first stays. */
@@ -628,12 +515,12 @@ static void second_buffer(struct carrier *c)
 {
 	struct frontend_request *first, *second;
 
-	tell(c, SET_IRQ_TYPE, 2, RISING);
-	first = unmask(c, 2);
-	second = unmask(c, 2);
-	returned(c, second, INVALID);
+	gpio_tell(c, SET_IRQ_TYPE, 2, RISING);
+	first = gpio_unmask(c, 2);
+	second = gpio_unmask(c, 2);
+	gpio_returned(c, second, INVALID);
 	act(c, "set 2 1");
-	returned(c, first, VALID);
+	gpio_returned(c, first, VALID);
 }
 
 /* "the device MUST return the buffers ... after setting the status field to VIRTIO_GPIO_IRQ_STATUS_INVALID" */
@@ -644,20 +531,20 @@ static void buffers_returned(struct carrier *c)
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		struct frontend_request *req;
 
-		tell(c, SET_DIRECTION, 2, IN);
-		tell(c, SET_IRQ_TYPE, 2, types[i]);
-		req = unmask(c, 2);
+		gpio_tell(c, SET_DIRECTION, 2, IN);
+		gpio_tell(c, SET_IRQ_TYPE, 2, types[i]);
+		req = gpio_unmask(c, 2);
 		carrier_stays(c, EVENTQ, 1);
-		tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
-		returned(c, req, INVALID);
-		tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
-		ck_assert_uint_eq(value_of(c, 2), 0);
+		gpio_tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
+		gpio_returned(c, req, INVALID);
+		gpio_tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
+		ck_assert_uint_eq(gpio_value(c, 2), 0);
 		/* The line is let go of, and with it goes its interrupt. */
-		tell(c, SET_IRQ_TYPE, 2, types[i]);
-		req = unmask(c, 2);
-		tell(c, SET_DIRECTION, 2, NONE);
-		returned(c, req, INVALID);
-		returned(c, unmask(c, 2), INVALID);
+		gpio_tell(c, SET_IRQ_TYPE, 2, types[i]);
+		req = gpio_unmask(c, 2);
+		gpio_tell(c, SET_DIRECTION, 2, NONE);
+		gpio_returned(c, req, INVALID);
+		gpio_returned(c, gpio_unmask(c, 2), INVALID);
 	}
 }
 
@@ -666,41 +553,41 @@ static void type_changes(struct carrier *c)
 {
 	struct frontend_request *req;
 
-	tell(c, SET_IRQ_TYPE, 2, RISING);
-	tell(c, SET_IRQ_TYPE, 2, RISING);
-	req = unmask(c, 2);
-	tell(c, SET_IRQ_TYPE, 2, FALLING);
+	gpio_tell(c, SET_IRQ_TYPE, 2, RISING);
+	gpio_tell(c, SET_IRQ_TYPE, 2, RISING);
+	req = gpio_unmask(c, 2);
+	gpio_tell(c, SET_IRQ_TYPE, 2, FALLING);
 	act(c, "set 2 1");
 	carrier_stays(c, EVENTQ, QUIET);
 	act(c, "set 2 0");
-	returned(c, req, VALID);
-	req = unmask(c, 2);
-	tell(c, SET_IRQ_TYPE, 2, LEVEL_HIGH);
+	gpio_returned(c, req, VALID);
+	req = gpio_unmask(c, 2);
+	gpio_tell(c, SET_IRQ_TYPE, 2, LEVEL_HIGH);
 	carrier_stays(c, EVENTQ, QUIET);
 	act(c, "set 2 1");
-	returned(c, req, VALID);
+	gpio_returned(c, req, VALID);
 	/* A level that is there already is told at once. */
-	tell(c, SET_IRQ_TYPE, 2, BOTH);
-	req = unmask(c, 2);
+	gpio_tell(c, SET_IRQ_TYPE, 2, BOTH);
+	req = gpio_unmask(c, 2);
 	carrier_stays(c, EVENTQ, QUIET);
-	tell(c, SET_IRQ_TYPE, 2, LEVEL_HIGH);
-	returned(c, req, VALID);
+	gpio_tell(c, SET_IRQ_TYPE, 2, LEVEL_HIGH);
+	gpio_returned(c, req, VALID);
 }
 
 /* "MUST NOT send IRQ messages for a GPIO line configured for output", and the other way round. */
 static void interrupts_of_outputs(struct carrier *c)
 {
-	tell(c, SET_DIRECTION, 2, OUT);
-	refused(c, SET_IRQ_TYPE, 2, RISING);
-	tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
-	tell(c, SET_DIRECTION, 2, IN);
-	tell(c, SET_IRQ_TYPE, 2, RISING);
-	refused(c, SET_DIRECTION, 2, OUT);
-	ck_assert_uint_eq(direction_of(c, 2), IN);
+	gpio_tell(c, SET_DIRECTION, 2, OUT);
+	gpio_refused(c, SET_IRQ_TYPE, 2, RISING);
+	gpio_tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
+	gpio_tell(c, SET_DIRECTION, 2, IN);
+	gpio_tell(c, SET_IRQ_TYPE, 2, RISING);
+	gpio_refused(c, SET_DIRECTION, 2, OUT);
+	ck_assert_uint_eq(gpio_direction(c, 2), IN);
 	act(c, "set 2 1");
-	interrupted(c, 2);
-	tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
-	tell(c, SET_DIRECTION, 2, OUT);
+	gpio_interrupted(c, 2);
+	gpio_tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
+	gpio_tell(c, SET_DIRECTION, 2, OUT);
 }
 
 /* "allowed only if the VIRTIO_GPIO_F_IRQ feature has been negotiated" */
@@ -709,10 +596,10 @@ static void no_interrupts(struct carrier *c)
 	ck_assert(carrier_has(c, 0));
 	carrier_sample(c);
 	vdev_features_set(carrier_vdev(c), carrier_vdev(c)->features & ~BIT(0));
-	refused(c, SET_IRQ_TYPE, 2, RISING);
-	refused(c, SET_IRQ_TYPE, 2, IRQ_NONE);
-	returned(c, unmask(c, 2), INVALID);
-	tell(c, SET_DIRECTION, 2, IN);
+	gpio_refused(c, SET_IRQ_TYPE, 2, RISING);
+	gpio_refused(c, SET_IRQ_TYPE, 2, IRQ_NONE);
+	gpio_returned(c, gpio_unmask(c, 2), INVALID);
+	gpio_tell(c, SET_DIRECTION, 2, IN);
 }
 
 /* All lines at once, each with a buffer, told in the order of their edges. */
@@ -723,14 +610,14 @@ static void all_lines(struct carrier *c)
 	char command[32];
 
 	for (unsigned int i = 0; i < NLINES; i++) {
-		tell(c, SET_IRQ_TYPE, i, RISING);
-		reqs[i] = unmask(c, i);
+		gpio_tell(c, SET_IRQ_TYPE, i, RISING);
+		reqs[i] = gpio_unmask(c, i);
 	}
 	carrier_stays(c, EVENTQ, QUIET);
 	for (unsigned int i = 0; i < NLINES; i++) {
 		snprintf(command, sizeof(command), "set %u 1", order[i]);
 		act(c, command);
-		returned(c, reqs[order[i]], VALID);
+		gpio_returned(c, reqs[order[i]], VALID);
 	}
 }
 
@@ -744,54 +631,54 @@ static void eventq_stops(struct carrier *c)
 	struct frontend_request *req;
 	uint16_t base;
 
-	tell(c, SET_IRQ_TYPE, 2, RISING);
-	req = unmask(c, 2);
+	gpio_tell(c, SET_IRQ_TYPE, 2, RISING);
+	req = gpio_unmask(c, 2);
 	carrier_stays(c, EVENTQ, 1);
 	base = carrier_stop(c, EVENTQ);
 	act(c, "set 2 1 0 1 0");
 	carrier_start(c, EVENTQ, base);
-	returned(c, req, VALID);
-	interrupted(c, 2);
-	req = unmask(c, 2);
+	gpio_returned(c, req, VALID);
+	gpio_interrupted(c, 2);
+	req = gpio_unmask(c, 2);
 	carrier_stays(c, EVENTQ, 1);
 	base = carrier_stop(c, EVENTQ);
 	carrier_start(c, EVENTQ, base);
 	carrier_stays(c, EVENTQ, QUIET);
 	act(c, "set 2 1 0");
-	returned(c, req, VALID);
+	gpio_returned(c, req, VALID);
 	/* Disabled while it is stopped. */
-	req = unmask(c, 2);
+	req = gpio_unmask(c, 2);
 	carrier_stays(c, EVENTQ, 1);
 	base = carrier_stop(c, EVENTQ);
-	tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
+	gpio_tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
 	carrier_start(c, EVENTQ, base);
-	returned(c, req, INVALID);
+	gpio_returned(c, req, INVALID);
 }
 
 /* What the guest made of the lines is forgotten, and they are let go of. */
 static void forgotten(struct carrier *c)
 {
 	for (unsigned int line = 0; line < NLINES; line++)
-		ck_assert_uint_eq(direction_of(c, line), NONE);
+		ck_assert_uint_eq(gpio_direction(c, line), NONE);
 	ck_assert_str_eq(world(c, "list"), "0 LED unused 0");
-	returned(c, unmask(c, 2), INVALID);
-	tell(c, SET_IRQ_TYPE, 2, FALLING);
-	tell(c, SET_DIRECTION, 0, OUT);
+	gpio_returned(c, gpio_unmask(c, 2), INVALID);
+	gpio_tell(c, SET_IRQ_TYPE, 2, FALLING);
+	gpio_tell(c, SET_DIRECTION, 0, OUT);
 	level_is(c, 0, "0");
 	ck_assert_str_eq(world(c, "list"), "0 LED output 0");
-	tell(c, SET_DIRECTION, 0, NONE);
-	tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
+	gpio_tell(c, SET_DIRECTION, 0, NONE);
+	gpio_tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
 }
 
 static void make_state(struct carrier *c)
 {
-	tell(c, SET_VALUE, 0, 1);
-	tell(c, SET_DIRECTION, 0, OUT);
-	tell(c, SET_DIRECTION, 1, IN);
-	tell(c, SET_IRQ_TYPE, 2, FALLING);
+	gpio_tell(c, SET_VALUE, 0, 1);
+	gpio_tell(c, SET_DIRECTION, 0, OUT);
+	gpio_tell(c, SET_DIRECTION, 1, IN);
+	gpio_tell(c, SET_IRQ_TYPE, 2, FALLING);
 	act(c, "set 2 1 0 1 0");
-	tell(c, SET_IRQ_TYPE, 3, RISING);
-	unmask(c, 3);
+	gpio_tell(c, SET_IRQ_TYPE, 3, RISING);
+	gpio_unmask(c, 3);
 	carrier_stays(c, EVENTQ, 1);
 }
 
@@ -801,9 +688,9 @@ static void reset_forgets(struct carrier *c)
 	carrier_reset(c);
 	/* A front-end that goes on elsewhere than at 0 had only paused the machine. */
 	if (carrier_kind(c) == CARRIER_SESSION && carrier_setting(c)->base) {
-		ck_assert_uint_eq(direction_of(c, 0), OUT);
+		ck_assert_uint_eq(gpio_direction(c, 0), OUT);
 		level_is(c, 0, "1");
-		interrupted(c, 2);
+		gpio_interrupted(c, 2);
 		return;
 	}
 	forgotten(c);
@@ -819,21 +706,21 @@ static void reconnect_forgets(struct carrier *c)
 /* The eventq breaks; requests go on, and after a new start interrupts do. */
 static void eventq_breaks(struct carrier *c)
 {
-	tell(c, SET_IRQ_TYPE, 2, RISING);
-	unmask(c, 2);
+	gpio_tell(c, SET_IRQ_TYPE, 2, RISING);
+	gpio_unmask(c, 2);
 	carrier_stays(c, EVENTQ, 1);
 	driver_ring_publish_raw(frontend_ring(carrier_frontend(c), EVENTQ), 40000);
 	ck_assert_int_eq(frontend_kick(carrier_frontend(c), EVENTQ), 0);
 	ck_assert_int_eq(carrier_wait_broken(c, EVENTQ, 20000), 0);
 	act(c, "set 2 1 0 1 0 1");
-	ck_assert_uint_eq(value_of(c, 2), 1);
+	ck_assert_uint_eq(gpio_value(c, 2), 1);
 	carrier_stop(c, EVENTQ);
 	carrier_renew(c, EVENTQ);
 	/* The first went into the broken ring. */
-	interrupted(c, 2);
-	interrupted(c, 2);
+	gpio_interrupted(c, 2);
+	gpio_interrupted(c, 2);
 	act(c, "set 2 0 1");
-	interrupted(c, 2);
+	gpio_interrupted(c, 2);
 }
 
 /*
@@ -847,27 +734,27 @@ static void line_in_use(struct carrier *c)
 
 	act(c, "take 1");
 	for (unsigned int i = 0; i < 3; i++) {
-		refused(c, SET_DIRECTION, 1, IN);
-		refused(c, SET_DIRECTION, 1, OUT);
+		gpio_refused(c, SET_DIRECTION, 1, IN);
+		gpio_refused(c, SET_DIRECTION, 1, OUT);
 	}
-	ck_assert_uint_eq(direction_of(c, 1), NONE);
-	tell(c, SET_DIRECTION, 2, OUT);
+	ck_assert_uint_eq(gpio_direction(c, 1), NONE);
+	gpio_tell(c, SET_DIRECTION, 2, OUT);
 	/* A driver that does not look at this answer queues its buffer: it is kept, not thrown back and forth. */
-	refused(c, SET_IRQ_TYPE, 1, RISING);
-	req = unmask(c, 1);
+	gpio_refused(c, SET_IRQ_TYPE, 1, RISING);
+	req = gpio_unmask(c, 1);
 	carrier_stays(c, EVENTQ, QUIET);
 	act(c, "leave 1");
-	tell(c, SET_IRQ_TYPE, 1, RISING);
+	gpio_tell(c, SET_IRQ_TYPE, 1, RISING);
 	act(c, "set 1 1");
-	returned(c, req, VALID);
-	tell(c, SET_DIRECTION, 1, IN);
-	tell(c, SET_DIRECTION, 1, NONE);
+	gpio_returned(c, req, VALID);
+	gpio_tell(c, SET_DIRECTION, 1, IN);
+	gpio_tell(c, SET_DIRECTION, 1, NONE);
 	/* Refused once more, then given up. */
 	act(c, "take 1");
-	refused(c, SET_IRQ_TYPE, 1, RISING);
-	req = unmask(c, 1);
-	tell(c, SET_IRQ_TYPE, 1, IRQ_NONE);
-	returned(c, req, INVALID);
+	gpio_refused(c, SET_IRQ_TYPE, 1, RISING);
+	req = gpio_unmask(c, 1);
+	gpio_tell(c, SET_IRQ_TYPE, 1, IRQ_NONE);
+	gpio_returned(c, req, INVALID);
 	ck_assert_str_eq(world(c, "take 2"), "error: '2': the guest has it");
 	char *log = carrier_log(c);
 
@@ -888,58 +775,58 @@ static void chip_unplugged(struct carrier *c)
 {
 	struct frontend_request *edge, *level;
 
-	tell(c, SET_DIRECTION, 0, OUT);
-	tell(c, SET_VALUE, 0, 1);
-	tell(c, SET_DIRECTION, 1, IN);
-	tell(c, SET_IRQ_TYPE, 2, BOTH);
+	gpio_tell(c, SET_DIRECTION, 0, OUT);
+	gpio_tell(c, SET_VALUE, 0, 1);
+	gpio_tell(c, SET_DIRECTION, 1, IN);
+	gpio_tell(c, SET_IRQ_TYPE, 2, BOTH);
 	act(c, "set 2 1");
 	for (unsigned int round = 0; round < 3; round++) {
-		edge = unmask(c, 2);
-		returned(c, edge, VALID);
-		edge = unmask(c, 2);
+		edge = gpio_unmask(c, 2);
+		gpio_returned(c, edge, VALID);
+		edge = gpio_unmask(c, 2);
 		carrier_stays(c, EVENTQ, 1);
 		act(c, "unplug");
 		carrier_idle(c, 2);
-		refused(c, GET_VALUE, 1, 0);
-		refused(c, SET_VALUE, 0, 0);
-		refused(c, SET_DIRECTION, 3, IN);
-		refused(c, SET_IRQ_TYPE, 4, RISING);
-		ck_assert_uint_eq(direction_of(c, 0), OUT);
-		ck_assert_uint_eq(direction_of(c, 3), NONE);
+		gpio_refused(c, GET_VALUE, 1, 0);
+		gpio_refused(c, SET_VALUE, 0, 0);
+		gpio_refused(c, SET_DIRECTION, 3, IN);
+		gpio_refused(c, SET_IRQ_TYPE, 4, RISING);
+		ck_assert_uint_eq(gpio_direction(c, 0), OUT);
+		ck_assert_uint_eq(gpio_direction(c, 3), NONE);
 		level_is(c, 0, "0");
 		carrier_stays(c, EVENTQ, QUIET);
 		act(c, "plug");
 		carrier_idle(c, 2);
 		level_is(c, 0, "1");
-		ck_assert_uint_eq(value_of(c, 1), 0);
-		tell(c, SET_DIRECTION, 3, IN);
-		tell(c, SET_DIRECTION, 3, NONE);
+		ck_assert_uint_eq(gpio_value(c, 1), 0);
+		gpio_tell(c, SET_DIRECTION, 3, IN);
+		gpio_tell(c, SET_DIRECTION, 3, NONE);
 		/* One edge for this buffer, one for the next. */
 		act(c, "set 2 0 1");
-		returned(c, edge, VALID);
+		gpio_returned(c, edge, VALID);
 	}
 	/* A level that became active meanwhile. */
-	tell(c, SET_IRQ_TYPE, 5, LEVEL_HIGH);
-	level = unmask(c, 5);
+	gpio_tell(c, SET_IRQ_TYPE, 5, LEVEL_HIGH);
+	level = gpio_unmask(c, 5);
 	carrier_stays(c, EVENTQ, 1);
 	act(c, "unplug");
 	act(c, "set 5 1");
 	carrier_stays(c, EVENTQ, QUIET);
 	act(c, "plug");
-	returned(c, level, VALID);
+	gpio_returned(c, level, VALID);
 }
 
 /* Nobody waits for an edge, so that nobody notices before a request fails: the next one works. */
 static void chip_replugged_unseen(struct carrier *c)
 {
-	tell(c, SET_VALUE, 0, 1);
-	tell(c, SET_DIRECTION, 0, OUT);
+	gpio_tell(c, SET_VALUE, 0, 1);
+	gpio_tell(c, SET_DIRECTION, 0, OUT);
 	act(c, "unplug");
 	act(c, "plug");
 	level_is(c, 0, "0");
-	refused(c, GET_VALUE, 0, 0);
+	gpio_refused(c, GET_VALUE, 0, 0);
 	carrier_idle(c, 2);
-	ck_assert_uint_eq(value_of(c, 0), 1);
+	ck_assert_uint_eq(gpio_value(c, 0), 1);
 	level_is(c, 0, "1");
 }
 
@@ -948,19 +835,19 @@ static void chip_away(struct carrier *c)
 {
 	struct frontend_request *req;
 
-	tell(c, SET_DIRECTION, 0, OUT);
-	tell(c, SET_IRQ_TYPE, 2, BOTH);
-	req = unmask(c, 2);
+	gpio_tell(c, SET_DIRECTION, 0, OUT);
+	gpio_tell(c, SET_IRQ_TYPE, 2, BOTH);
+	req = gpio_unmask(c, 2);
 	carrier_stays(c, EVENTQ, 1);
 	act(c, "unplug");
 	carrier_idle(c, 2);
-	tell(c, SET_DIRECTION, 0, NONE);
-	tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
-	returned(c, req, INVALID);
+	gpio_tell(c, SET_DIRECTION, 0, NONE);
+	gpio_tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
+	gpio_returned(c, req, INVALID);
 	carrier_reset(c);
-	refused(c, SET_DIRECTION, 0, OUT);
+	gpio_refused(c, SET_DIRECTION, 0, OUT);
 	carrier_reconnect(c);
-	refused(c, SET_DIRECTION, 0, OUT);
+	gpio_refused(c, SET_DIRECTION, 0, OUT);
 	act(c, "plug");
 	carrier_idle(c, 2);
 	forgotten(c);
@@ -993,12 +880,12 @@ static void watched(struct carrier *c)
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(dprintf(fd, "watch\n"), 6);
 	carrier_idle(c, 5);
-	tell(c, SET_DIRECTION, 0, OUT);
-	tell(c, SET_VALUE, 0, 1);
-	tell(c, SET_VALUE, 0, 1);
-	tell(c, SET_VALUE, 0, 0);
+	gpio_tell(c, SET_DIRECTION, 0, OUT);
+	gpio_tell(c, SET_VALUE, 0, 1);
+	gpio_tell(c, SET_VALUE, 0, 1);
+	gpio_tell(c, SET_VALUE, 0, 0);
 	act(c, "set 1 1");
-	tell(c, SET_DIRECTION, 2, IN);
+	gpio_tell(c, SET_DIRECTION, 2, IN);
 	act(c, "pull 2 up");
 	for (unsigned int ms = 0; ms < 20000 && len < (ssize_t)sizeof(want) - 1; ms++) {
 		ssize_t n = read(fd, got + len, sizeof(got) - 1 - (size_t)len);
