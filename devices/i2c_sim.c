@@ -97,8 +97,10 @@ static size_t lm75_size(uint32_t param)
 
 static void lm75_store(struct sim_target *t, unsigned int reg, uint32_t raw)
 {
-	t->mem[2 * reg] = (uint8_t)(raw >> 8);
-	t->mem[2 * reg + 1] = (uint8_t)raw;
+	uint8_t *to = t->mem + 2 * (size_t)reg;
+
+	to[0] = (uint8_t)(raw >> 8);
+	to[1] = (uint8_t)raw;
 }
 
 static void lm75_init(struct sim_target *t, uint32_t param)
@@ -115,9 +117,9 @@ static void lm75_write(struct sim_target *t, uint8_t byte)
 		return;
 	}
 	if (t->ptr == LM75_CONF)
-		t->mem[2 * LM75_CONF] = byte & 0x1f;
+		t->mem[(size_t)2 * LM75_CONF] = byte & 0x1f;
 	else if (t->ptr != LM75_TEMP)
-		t->mem[2 * t->ptr + (t->at - 1) % 2] = t->at % 2 ? byte : byte & 0x80;
+		t->mem[2 * (size_t)t->ptr + (t->at - 1) % 2] = t->at % 2 ? byte : byte & 0x80;
 }
 
 static uint8_t lm75_read(struct sim_target *t)
@@ -295,7 +297,7 @@ static void sim_ended(void *host, unsigned int bus, const struct i2c_segment *se
 	(void)bus;
 	if (!sim->control || !control_watched(sim->control))
 		return;
-	for (unsigned int i = 0; i < n && len + 4 * SHOWN_MAX < sizeof(line); i++) {
+	for (unsigned int i = 0; i < n && len + (size_t)4 * SHOWN_MAX < sizeof(line); i++) {
 		const struct i2c_segment *seg = &segs[i];
 		size_t shown = seg->read && result < 0 ? 0 : min_size(seg->len, SHOWN_MAX);
 
@@ -595,7 +597,7 @@ static void sim_close(void *host, bool busy)
 static int sim_open(struct i2c_setup *setup, struct log *log, struct ev_loop *loop, void **host)
 {
 	struct sim *sim = calloc(1, sizeof(*sim));
-	size_t size = 0;
+	size_t size = 1; /* there is at least one target, which no analyzer can see */
 	int err;
 
 	if (!setup->ntargets)
