@@ -128,7 +128,7 @@ struct gpio {
 	bool sim;
 	struct gpio_plan plan;
 	uint64_t sim_lines;
-	const char *sim_names, *sim_control;
+	const char *sim_names, *sim_wire, *sim_control;
 	char compat_chip[16];
 	/* host */
 	const struct gpio_host_ops *ops;
@@ -741,6 +741,7 @@ static int gpio_open(struct vdev *d)
 		.log = &d->log,
 		.sim_lines = (unsigned int)g->sim_lines,
 		.sim_names = g->sim_names,
+		.sim_wire = g->sim_wire,
 		.sim_control = g->sim_control,
 	};
 	int err;
@@ -1026,6 +1027,15 @@ static const struct opt gpio_opts[] = {
 		.arg = "NAME,...",
 		.help = "names of the simulated lines",
 		.man = "Names of the simulated lines, in order; an empty one leaves a line nameless.",
+	},
+	{
+		.name = "sim-wire",
+		.type = OPT_TEXT,
+		.off = OFF(sim_wire),
+		.arg = "A-B,...",
+		.help = "line B has line A's level from outside",
+		.man = "Wires between simulated lines, by number: in each pair the second is driven from outside with "
+		       "the level of the first, so that a guest can see its own outputs.",
 	},
 	{
 		.name = "sim-control",

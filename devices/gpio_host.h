@@ -54,6 +54,7 @@ struct gpio_host_args {
 	struct log *log;
 	unsigned int sim_lines;
 	const char *sim_names;	 /* separated by commas; NULL: none */
+	const char *sim_wire;	 /* pairs of lines, "0-1,2-3"; NULL: none */
 	const char *sim_control; /* path of a control socket; NULL: none */
 };
 

@@ -32,7 +32,8 @@ struct sim_line {
 	bool requested;		       /* the device has it */
 	struct gpio_settings settings; /* then */
 	bool level;
-	int edges[2]; /* a pipe with a byte for each edge to be told; -1: none */
+	unsigned int wire; /* number of the line that has this one's level from outside, plus 1 */
+	int edges[2];	   /* a pipe with a byte for each edge to be told; -1: none */
 };
 
 /* The chip is the host's: opening it says that the device uses it. */
@@ -83,13 +84,19 @@ static void line_update(struct gpio_host *h, struct sim_line *l)
 	if (level == l->level)
 		return;
 	l->level = level;
-	control_tell(h->control, "%u %s %s %u", (unsigned int)(l - h->lines), l->name[0] ? l->name : "-",
-		     line_direction(l), level);
-	if (!(l->settings.edges & edge) || l->edges[1] < 0)
-		return;
-	/* A full pipe holds more edges than any kernel would keep; the rest is lost as there. */
-	n = write(l->edges[1], "", 1);
-	(void)n;
+	if (h->control)
+		control_tell(h->control, "%u %s %s %u", (unsigned int)(l - h->lines), l->name[0] ? l->name : "-",
+			     line_direction(l), level);
+	if (l->settings.edges & edge && l->edges[1] >= 0) {
+		/* A full pipe holds more edges than any kernel would keep; the rest is lost as there. */
+		n = write(l->edges[1], "", 1);
+		(void)n;
+	}
+	/* Wires that make a ring come to rest: a level is taken over as it is. */
+	if (l->wire) {
+		h->lines[l->wire - 1].outside = level;
+		line_update(h, &h->lines[l->wire - 1]);
+	}
 }
 
 /* The device has the line no more. */
@@ -309,6 +316,27 @@ static int names_take(struct gpio_host *h, const char *names, struct log *log)
 	return 0;
 }
 
+/* Connects lines: "0-1,2-3".  Returns 0, or -EINVAL after it has logged why. */
+static int wires_take(struct gpio_host *h, const char *wires, struct log *log)
+{
+	char *at = (char *)wires;
+
+	while (at && *at) {
+		unsigned long from = strtoul(at, &at, 10), to = h->nlines;
+
+		if (*at == '-')
+			to = strtoul(at + 1, &at, 10);
+		if (from >= h->nlines || to >= h->nlines || (*at && *at != ',')) {
+			log_error(log, "--sim-wire=%s: pairs of lines below %u, such as 0-1,2-3, are wanted", wires,
+				  h->nlines);
+			return -EINVAL;
+		}
+		h->lines[from].wire = (unsigned int)to + 1;
+		at += *at == ',';
+	}
+	return 0;
+}
+
 static void sim_stop(struct gpio_host *h)
 {
 	if (!h)
@@ -336,6 +364,8 @@ static int sim_start(const struct gpio_host_args *args, struct gpio_host **out)
 		h->lines[i].edges[0] = h->lines[i].edges[1] = -1;
 	}
 	err = names_take(h, args->sim_names, args->log);
+	if (!err)
+		err = wires_take(h, args->sim_wire, args->log);
 	if (!err && args->sim_control) {
 		err = control_open(args->sim_control, args->log, args->loop, sim_commands, h, &h->control);
 		if (err)

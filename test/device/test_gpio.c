@@ -854,6 +854,28 @@ static void chip_away(struct carrier *c)
 	act(c, "unplug");
 }
 
+static const char *const with_wires[] = {"--backend=sim", "--sim-wire=0-1,1-2,2-0,5-6", "--sim-control=%T/ctl", NULL};
+
+/* Wires, also in a ring: what a line drives, others see. */
+static void wired(struct carrier *c)
+{
+	struct frontend_request *req;
+
+	gpio_tell(c, SET_DIRECTION, 0, OUT);
+	gpio_tell(c, SET_DIRECTION, 2, IN);
+	gpio_tell(c, SET_IRQ_TYPE, 1, BOTH);
+	req = gpio_unmask(c, 1);
+	for (unsigned int i = 0; i < 4; i++) {
+		gpio_tell(c, SET_VALUE, 0, !(i % 2));
+		gpio_returned(c, req, VALID);
+		ck_assert_uint_eq(gpio_value(c, 2), !(i % 2));
+		req = gpio_unmask(c, 1);
+	}
+	carrier_stays(c, EVENTQ, QUIET);
+	act(c, "set 5 1");
+	level_is(c, 6, "1");
+}
+
 /* The control socket says what is wrong. */
 static void control_errors(struct carrier *c)
 {
@@ -928,6 +950,7 @@ static const struct device_case cases[] = {
 	{.name = "chip unplugged", .run = chip_unplugged},
 	{.name = "chip replugged unseen", .run = chip_replugged_unseen},
 	{.name = "chip away", .run = chip_away},
+	{.name = "wired", .run = wired, .args = with_wires, .flags = CASE_ONCE},
 	{.name = "control errors", .run = control_errors, .flags = CASE_ONCE},
 	{.name = "watched", .run = watched, .flags = CASE_ONCE},
 };
@@ -1032,6 +1055,11 @@ START_TEST(test_bad_lines)
 		{{"--sim-names=1,2,3,4,5,6,7,8,9"}, -EINVAL},
 		{{"--sim-names=12345678901234567890123456789012"}, -EINVAL},
 		{{"--sim-control=/nonexistent/ctl"}, -ENOENT},
+		{{"--sim-wire=0-8"}, -EINVAL},
+		{{"--sim-wire=8-0"}, -EINVAL},
+		{{"--sim-wire=0"}, -EINVAL},
+		{{"--sim-wire=0-1-2"}, -EINVAL},
+		{{"--sim-wire=0-1,x"}, -EINVAL},
 		{{"--chip=0"}, -EINVAL},
 	};
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
