@@ -1,0 +1,77 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# qemu_drivers.sh - vdevd i2c and gpio under QEMU's vhost-user-i2c-pci and vhost-user-gpio-pci, with the kernel's own drivers
+# of a thermometer and an EEPROM on top.
+#
+# shellcheck disable=SC2154 # dir, here are check-guest's; vdevd_socket is of lib.sh
+
+# need_qemu_drivers - skip unless the guest kernel has or can get the drivers Debian leaves out.
+need_qemu_drivers() {
+	need_qemu
+	[ -d "$here/../../build/guest-kernel" ] || skip 'the guest kernel is not the one of qemu-run --fetch'
+	"$here/qemu-drivers" >&2 || lacking 'the drivers that Debian leaves out could not be built'
+}
+
+# need_tools PROGRAM... - skip unless this machine has them for the guest.
+need_tools() {
+	for tool; do
+		command -v "$tool" >/dev/null || lacking "no $tool"
+	done
+}
+
+case_i2c_qemu() {
+	need_device i2c
+	need_qemu_drivers
+	need_tools i2cdetect i2ctransfer
+	vdevd_start i2c --sim=lm75@0x48:21.5 --sim=eeprom@0x50:256
+	# shellcheck disable=SC2016 # for the guest's shell
+	"$here/qemu-run" --vu i2c="$vdevd_socket" --mod i2c-virtio --mod i2c-dev --mod lm75 --mod at24 \
+		--bin i2cdetect --bin i2ctransfer '
+		set -e
+		name=$(grep -l i2c_virtio /sys/bus/i2c/devices/i2c-*/name)
+		bus=${name%/name} bus=${bus##*/i2c-}
+		i2cdetect -y "$bus" | grep -Eo " (48|50)" | sort -u
+		i2ctransfer -y "$bus" w1@0x48 0 r2
+		echo lm75 0x48 >"/sys/bus/i2c/devices/i2c-$bus/new_device"
+		cat /sys/class/hwmon/hwmon*/temp1_input
+		echo 24c02 0x50 >"/sys/bus/i2c/devices/i2c-$bus/new_device"
+		at="/sys/bus/i2c/devices/$bus-0050/eeprom"
+		seq 1 90 | head -c 256 >written
+		cat written >"$at"
+		cmp written "$at"
+		wc -c <"$at"
+	' >got
+	printf ' 48\n 50\n0x15 0x80\n21500\n256\n' >wanted
+	diff wanted got >&2 || fail 'not what the targets have'
+	vdevd_stop
+}
+
+case_gpio_qemu() {
+	need_device gpio
+	need_qemu_drivers
+	need_tools gpioset gpioget gpiodetect socat
+	case $(gpioset --version) in
+	*'v1.'*) set_and_hold='gpioset -m time -u 300000 0 0=1' get='gpioget 0 1' ;;
+	*) set_and_hold='gpioset -t 300ms,0 -c 0 0=1' get='gpioget --numeric -c 0 1' ;;
+	esac
+	vdevd_start gpio --backend=sim --sim-lines=4 --sim-names=LED,BUTTON --sim-control="$dir/control"
+	echo 'set 1 1' | socat -t1 - "UNIX-CONNECT:$dir/control" >&2
+	mkfifo lines
+	socat -t1 - "UNIX-CONNECT:$dir/control" <lines >seen &
+	watcher=$!
+	exec 8>lines
+	echo watch >&8
+	"$here/qemu-run" --vu gpio="$vdevd_socket" --mod gpio-virtio --bin gpioset --bin gpioget --bin gpiodetect "
+		gpiodetect | grep -c '4 lines'
+		$get
+		$set_and_hold
+	" >got
+	exec 8>&-
+	wait "$watcher"
+	printf '1\n1\n' >wanted
+	diff wanted got >&2 || fail 'not what the lines have'
+	grep -q 'LED output 1' seen || fail "the line was not seen high while it was held: $(cat seen)"
+	grep -q 'LED unused 0' seen || fail "the line was not released: $(cat seen)"
+	vdevd_stop
+}
