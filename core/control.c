@@ -142,7 +142,7 @@ static int client_flush(struct control_client *c)
 
 bool control_watched(const struct control *ctl)
 {
-	for (unsigned int i = 0; i < CONTROL_CLIENTS; i++) {
+	for (unsigned int i = 0; ctl && i < CONTROL_CLIENTS; i++) {
 		if (ctl->clients[i] && ctl->clients[i]->watching)
 			return true;
 	}
@@ -151,7 +151,7 @@ bool control_watched(const struct control *ctl)
 
 void control_tell(struct control *ctl, const char *fmt, ...)
 {
-	for (unsigned int i = 0; i < CONTROL_CLIENTS; i++) {
+	for (unsigned int i = 0; ctl && i < CONTROL_CLIENTS; i++) {
 		struct control_client *c = ctl->clients[i];
 		va_list ap;
 

@@ -59,10 +59,10 @@ void control_close(struct control *ctl);
 /* Adds a line to the answer of the command that runs for c; the newline is added. */
 void control_say(struct control_client *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Sends a line, preceded by "! ", to every client that watches; the newline is added. */
+/* Sends a line, preceded by "! ", to every client that watches; the newline is added.  NULL: there is no socket. */
 void control_tell(struct control *ctl, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Whether anybody watches: what nobody reads need not be written. */
+/* Whether anybody watches: what nobody reads need not be written.  NULL: there is no socket. */
 bool control_watched(const struct control *ctl);
 
 #endif
