@@ -117,7 +117,7 @@ static void turns(struct harness *h, unsigned int n)
 static void start(struct harness *h, unsigned int q, uint16_t base)
 {
 	uint64_t at = USER + q * RING_BYTES;
-	const struct virtq_addrs addrs = {GMEM_USER, at, at + 0x1000, at + 0x2000};
+	const struct virtq_addrs addrs = {.space = GMEM_USER, .desc = at, .avail = at + 0x1000, .used = at + 0x2000};
 
 	must(virtq_start(h->vqs[q], h->mem, NUM, h->features, &addrs, base) == 0);
 	virtq_enable(h->vqs[q], true);

@@ -72,7 +72,7 @@ static struct gmem *make_table(const struct gmem_backend *backend, int fd)
 
 static void start(struct state *s, uint16_t base)
 {
-	const struct virtq_addrs addrs = {GMEM_USER, USER, USER + AVAIL, USER + USED};
+	const struct virtq_addrs addrs = {.space = GMEM_USER, .desc = USER, .avail = USER + AVAIL, .used = USER + USED};
 
 	s->broken = false;
 	must(virtq_start(s->vq, s->mem, s->num, s->features, &addrs, base) == 0);
