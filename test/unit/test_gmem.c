@@ -436,7 +436,7 @@ START_TEST(test_strict_gives_back)
 	struct gmem_seg seg[3];
 
 	add_three();
-	for (unsigned int i = 0; i < 100000; i++) {
+	for (unsigned int i = 0; i < 20000; i++) {
 		ck_assert_int_eq(gmem_pin(gm, GMEM_GUEST, 0x10000, 3 * PAGE, GMEM_READ, seg, 3), 3);
 		for (int s = 0; s < 3; s++)
 			gmem_unpin(&seg[s]);
