@@ -268,6 +268,8 @@ static void group_add(struct i2c *s, struct chain *c)
 	/* When the driver has no more room in the ring, the rest waits for this. */
 	if (!more || s->n == virtq_size(chain_queue(c)))
 		group_run(s);
+	else
+		ev_timer_again(s->d.loop, &s->patience);
 }
 
 /* Works off the ring until a group is under way, or for a while. */
@@ -284,8 +286,6 @@ static void i2c_serve(struct i2c *s)
 		}
 		if (!budget)
 			loop_again_start(&s->again, s->d.loop);
-		else if (s->n)
-			ev_timer_again(s->d.loop, &s->patience);
 		return;
 	}
 }
