@@ -9,6 +9,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include <linux/i2c-dev.h>
 #include <linux/i2c.h>
 
+#include "core/opt.h"
 #include "devices/i2c_smbus.h"
 
 #define SYSFS_DEVICES "/sys/bus/i2c/devices"
@@ -121,15 +123,15 @@ static int find_name(const char *name, unsigned int *number)
 
 	for (struct dirent *e; dir && (e = readdir(dir));) {
 		char path[sizeof(SYSFS_DEVICES) + 300], line[128];
-		unsigned int i;
+		uint64_t i;
 
-		if (sscanf(e->d_name, "i2c-%u", &i) != 1)
+		if (strncmp(e->d_name, "i2c-", 4) != 0 || opt_parse_number(e->d_name + 4, false, &i) < 0)
 			continue;
 		snprintf(path, sizeof(path), SYSFS_DEVICES "/%.40s/name", e->d_name);
 		if (!read_line(path, line, sizeof(line)) || strcmp(line, name) != 0)
 			continue;
 		err = err == -ENODEV ? 0 : -ENOTUNIQ;
-		*number = i;
+		*number = (unsigned int)i;
 	}
 	if (dir)
 		closedir(dir);
@@ -140,16 +142,19 @@ static int find_name(const char *name, unsigned int *number)
 static int find_node(const char *spec, char *path, size_t size)
 {
 	unsigned int number;
+	uint64_t v;
 	int err = 0;
 
 	if (spec[0] == '/') {
 		snprintf(path, size, "%s", spec);
 		return 0;
 	}
-	if (spec[strspn(spec, "0123456789")])
+	if (spec[strspn(spec, "0123456789")]) {
 		err = find_name(spec, &number);
-	else
-		err = sscanf(spec, "%9u", &number) == 1 ? 0 : -ENODEV;
+	} else {
+		err = opt_parse_number(spec, false, &v) < 0 || v > UINT_MAX ? -ENODEV : 0;
+		number = err ? 0 : (unsigned int)v;
+	}
 	if (!err)
 		snprintf(path, size, "/dev/i2c-%u", number);
 	return err;
