@@ -16,6 +16,7 @@
 #include "cmd/cmd.h"
 #include "config.h"
 #include "core/module.h"
+#include "mem/gmem_xen.h"
 #include "transport/virtq.h"
 
 /* How long a back end may take to be ready for the next front-end: waits of RETRY_MS. */
@@ -36,6 +37,31 @@ static int add_send(void *obj, const char *value, char *why, size_t why_size)
 	p->nsends += !err;
 	return err;
 }
+
+#if VDEVD_HAVE_XEN
+/* --xen-map */
+static int set_xen_map(void *obj, const char *value, char *why, size_t why_size)
+{
+	static const struct {
+		const char *word;
+		uint32_t flags;
+	} ways[] = {
+		{"foreign", GMEM_XEN_FOREIGN},
+		{"grant", GMEM_XEN_GRANT},
+		{"grant-on-demand", GMEM_XEN_GRANT | 0x8},
+	};
+	struct probe *p = obj;
+
+	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+		if (strcmp(value, ways[i].word) == 0) {
+			p->xen_map = ways[i].flags;
+			return 0;
+		}
+	}
+	snprintf(why, why_size, "foreign, grant or grant-on-demand is wanted");
+	return -EINVAL;
+}
+#endif
 
 static const struct opt probe_opts[] = {
 	{.name = "socket-path",
@@ -88,6 +114,31 @@ static const struct opt probe_opts[] = {
 	 .off = offsetof(struct probe, quiet),
 	 .help = "show only the rows that fail, and the counts"},
 	{.name = "json", .type = OPT_FLAG, .off = offsetof(struct probe, json), .help = "write one JSON object"},
+#if VDEVD_HAVE_XEN
+	{.name = "xen-map",
+	 .type = OPT_CALL,
+	 .set = set_xen_map,
+	 .arg = "HOW",
+	 .help = "share a Xen domain's memory: foreign, grant[-on-demand]"},
+	{.name = "xen-domid",
+	 .type = OPT_UINT,
+	 .off = offsetof(struct probe, xen_domid),
+	 .arg = "N",
+	 .max = UINT16_MAX,
+	 .help = "that domain, which must not use it"},
+	{.name = "xen-frame",
+	 .type = OPT_UINT,
+	 .off = offsetof(struct probe, xen_frame),
+	 .arg = "N",
+	 .max = UINT32_MAX,
+	 .help = "the first of 1281 guest frames"},
+	{.name = "xen-grant",
+	 .type = OPT_UINT,
+	 .off = offsetof(struct probe, xen_grant),
+	 .arg = "N",
+	 .max = UINT32_MAX,
+	 .help = "the first of as many grants of them to us"},
+#endif
 	{.name = "help",
 	 .letter = 'h',
 	 .type = OPT_FLAG,
@@ -135,23 +186,52 @@ int probe_negotiate(struct probe *p, uint64_t without)
 {
 	const uint64_t ring = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_INDIRECT_DESC) | BIT(VIRTIO_F_EVENT_IDX) |
 			      BIT(VHOST_USER_F_PROTOCOL_FEATURES);
+	/* Front-ends on Xen do without memory slots. */
 	const uint64_t protocol = BIT(VU_PF_MQ) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_CONFIG) |
-				  BIT(VU_PF_RESET_DEVICE) | BIT(VU_PF_CONFIGURE_MEM_SLOTS);
+				  BIT(VU_PF_RESET_DEVICE) |
+				  (p->xen_map ? BIT(VU_PF_XEN_MMAP) : BIT(VU_PF_CONFIGURE_MEM_SLOTS));
 
 	return frontend_negotiate(p->fe, (ring | (p->device ? p->device->features : 0)) & ~without, protocol);
 }
 
+#if VDEVD_HAVE_XEN
+/* Puts the regions, which lie in a file, into the domain: the third, behind a gap of one page. */
+static const struct frontend_mem_ops *move_to_xen(const struct probe *p, struct frontend_region *regions, size_t count)
+{
+	uint64_t page = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct frontend_region *r = &regions[i];
+
+		page += i == 2;
+		r->xen_flags = p->xen_map;
+		r->xen_domid = (uint32_t)p->xen_domid;
+		r->xen_frame = p->xen_frame + page;
+		r->offset = 0;
+		r->guest_addr = (p->xen_map & GMEM_XEN_GRANT) ? XEN_GRANT_ADDR + (p->xen_grant + page) * XEN_PAGE_SIZE :
+								r->xen_frame * XEN_PAGE_SIZE;
+		page += r->size / XEN_PAGE_SIZE;
+	}
+	return &frontend_mem_xen;
+}
+#endif
+
 int probe_ready(struct probe *p, uint64_t without)
 {
-	static const struct frontend_region regions[] = {
+	const struct frontend_mem_ops *ops = &frontend_mem_memfd;
+	struct frontend_region regions[] = {
 		{.guest_addr = 0x100000, .size = 0x200000},
 		{.guest_addr = 0x300000, .size = 0x100000},
 		{.guest_addr = 0x100000000, .size = 0x200000, .offset = 0x1000},
 	};
 	int err = probe_negotiate(p, without);
 
+#if VDEVD_HAVE_XEN
+	if (p->xen_map)
+		ops = move_to_xen(p, regions, ARRAY_SIZE(regions));
+#endif
 	if (!err)
-		err = frontend_make_mem(p->fe, &frontend_mem_memfd, regions, ARRAY_SIZE(regions));
+		err = frontend_make_mem(p->fe, ops, regions, ARRAY_SIZE(regions));
 	return err ? err : frontend_set_mem_table(p->fe);
 }
 
@@ -319,10 +399,12 @@ static void print_head_text(const struct probe *p)
 /* Why a row does not apply, or NULL. */
 static const char *row_misses(const struct probe *p, const struct probe_check *check)
 {
+	const uint64_t protocol = p->protocol & ~(p->xen_map ? BIT(VU_PF_CONFIGURE_MEM_SLOTS) : 0);
+
 	if (check->features & ~p->features)
 		return vu_feature_name((unsigned int)__builtin_ctzll(check->features & ~p->features));
-	if (check->protocol & ~p->protocol)
-		return vu_protocol_feature_name((unsigned int)__builtin_ctzll(check->protocol & ~p->protocol));
+	if (check->protocol & ~protocol)
+		return vu_protocol_feature_name((unsigned int)__builtin_ctzll(check->protocol & ~protocol));
 	if (check->request && !p->device)
 		return p->id ? "a request for this device" : "--id";
 	return NULL;
@@ -434,6 +516,10 @@ static int probe_run(struct probe *p, struct log *l)
 		err = learn(p);
 	if (err) {
 		log_error(l, "%s: %s", p->path, frontend_why(p->fe));
+		return CMD_FAILED;
+	}
+	if (p->xen_map && !frontend_has_protocol(p->fe, VU_PF_XEN_MMAP)) {
+		log_error(l, "--xen-map: %s does not offer xen_mmap", p->path);
 		return CMD_FAILED;
 	}
 	if (p->json)

@@ -64,6 +64,9 @@ struct probe {
 	uint64_t timeout_ms, requests, queue;
 	struct probe_send sends[PROBE_MAX_SENDS];
 	unsigned int nsends;
+	/* The domain of Xen whose memory is shared, where xen_map is not 0 (GMEM_XEN_*): these frames, with these grants. */
+	uint64_t xen_domid, xen_frame, xen_grant;
+	uint32_t xen_map;
 	bool json, quiet, bench, help;
 	/* the back end */
 	uint32_t id;                    /* 0: not told */

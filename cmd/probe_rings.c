@@ -311,7 +311,7 @@ static enum probe_verdict in_band(struct probe *p)
 
 	opts.in_band = true;
 	TRY(probe_ready(p, 0));
-	TRY(frontend_set_protocol_features(p->fe, protocol));
+	TRY(frontend_set_protocol_features(p->fe, frontend_protocol_features(p->fe) | protocol));
 	TRY(frontend_open_back_channel(p->fe));
 	TRY(frontend_queue_start(p->fe, probe_queue(p), &opts));
 	for (unsigned int i = 0; i < 5; i++) {
@@ -388,7 +388,9 @@ static int break_ring(struct probe *p, unsigned int q, uint32_t kind)
 	uint16_t head = 0;
 
 	/* Memory that there is, but in the last two cases. */
-	*d = (struct virtq_desc){.addr = htole64(0x100000), .len = htole32(64), .flags = htole16(VIRTQ_DESC_F_WRITE)};
+	*d = (struct virtq_desc){.addr = htole64(frontend_mem_region(frontend_mem(p->fe), 0)->guest_addr),
+				 .len = htole32(64),
+				 .flags = htole16(VIRTQ_DESC_F_WRITE)};
 	switch (kind) {
 	case BAD_HEAD:
 		head = (uint16_t)raw.num;
