@@ -180,7 +180,8 @@ CLI_SCRIPTS := $(call scripts,cli/*.sh)
 BUILD_SCRIPTS := $(call scripts,build/*.sh)
 TREE_SCRIPTS := $(filter-out $(if $(FUZZ_TARGETS),,%/check-corpus),$(call scripts,tools/check-*))
 
-.PHONY: check check-unit check-build check-guest check-valgrind check-sanitize coverage demo bench fuzz lint man
+.PHONY: check check-unit check-build check-guest check-xen check-valgrind check-sanitize coverage demo bench bench-xen fuzz
+.PHONY: lint man
 check: all $(RUN_TESTS) $(REPLAYS)
 	$(Q)$(run_checks) $(RUN_TESTS) $(BUILD_SCRIPTS) $(CLI_SCRIPTS) $(TREE_SCRIPTS)
 
@@ -192,6 +193,13 @@ check-build: all
 
 check-guest: all
 	$(Q)$(test_env) $(srcdir)/test/guest/check-guest
+
+# Builds for itself what runs in dom0.
+check-xen:
+	$(Q)$(srcdir)/test/xen/check-xen
+
+bench-xen:
+	$(Q)$(srcdir)/test/xen/check-xen --bench
 
 # Registers are kept exact for a SIGBUS handler that returns.
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite --trace-children=yes \
@@ -297,12 +305,14 @@ help:
 	@echo 'check           every test that needs no root, virtual machine or hardware: under a minute'
 	@echo 'check-unit      those in C alone: unit, device and protocol suites'
 	@echo 'check-guest     a real Linux guest uses the devices (VDEVD_UML=LINUX names a User-Mode Linux kernel)'
+	@echo 'check-xen       dom0 of a real Xen, in QEMU: foreign and grant mappings, amd64 and arm64'
 	@echo 'check-sanitize  the C suites under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'check-valgrind  the C suites under valgrind'
 	@echo 'coverage        the C suites with line coverage, at least 90 %'
 	@echo 'fuzz            each fuzz target for FUZZ_TIME seconds ($(FUZZ_TIME)), with clang'
 	@echo 'lint            clang-tidy and the rules of HACKING.md'
 	@echo 'bench           latency, throughput, sizes, start-up'
+	@echo 'bench-xen       what a request costs on Xen, by the ways of sharing memory'
 	@echo 'demo            serves a simulated device and shows it in use'
 	@echo 'man             writes man/vdevd-NAME.1 from the option tables'
 	@echo 'install         into PREFIX, below DESTDIR; uninstall takes it away again'
