@@ -9,6 +9,8 @@
  * Interrupts.  A buffer in the eventq unmasks a line's interrupt, returning it masks it.
  *   Edges that come while the line is masked are latched, and counted: each is told with a buffer of its own, in order,
  *   until the type becomes NONE.  At GPIO_LATCH_MAX the host's queue keeps the rest: a wild signal costs nothing then.
+ *   A driver of both edges reads the line to learn which one it was told.  If more came meanwhile, that read, the first
+ *   after the interrupt, is answered with the value that edge left: so order is kept however late the guest is.
  *   A level is not latched.  Hosts have edges only, so it is looked at when the line is unmasked, and after that the
  *   edge that makes it active is awaited.
  *   A type that the host refused (the line is in use) is remembered: Linux does not look at that answer, and would
@@ -115,6 +117,7 @@ struct line {
 	bool value;		/* of an output, now or later */
 	bool irq_refused;	/* the last interrupt type was answered with ERR */
 	unsigned int latched;	/* edges not yet told */
+	bool told;		/* of one of both edges, and has neither read the value nor unmasked since */
 	struct chain *unmasked; /* the eventq's buffer */
 	/* the host's side */
 	bool held;	 /* it is ours */
@@ -298,11 +301,16 @@ static unsigned int line_edges(struct line *l, unsigned int max)
 	return 0;
 }
 
-/* Forgets edges of the past. */
-static void line_drain(struct line *l)
+/* Takes all edges there are, as far as they have an end.  Returns their number; the line may be lost afterwards. */
+static unsigned int line_drain(struct line *l)
 {
-	for (unsigned int i = 0; i < GPIO_DRAIN_TURNS && l->held && line_edges(l, GPIO_EDGES_MAX); i++)
-		;
+	unsigned int all = 0, n = 1;
+
+	for (unsigned int i = 0; i < GPIO_DRAIN_TURNS && l->held && n; i++) {
+		n = line_edges(l, GPIO_EDGES_MAX);
+		all += n;
+	}
+	return all;
 }
 
 /*
@@ -326,6 +334,7 @@ static void irq_deliver(struct line *l)
 {
 	if (l->unmasked && l->latched) {
 		l->latched--;
+		l->told = l->irq_type == GPIO_IRQ_TYPE_EDGE_BOTH;
 		irq_return(l, GPIO_IRQ_STATUS_VALID);
 	}
 	line_watch(l);
@@ -374,7 +383,7 @@ static void edges_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 static void irq_off(struct line *l)
 {
 	l->irq_type = GPIO_IRQ_TYPE_NONE;
-	l->irq_refused = false;
+	l->irq_refused = l->told = false;
 	l->latched = 0;
 	irq_return(l, GPIO_IRQ_STATUS_INVALID);
 }
@@ -464,6 +473,25 @@ static int set_direction(struct line *l, uint32_t arg, uint8_t *value)
 	return line_change(l, (uint8_t)arg, l->irq_type);
 }
 
+/*
+ * The value as the edge left it that the guest was told of last: the present one, turned round by each edge since.
+ * Edges that come while it is read are read for once more.
+ */
+static int value_told(struct line *l)
+{
+	unsigned int late = 1;
+	int value = -ENODEV;
+
+	l->told = false;
+	l->latched += line_drain(l);
+	for (unsigned int i = 0; i < GPIO_DRAIN_TURNS && l->held && late; i++) {
+		value = l->g->ops->line_get(line_chip(l)->host, l->o.offset);
+		late = line_drain(l);
+		l->latched += late;
+	}
+	return value < 0 ? value : value ^ (int)(l->latched & 1);
+}
+
 static int get_value(struct line *l, uint32_t arg, uint8_t *value)
 {
 	int ret = line_hold(l);
@@ -471,7 +499,7 @@ static int get_value(struct line *l, uint32_t arg, uint8_t *value)
 	(void)arg;
 	if (ret < 0)
 		return ret;
-	ret = l->g->ops->line_get(line_chip(l)->host, l->o.offset);
+	ret = l->told ? value_told(l) : l->g->ops->line_get(line_chip(l)->host, l->o.offset);
 	if (ret < 0) {
 		line_failed(l, "value", ret);
 		return ret;
@@ -529,6 +557,7 @@ static int set_irq_type(struct line *l, uint32_t arg, uint8_t *value)
 	/* The host keeps edges that nobody took. */
 	line_drain(l);
 	l->latched = 0;
+	l->told = false;
 	irq_resume(l);
 	return 0;
 }
@@ -602,6 +631,7 @@ static void event_serve(struct gpio *g, struct chain *c)
 	}
 	if (l && !l->unmasked && (l->irq_type || l->irq_refused)) {
 		l->unmasked = c;
+		l->told = false;
 		irq_resume(l);
 		return;
 	}
@@ -1034,8 +1064,8 @@ static const struct opt gpio_opts[] = {
 		.off = OFF(sim_wire),
 		.arg = "A-B,...",
 		.help = "line B has line A's level from outside",
-		.man = "Wires between simulated lines, by number: in each pair the second is driven from outside with "
-		       "the level of the first, so that a guest can see its own outputs.",
+		.man = "Wires between simulated lines, by number: in each pair the second is driven from outside "
+		       "with the level of the first, so that a guest can see its own outputs.",
 	},
 	{
 		.name = "sim-control",
@@ -1071,19 +1101,21 @@ static const char *const gpio_examples[] = {
 const struct vdev_class vdev_gpio_class = {
 	.name = "gpio",
 	.summary = "GPIO device",
-	.about = "Gives a guest general purpose input/output lines: of one or more chips of this machine, or "
-		 "simulated ones.\n"
-		 "\n"
-		 "A line is taken when the guest uses it and given back when the guest lets go of it.  While "
-		 "somebody else has it the guest's requests for it fail, which is logged once; everything else "
-		 "goes on.  When a chip is unplugged its lines fail until it is back (the same label, the same "
-		 "number of lines), and are then made what the guest made them.\n"
-		 "\n"
-		 "Interrupts are edges, rising, falling or both, and levels.  Edges that come while the guest has "
-		 "the interrupt masked, for instance while it still handles the one before, are kept, up to 1024 "
-		 "for a line and then as many as the host keeps, and are told one by one: none is lost, and none "
-		 "is told before the guest asks for it.  Levels are made from edges: an interrupt is told when "
-		 "the guest unmasks it and the line is active, or as soon as it becomes active.",
+	.about =
+		"Gives a guest general purpose input/output lines: of one or more chips of this machine, or "
+		"simulated ones.\n"
+		"\n"
+		"A line is taken when the guest uses it and given back when the guest lets go of it.  While "
+		"somebody else has it the guest's requests for it fail, which is logged once; everything else "
+		"goes on.  When a chip is unplugged its lines fail until it is back (the same label, the same "
+		"number of lines), and are then made what the guest made them.\n"
+		"\n"
+		"Interrupts are edges, rising, falling or both, and levels.  Edges that come while the guest has "
+		"the interrupt masked, for instance while it still handles the one before, are kept, up to 1024 "
+		"for a line and then as many as the host keeps, and are told one by one: none is lost, and none "
+		"is told before the guest asks for it.  Of an interrupt on both edges, the guest's first read of the line "
+		"after it tells which edge it was, even if the line has changed again since.  Levels are made from edges: an interrupt is told when "
+		"the guest unmasks it and the line is active, or as soon as it becomes active.",
 	.virtio_id = 41,
 	.features = BIT(GPIO_F_IRQ),
 	.feature_names = gpio_features,

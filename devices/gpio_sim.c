@@ -67,11 +67,14 @@ static bool line_level(const struct sim_line *l)
 	return l->requested && s->bias == GPIO_BIAS_PULL_UP;
 }
 
-static const char *line_direction(const struct sim_line *l)
+/* What a line is used for, in a word. */
+static const char *line_use(const struct sim_line *l)
 {
 	if (!l->requested)
 		return l->taken ? "taken" : "unused";
-	return l->settings.output ? "output" : "input";
+	if (l->settings.output)
+		return "output";
+	return l->settings.edges ? "interrupt" : "input";
 }
 
 /* Something that acts on a line has changed: those who watch hear of a new level, the device of an edge. */
@@ -86,7 +89,7 @@ static void line_update(struct gpio_host *h, struct sim_line *l)
 	l->level = level;
 	if (h->control)
 		control_tell(h->control, "%u %s %s %u", (unsigned int)(l - h->lines), l->name[0] ? l->name : "-",
-			     line_direction(l), level);
+			     line_use(l), level);
 	if (l->settings.edges & edge && l->edges[1] >= 0) {
 		/* A full pipe holds more edges than any kernel would keep; the rest is lost as there. */
 		n = write(l->edges[1], "", 1);
@@ -160,7 +163,7 @@ static int run_list(void *arg, struct control_client *c, unsigned int argc, char
 	for (unsigned int i = 0; i < h->nlines; i++) {
 		const struct sim_line *l = &h->lines[i];
 
-		control_say(c, "%u %s %s %u", i, l->name[0] ? l->name : "-", line_direction(l), l->level);
+		control_say(c, "%u %s %s %u", i, l->name[0] ? l->name : "-", line_use(l), l->level);
 	}
 	return 0;
 }
@@ -281,7 +284,7 @@ static int run_plug(void *arg, struct control_client *c, unsigned int argc, char
 }
 
 static const struct control_command sim_commands[] = {
-	{"list", "", "show all lines: number, name, direction, level", 0, 0, run_list},
+	{"list", "", "show all lines: number, name, use, level", 0, 0, run_list},
 	{"get", "LINE", "show a line's level", 1, 1, run_get},
 	{"set", "LINE 0|1|open...", "drive a line from outside, or stop doing so", 2, CONTROL_WORDS, run_set},
 	{"pull", "LINE up|down|none", "connect a resistor", 2, 2, run_pull},

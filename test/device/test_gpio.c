@@ -421,6 +421,40 @@ static void edges_latched(struct carrier *c)
 	gpio_returned(c, req, VALID);
 }
 
+/* A guest that is late reads at each edge what it was; and what is now, when it reads again. */
+static void edges_in_order(struct carrier *c)
+{
+	gpio_tell(c, SET_DIRECTION, 2, IN);
+	gpio_tell(c, SET_IRQ_TYPE, 2, BOTH);
+	act(c, "set 2 1 0 1 0 1");
+	ck_assert_uint_eq(gpio_value(c, 2), 1);
+	for (unsigned int i = 0; i < 4; i++) {
+		gpio_interrupted(c, 2);
+		ck_assert_uint_eq(gpio_value(c, 2), !(i % 2));
+		ck_assert_uint_eq(gpio_value(c, 2), 1);
+	}
+	/* Edges that come between the interrupt and the read. */
+	gpio_interrupted(c, 2);
+	act(c, "set 2 0 1 0");
+	ck_assert_uint_eq(gpio_value(c, 2), 1);
+	ck_assert_uint_eq(gpio_value(c, 2), 0);
+	for (unsigned int i = 0; i < 3; i++) {
+		gpio_interrupted(c, 2);
+		ck_assert_uint_eq(gpio_value(c, 2), i % 2);
+	}
+	/* Whoever waits for one edge only knows which it was, and reads what is. */
+	gpio_tell(c, SET_IRQ_TYPE, 2, RISING);
+	act(c, "set 2 1 0 1 0");
+	gpio_interrupted(c, 2);
+	ck_assert_uint_eq(gpio_value(c, 2), 0);
+	/* What is disabled has no past. */
+	gpio_tell(c, SET_IRQ_TYPE, 2, BOTH);
+	act(c, "set 2 1 0");
+	gpio_interrupted(c, 2);
+	gpio_tell(c, SET_IRQ_TYPE, 2, IRQ_NONE);
+	ck_assert_uint_eq(gpio_value(c, 2), 0);
+}
+
 /* "MUST discard any latched interrupt for a GPIO line, once interrupt is disabled for the same" */
 static void latched_discarded(struct carrier *c)
 {
@@ -933,6 +967,7 @@ static const struct device_case cases[] = {
 	{.name = "edges", .run = edges},
 	{.name = "edge comes later", .run = edge_comes_later},
 	{.name = "edges latched", .run = edges_latched, .flags = CASE_ONCE},
+	{.name = "edges in order", .run = edges_in_order},
 	{.name = "latched discarded", .run = latched_discarded},
 	{.name = "levels", .run = levels},
 	{.name = "buffers refused", .run = buffers_refused},
