@@ -391,7 +391,7 @@ static struct vdev *new_device(struct ev_loop *loop, int argc, char **argv)
 	struct vdev *d;
 
 	for (const struct vdev_class *const *class = vdev_classes; *class; class ++) {
-		if (strcmp((*class)->name, "rng"))
+		if (strcmp((*class)->name, "rng") != 0)
 			continue;
 		ck_assert_int_eq(vdev_new(*class, "rng", loop, &d), 0);
 		groups[0] = (struct opt_group){"Device options", d->class->opts, d};

@@ -85,11 +85,15 @@ static void send_with(struct fuzz *f, const void *bytes, size_t len, uint8_t how
 	if (n) {
 		mh.msg_control = control.bytes;
 		mh.msg_controllen = CMSG_SPACE(sizeof(int) * n);
-		*CMSG_FIRSTHDR(&mh) = (struct cmsghdr){
-			.cmsg_len = CMSG_LEN(sizeof(int) * n), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+
+		struct cmsghdr *cmsg = CMSG_FIRSTHDR(&mh);
+
+		must(cmsg != NULL);
+		cmsg->cmsg_len = CMSG_LEN(sizeof(int) * n);
+		cmsg->cmsg_level = SOL_SOCKET;
+		cmsg->cmsg_type = SCM_RIGHTS;
 		for (unsigned int i = 0; i < n; i++)
-			memcpy(CMSG_DATA(CMSG_FIRSTHDR(&mh)) + i * sizeof(int), &f->fds[((how >> 3) + i) % 4],
-			       sizeof(int));
+			memcpy(CMSG_DATA(cmsg) + i * sizeof(int), &f->fds[((how >> 3) + i) % 4], sizeof(int));
 	}
 	(void)!sendmsg(f->sock, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
 }

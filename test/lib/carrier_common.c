@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "test/lib/random.h"
+
 /* More than the indexes of the setting that lets them wrap have left, and than a small ring holds. */
 static void many_samples(struct carrier *c)
 {
@@ -122,15 +124,6 @@ static void hostile_ring(struct carrier *c)
 	}
 }
 
-/* A small generator of its own: the same bytes on every machine. */
-static uint32_t next_random(uint32_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 17;
-	*state ^= *state << 5;
-	return *state;
-}
-
 /* Requests of any length with any bytes: whatever comes of them, the device lives. */
 static void random_requests(struct carrier *c)
 {
@@ -139,13 +132,13 @@ static void random_requests(struct carrier *c)
 
 	for (unsigned int round = 0; round < 30; round++) {
 		for (unsigned int q = 0; q < c->class->nqueues; q++) {
-			size_t out_len = next_random(&state) % 5 ? next_random(&state) % 20 : next_random(&state) % 300;
-			size_t in_len = next_random(&state) % 5 ? next_random(&state) % 20 : next_random(&state) % 300;
+			size_t out_len = random_next(&state) % 5 ? random_next(&state) % 20 : random_next(&state) % 300;
+			size_t in_len = random_next(&state) % 5 ? random_next(&state) % 20 : random_next(&state) % 300;
 
 			/* Small numbers are what fields have. */
 			for (size_t i = 0; i < sizeof(out); i++)
-				out[i] = (uint8_t)(next_random(&state) % 3 ? next_random(&state) % 9
-									   : next_random(&state));
+				out[i] = (uint8_t)(random_next(&state) % 3 ? random_next(&state) % 9
+									   : random_next(&state));
 			carrier_submit(c, q, out, out_len, in_len ? in_len : !out_len);
 		}
 		carrier_idle(c, 0);

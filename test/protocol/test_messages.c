@@ -315,7 +315,7 @@ END_TEST
 /* All of them to the same process. */
 START_TEST(test_all_rows)
 {
-	struct carrier *c = carrier_open(_i, _i == CARRIER_BINARY ? &rng : &echo);
+	struct carrier *c = carrier_open((enum carrier_kind)_i, _i == CARRIER_BINARY ? &rng : &echo);
 
 	for (size_t i = 0; i < 2 * ARRAY_SIZE(rows); i++) {
 		if (!rows[i / 2].echo_only || _i != CARRIER_BINARY)
@@ -373,7 +373,7 @@ static void ask_in_pieces(struct carrier *c, size_t n)
 
 START_TEST(test_pieces)
 {
-	struct carrier *c = carrier_open(_i, _i == CARRIER_BINARY ? &rng : &echo);
+	struct carrier *c = carrier_open((enum carrier_kind)_i, _i == CARRIER_BINARY ? &rng : &echo);
 
 	ask_in_pieces(c, 1);
 	ask_in_pieces(c, 7);
@@ -386,7 +386,7 @@ END_TEST
 /* A front-end that goes after any number of bytes of a message with a descriptor. */
 START_TEST(test_hang_up_anywhere)
 {
-	struct carrier *c = carrier_open(_i, _i == CARRIER_BINARY ? &rng : &echo);
+	struct carrier *c = carrier_open((enum carrier_kind)_i, _i == CARRIER_BINARY ? &rng : &echo);
 	struct vu_msg msg = {.h = {VU_SET_VRING_KICK, VU_VERSION, 8}};
 	uint8_t bytes[20] = {0};
 	unsigned int fds;
@@ -411,7 +411,7 @@ END_TEST
 /* A front-end that asks and asks and does not listen: its socket fills, and nothing is lost when it does. */
 START_TEST(test_answers_wait)
 {
-	struct carrier *c = carrier_open(_i, _i == CARRIER_BINARY ? &rng : &echo);
+	struct carrier *c = carrier_open((enum carrier_kind)_i, _i == CARRIER_BINARY ? &rng : &echo);
 	struct frontend *fe = carrier_frontend(c);
 	const struct vu_header h = {VU_GET_FEATURES, VU_VERSION, 0};
 	unsigned int asked = 0, silent = 0;

@@ -607,7 +607,7 @@ END_TEST
 /* The file behind guest memory is cut short: that ends the connection, and nothing else. */
 START_TEST(test_memory_cut_short)
 {
-	struct carrier *other = carrier_open(_i, _i == CARRIER_BINARY ? &rng_suite : &echo_suite);
+	struct carrier *other = carrier_open((enum carrier_kind)_i, _i == CARRIER_BINARY ? &rng_suite : &echo_suite);
 	struct frontend *front = carrier_frontend(other);
 
 	carrier_sample(other);

@@ -13,6 +13,7 @@
 
 #include "mem/gmem.h"
 #include "test/lib/gmem_strict.h"
+#include "test/lib/random.h"
 #include "test/unit/suites.h"
 
 #define PAGE  4096u
@@ -320,34 +321,34 @@ START_TEST(test_against_a_model)
 	static uint8_t owner[2][SPACE]; /* region's number + 1 */
 	static struct gmem_desc regions[255];
 	unsigned int n = 0;
+	uint32_t state = 1;
 
-	srand(1);
 	for (unsigned int round = 0; round < ROUNDS; round++) {
 		struct gmem_desc d = {
-			.guest_addr = (uint64_t)(rand() % (SPACE - 20)),
-			.user_addr = (uint64_t)(rand() % (SPACE - 20)),
-			.size = (uint64_t)(1 + rand() % 19),
-			.offset = (uint64_t)(rand() % 1000),
+			.guest_addr = random_next(&state) % (SPACE - 20),
+			.user_addr = random_next(&state) % (SPACE - 20),
+			.size = 1 + random_next(&state) % 19,
+			.offset = random_next(&state) % 1000,
 			.fd = fd,
 		};
 		bool free_place = true;
 
 		for (uint64_t i = 0; i < d.size; i++)
 			free_place &= !owner[0][d.user_addr + i] && !owner[1][d.guest_addr + i];
-		if (n < ARRAY_SIZE(regions) && rand() % 2) {
+		if (n < ARRAY_SIZE(regions) && random_next(&state) % 2) {
 			ck_assert_int_eq(gmem_add(gm, &d), free_place ? 0 : -EEXIST);
 			if (!free_place)
 				continue;
 			regions[n++] = d;
 			memset(&owner[0][d.user_addr], (int)n, d.size);
 			memset(&owner[1][d.guest_addr], (int)n, d.size);
-		} else if (n && rand() % 2) {
+		} else if (n && random_next(&state) % 2) {
 			d = regions[--n];
 			ck_assert_int_eq(gmem_remove(gm, &d), 0);
 			memset(&owner[0][d.user_addr], 0, d.size);
 			memset(&owner[1][d.guest_addr], 0, d.size);
 		}
-		unsigned int space = (unsigned int)rand() % 2, at = (unsigned int)rand() % SPACE;
+		unsigned int space = random_next(&state) % 2, at = random_next(&state) % SPACE;
 		int want = -EFAULT;
 
 		if (owner[space][at]) {
