@@ -48,6 +48,13 @@ need_qemu() {
 	lacking "$why"
 }
 
+# need_qemu_drivers - skip unless the guest kernel has or can get the drivers Debian leaves out.
+need_qemu_drivers() {
+	need_qemu
+	[ -d "$here/../../build/guest-kernel" ] || skip 'the guest kernel is not the one of qemu-run --fetch'
+	"$here/qemu-drivers" >&2 || lacking 'the drivers that Debian leaves out could not be built'
+}
+
 # vdevd_start DEVICE [OPTION]... - serve the device on $dir/DEVICE.sock; one vdevd at a time.
 vdevd_start() {
 	vdevd_socket=$dir/$1.sock

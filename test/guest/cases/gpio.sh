@@ -209,3 +209,39 @@ case_gpio_chip_uml() {
 	tail -n 1 got
 	grep -q ' 0 skipped' got || fail "$(cat got)"
 }
+
+# need_qemu_irq - skip unless there is a QEMU that lets guests have GPIO interrupts, which Debian 12's does not.
+need_qemu_irq() {
+	need_qemu_drivers
+	newer=$here/../../build/qemu
+	major=$("${VDEVD_QEMU:-qemu-system-x86_64}" --version | sed -n '1s/[^0-9]*\([0-9]*\).*/\1/p')
+	[ "$major" -lt 9 ] || return 0
+	set -- bookworm-backports "$newer" qemu-system-x86 qemu-system-common qemu-system-data seabios
+	if [ "${CI:-}" = true ] && [ ! -d "$newer" ]; then
+		"$here/../tools/debian-unpack" "$@" >&2
+	fi
+	[ -d "$newer" ] || skip "QEMU $major has no GPIO interrupts, 9 has (test/tools/debian-unpack $*)"
+	export VDEVD_QEMU="$newer/usr/bin/qemu-system-x86_64"
+}
+
+# Level interrupts, with a driver of the kernel's that must get as many as it takes to make the line inactive.
+case_gpio_qemu_level() {
+	need_device gpio
+	need_qemu_irq
+	vdevd_start gpio --backend=sim --sim-wire=0-1 --sim-control="$dir/control"
+	module=$(echo "$here"/../../build/guest-kernel/lib/modules/*/extra/gpio_level.ko)
+	# shellcheck disable=SC2016 # the guest's shell expands it
+	"$here/qemu-run" --vu gpio="$vdevd_socket" --mod gpio-virtio --file "$module:gpio_level.ko" '
+		set -e
+		chip=$(basename /sys/bus/virtio/drivers/gpio_virtio/virtio*)
+		for low in 0 1 0; do
+			insmod /gpio_level.ko chip="$chip" low=$low limit=20
+			sleep 1
+			cat /sys/module/gpio_level/parameters/count
+			rmmod gpio_level
+		done
+	' >got
+	[ "$(tr '\n' ' ' <got)" = '20 20 20 ' ] || fail "interrupts: $(cat got)"
+	[ "$(world list | grep -c unused)" -eq 8 ] || fail "a line is still in use: $(world list)"
+	vdevd_stop
+}

@@ -6,13 +6,6 @@
 #
 # shellcheck disable=SC2154 # dir, here are check-guest's; vdevd_socket is of lib.sh
 
-# need_qemu_drivers - skip unless the guest kernel has or can get the drivers Debian leaves out.
-need_qemu_drivers() {
-	need_qemu
-	[ -d "$here/../../build/guest-kernel" ] || skip 'the guest kernel is not the one of qemu-run --fetch'
-	"$here/qemu-drivers" >&2 || lacking 'the drivers that Debian leaves out could not be built'
-}
-
 # need_tools PROGRAM... - skip unless this machine has them for the guest.
 need_tools() {
 	for tool; do
