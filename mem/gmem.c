@@ -235,6 +235,7 @@ static int region_pin(struct gmem_region *r, uint64_t off, size_t len, enum gmem
 	if (r->base) {
 		seg->va = (char *)r->base + off;
 	} else {
+		seg->va = NULL;
 		int err = r->backend->pin(r->priv, off, len, access, seg);
 
 		if (err)
@@ -246,8 +247,8 @@ static int region_pin(struct gmem_region *r, uint64_t off, size_t len, enum gmem
 	return 0;
 }
 
-int gmem_pin(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64_t len, enum gmem_access access,
-	     struct gmem_seg *segs, unsigned int max)
+int gmem_pin_later(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64_t len, enum gmem_access access,
+		   struct gmem_seg *segs, unsigned int max)
 {
 	unsigned int n = 0;
 	uint64_t last;
@@ -282,6 +283,28 @@ undo:
 	while (n)
 		gmem_unpin(&segs[--n]);
 	return err;
+}
+
+int gmem_settle(struct gmem_seg *seg)
+{
+	return seg->va ? 0 : seg->region->backend->settle(seg->region->priv, seg);
+}
+
+int gmem_pin(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64_t len, enum gmem_access access,
+	     struct gmem_seg *segs, unsigned int max)
+{
+	int n = gmem_pin_later(gm, space, addr, len, access, segs, max);
+
+	for (int i = 0; i < n; i++) {
+		int err = gmem_settle(&segs[i]);
+
+		if (!err)
+			continue;
+		while (n)
+			gmem_unpin(&segs[--n]);
+		return err;
+	}
+	return n;
 }
 
 void gmem_unpin(struct gmem_seg *seg)

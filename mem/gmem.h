@@ -53,7 +53,8 @@ struct gmem_seg {
 	void *va;
 	size_t len;
 	struct gmem_region *region;
-	void *cookie; /* the back end's own */
+	void *cookie;  /* the back end's own */
+	uint32_t lead; /* its own, too, while va is not known */
 };
 
 /* What makes the bytes of a region reachable.  An int is 0 or -errno; priv is the back end's own, one a region. */
@@ -69,8 +70,13 @@ struct gmem_backend {
 	int (*map)(const struct gmem_backend *self, const struct gmem_desc *desc, void **base, void **priv,
 		   uint64_t *fault);
 	void (*unmap)(void *priv);
-	/* Makes len bytes at off reachable where base does not: sets seg->va and seg->cookie.  NULL: base does. */
+	/*
+	 * Makes len bytes at off reachable where base does not: sets seg->cookie, and seg->va or, where several pins are
+	 * cheaper at once, leaves that to settle.  NULL: base does.
+	 */
 	int (*pin)(void *priv, uint64_t off, size_t len, enum gmem_access access, struct gmem_seg *seg);
+	/* Sets seg->va that pin left NULL; best for all there are at once.  On an error the pin is still to be unpinned. */
+	int (*settle)(void *priv, struct gmem_seg *seg);
 	void (*unpin)(void *priv, struct gmem_seg *seg);
 	/* Gives up what is kept reachable without a pin; last: and keeps nothing from now on.  NULL: nothing is kept. */
 	void (*flush)(void *priv, bool last);
@@ -114,6 +120,16 @@ unsigned int gmem_count(const struct gmem *gm);
  */
 int gmem_pin(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64_t len, enum gmem_access access,
 	     struct gmem_seg *segs, unsigned int max);
+
+/*
+ * As gmem_pin, but a segment's va may be NULL until gmem_settle.  What is pinned so before the first gmem_settle is made
+ * reachable at once, which for grants is one system call in the place of many.
+ */
+int gmem_pin_later(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64_t len, enum gmem_access access,
+		   struct gmem_seg *segs, unsigned int max);
+
+/* Sets the segment's va.  Returns 0 or the back end's error; the segment is still to be unpinned then. */
+int gmem_settle(struct gmem_seg *seg);
 
 /* Gives one segment back.  Its table may be gone. */
 void gmem_unpin(struct gmem_seg *seg);

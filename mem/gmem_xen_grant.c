@@ -6,9 +6,14 @@
  * one mmap of exactly that many pages maps them, and fails if one of them is bad.  The references are forgotten at
  * once: gntdev unmaps them when the mapping goes.  In advance, a region is one run; on demand, each pin is one.
  *
+ * Nearly all that a mapping costs is in the request, little in its pages.  So pins wait for their addresses until the first
+ * is asked for, and then all that wait and have the same access become one mapping, a block, which goes with its last run: the
+ * pieces of a chain are pinned and unpinned together.  A run is writable only if it was pinned so: a grant that
+ * the guest made read-only cannot be mapped otherwise.
+ *
  * Runs that no pin holds can be kept in a cache, found by first reference, length and access, up to a number of pages,
- * and given up least recently used first.  A run is writable only if it was pinned so: a grant that the guest made
- * read-only cannot be mapped otherwise.
+ * and given up least recently used first.  Each is a block of its own then.  Without a cache, pins share a run only
+ * while they wait together: what one chain has must not outlive it in another.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -27,7 +32,13 @@ struct run {
 	enum gmem_access access;
 	unsigned int pins;
 	struct run *next_hash;
+	struct run *next;          /* of those that wait */
 	struct run *newer, *older; /* in the list of those without a pin */
+	struct run *block;         /* the run whose mapping it is in */
+	/* of that one: */
+	unsigned int members;
+	void *block_va;
+	uint64_t block_pages;
 };
 
 struct grant_region {
@@ -42,6 +53,7 @@ struct grant_region {
 	struct run whole;         /* in advance */
 	unsigned int cache_pages; /* kept at most */
 	uint64_t kept_pages;
+	struct run *waiting[2];   /* for a mapping, by access */
 	struct run *hash[1 << HASH_BITS];
 	struct run *newest, *oldest;
 	struct run *spare;        /* structs without a mapping, for the next runs: by next_hash */
@@ -62,27 +74,37 @@ static int request_reserve(struct grant_region *r, uint32_t n)
 	return 0;
 }
 
-/* A run that is being mapped. */
+/* Runs that are being mapped as one: from one on, up to another. */
 struct mapping {
 	struct grant_region *r;
-	const struct run *run;
+	const struct run *runs, *end;
 };
+
+/* Puts n references of theirs, from page first on, into the request. */
+static void request_fill(const struct mapping *m, uint64_t first, uint32_t n)
+{
+	struct gntdev_grant_ref *refs = m->r->request->refs;
+	uint32_t i = 0;
+
+	for (const struct run *run = m->runs; run != m->end; run = run->next) {
+		for (uint64_t page = first; page < run->npages && i < n; page++)
+			refs[i++] = (struct gntdev_grant_ref){.domid = m->r->domid, .ref = run->ref + (uint32_t)page};
+		first -= min_u64(first, run->npages);
+	}
+}
 
 static int map_request(void *arg, void *at, uint64_t first, uint32_t n, void **va, uint64_t *bad)
 {
 	const struct mapping *m = arg;
 	struct grant_region *r = m->r;
-	int prot = m->run->access == GMEM_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
+	int prot = m->runs->access == GMEM_WRITE ? PROT_READ | PROT_WRITE : PROT_READ;
 	int err = request_reserve(r, n);
 
 	*bad = first; /* gntdev does not say which of them it was */
 	if (err)
 		return err;
 	*r->request = (struct gntdev_map_grant_ref){.count = n};
-	struct gntdev_grant_ref *refs = r->request->refs;
-
-	for (uint32_t i = 0; i < n; i++)
-		refs[i] = (struct gntdev_grant_ref){.domid = r->domid, .ref = m->run->ref + (uint32_t)first + i};
+	request_fill(m, first, n);
 	err = r->sys->ioctl(r->fd, IOCTL_GNTDEV_MAP_GRANT_REF, r->request);
 	if (err)
 		return err;
@@ -94,17 +116,32 @@ static int map_request(void *arg, void *at, uint64_t first, uint32_t n, void **v
 	return err;
 }
 
-/* Maps the run's pages; its ref, npages and access are set. */
-static int run_map(struct grant_region *r, struct run *run, uint64_t *bad)
+/* Maps the runs from block on up to end as one; their ref, npages and access are set. */
+static int block_map(struct grant_region *r, struct run *block, const struct run *end, uint64_t *bad)
 {
-	struct mapping m = {r, run};
+	struct mapping m = {r, block, end};
+	uint64_t npages = 0;
 
-	return gmem_xen_map(r->sys, run->npages, map_request, &m, &run->va, bad);
+	for (const struct run *run = block; run != end; run = run->next)
+		npages += run->npages;
+	int err = gmem_xen_map(r->sys, npages, map_request, &m, &block->block_va, bad);
+
+	if (err)
+		return err;
+	block->members = 0;
+	block->block_pages = 0;
+	for (struct run *run = block; run != end; run = run->next) {
+		run->va = (char *)block->block_va + block->block_pages * XEN_PAGE_SIZE;
+		run->block = block;
+		block->block_pages += run->npages;
+		block->members++;
+	}
+	return 0;
 }
 
-static void run_unmap(const struct grant_region *r, const struct run *run)
+static void block_unmap(const struct grant_region *r, const struct run *block)
 {
-	r->sys->munmap(run->va, (size_t)run->npages * XEN_PAGE_SIZE);
+	r->sys->munmap(block->block_va, (size_t)block->block_pages * XEN_PAGE_SIZE);
 }
 
 /* What both ways need.  Returns 0 and *out; -EINVAL: the addresses cannot name grants; or why there is no gntdev. */
@@ -170,7 +207,7 @@ static int advance_map(const struct gmem_backend *self, const struct gmem_desc *
 		return err;
 	err = run_set(&r->whole, r, 0, desc->size, GMEM_WRITE);
 	if (!err)
-		err = run_map(r, &r->whole, &bad);
+		err = block_map(r, &r->whole, NULL, &bad);
 	if (err) {
 		*fault = bad ? bad * XEN_PAGE_SIZE - r->lead : 0;
 		grant_free(r);
@@ -185,7 +222,7 @@ static void advance_unmap(void *priv)
 {
 	struct grant_region *r = priv;
 
-	run_unmap(r, &r->whole);
+	block_unmap(r, &r->whole);
 	grant_free(r);
 }
 
@@ -233,7 +270,20 @@ static void spare_put(struct grant_region *r, struct run *run)
 	r->spare = run;
 }
 
-/* Unmaps a run without a pin that is not on the list. */
+/* The run's part of its block is not needed any more. */
+static void block_leave(struct grant_region *r, struct run *run)
+{
+	struct run *block = run->block;
+
+	if (run != block)
+		spare_put(r, run);
+	if (--block->members)
+		return;
+	block_unmap(r, block);
+	spare_put(r, block);
+}
+
+/* Gives up a run without a pin that is not on the list. */
 static void drop(struct grant_region *r, struct run *run)
 {
 	struct run **p = hash_slot(r, run->ref);
@@ -241,7 +291,13 @@ static void drop(struct grant_region *r, struct run *run)
 	while (*p != run)
 		p = &(*p)->next_hash;
 	*p = run->next_hash;
-	run_unmap(r, run);
+	if (run->va) {
+		block_leave(r, run);
+		return;
+	}
+	for (p = &r->waiting[run->access]; *p != run;)
+		p = &(*p)->next;
+	*p = run->next;
 	spare_put(r, run);
 }
 
@@ -256,40 +312,30 @@ static void shrink(struct grant_region *r, unsigned int max)
 	}
 }
 
-/* A run that has what is wanted, or NULL. */
-static struct run *find(struct grant_region *r, const struct run *want)
+/* Whether a pin that wants this can have that run. */
+static bool run_serves(const struct grant_region *r, const struct run *run, const struct run *want)
 {
-	struct run *run = *hash_slot(r, want->ref);
-
-	while (run && (run->ref != want->ref || run->npages < want->npages ||
-		       (want->access == GMEM_WRITE && run->access != GMEM_WRITE)))
-		run = run->next_hash;
-	return run;
+	return run->ref == want->ref && run->npages >= want->npages &&
+	       (want->access == GMEM_READ || run->access == GMEM_WRITE) && (r->cache_pages || !run->va);
 }
 
-/* Maps a run that was not found. */
-static int make(struct grant_region *r, const struct run *want, struct run **out)
+/* Makes a run that waits for its mapping. */
+static struct run *make(struct grant_region *r, const struct run *want)
 {
 	struct run *run = r->spare;
-	uint64_t bad;
 
 	if (run)
 		r->spare = run->next_hash;
 	else
 		run = malloc(sizeof(*run));
 	if (!run)
-		return -ENOMEM;
+		return NULL;
 	*run = *want;
-	int err = run_map(r, run, &bad);
-
-	if (err) {
-		spare_put(r, run);
-		return err;
-	}
 	run->next_hash = *hash_slot(r, run->ref);
 	*hash_slot(r, run->ref) = run;
-	*out = run;
-	return 0;
+	run->next = r->waiting[run->access];
+	r->waiting[run->access] = run;
+	return run;
 }
 
 static int demand_pin(void *priv, uint64_t off, size_t len, enum gmem_access access, struct gmem_seg *seg)
@@ -300,17 +346,40 @@ static int demand_pin(void *priv, uint64_t off, size_t len, enum gmem_access acc
 
 	if (err)
 		return err;
-	struct run *run = find(r, &want);
+	struct run *run = *hash_slot(r, want.ref);
 
+	while (run && !run_serves(r, run, &want))
+		run = run->next_hash;
 	if (!run)
-		err = make(r, &want, &run);
+		run = make(r, &want);
 	else if (!run->pins)
 		unkeep(r, run);
-	if (err)
-		return err;
+	if (!run)
+		return -ENOMEM;
 	run->pins++;
-	seg->va = (char *)run->va + (r->lead + off) % XEN_PAGE_SIZE;
+	seg->lead = (uint32_t)((r->lead + off) % XEN_PAGE_SIZE);
+	if (run->va)
+		seg->va = (char *)run->va + seg->lead;
 	seg->cookie = run;
+	return 0;
+}
+
+static int demand_settle(void *priv, struct gmem_seg *seg)
+{
+	struct grant_region *r = priv;
+	const struct run *run = seg->cookie;
+	struct run **waiting = &r->waiting[run->access];
+	uint64_t bad;
+
+	while (!run->va) {
+		struct run *block = *waiting, *end = r->cache_pages ? block->next : NULL;
+		int err = block_map(r, block, end, &bad);
+
+		if (err)
+			return err;
+		*waiting = end;
+	}
+	seg->va = (char *)run->va + seg->lead;
 	return 0;
 }
 
@@ -321,7 +390,7 @@ static void demand_unpin(void *priv, struct gmem_seg *seg)
 
 	if (--run->pins)
 		return;
-	if (run->npages > r->cache_pages) {
+	if (!run->va || run->npages > r->cache_pages) {
 		drop(r, run);
 		return;
 	}
@@ -365,6 +434,7 @@ void gmem_xen_grant_init(struct gmem_backend *advance, struct gmem_backend *on_d
 		.map = demand_map,
 		.unmap = demand_unmap,
 		.pin = demand_pin,
+		.settle = demand_settle,
 		.unpin = demand_unpin,
 		.flush = demand_flush,
 	};

@@ -37,7 +37,7 @@ int chain_begin(struct virtq *vq, uint16_t head, struct chain **out)
 	c->head = head;
 	c->first = c->last = SEG_NONE;
 	c->read = c->write = (struct seg_cursor){SEG_NONE, 0};
-	c->has_writable = false;
+	c->has_writable = c->unsettled = false;
 	c->readable = c->writable = c->written = 0;
 	*out = c;
 	return 0;
@@ -54,6 +54,7 @@ static bool chain_append(struct chain *c, const struct gmem_seg *mem, bool writa
 
 	s->mem = *mem;
 	s->next = SEG_NONE;
+	c->unsettled |= !mem->va;
 	if (c->last == SEG_NONE)
 		c->first = i;
 	else
@@ -84,7 +85,8 @@ int chain_add(struct chain *c, uint64_t addr, uint32_t len, bool writable)
 		virtq_break(c->vq, "chain of more than 4 GiB");
 		return -EIO;
 	}
-	int n = gmem_pin(c->vq->mem, GMEM_GUEST, addr, len, writable ? GMEM_WRITE : GMEM_READ, pieces, BUFFER_PIECES);
+	int n = gmem_pin_later(c->vq->mem, GMEM_GUEST, addr, len, writable ? GMEM_WRITE : GMEM_READ, pieces,
+			       BUFFER_PIECES);
 
 	if (n < 0) {
 		virtq_break(c->vq, n == -EFAULT || n == -ENOSPC ? "buffer outside of memory" :
@@ -102,13 +104,21 @@ int chain_add(struct chain *c, uint64_t addr, uint32_t len, bool writable)
 	return 0;
 }
 
-void chain_ready(struct chain *c)
+int chain_ready(struct chain *c)
 {
+	/* All at once, now that they are known. */
+	for (uint32_t i = c->unsettled ? c->first : SEG_NONE; i != SEG_NONE; i = seg_at(c, i)->next) {
+		if (gmem_settle(&seg_at(c, i)->mem)) {
+			virtq_break(c->vq, "buffer that cannot be mapped");
+			return -EIO;
+		}
+	}
 	/* One from the last life keeps its place: some of that may be popped again before the ring stops once more. */
 	if (c->state != CHAIN_REQUEUED)
 		c->order = c->vq->order++;
 	c->state = CHAIN_HELD;
 	c->vq->held++;
+	return 0;
 }
 
 void chain_end(struct chain *c, enum chain_state state)

@@ -46,6 +46,7 @@ struct chain {
 	uint32_t last;
 	struct seg_cursor read, write;
 	bool has_writable;
+	bool unsettled;     /* pieces are pinned, but their addresses not known yet */
 	size_t readable;    /* bytes left */
 	size_t writable;
 	size_t written;
@@ -142,8 +143,8 @@ int chain_begin(struct virtq *vq, uint16_t head, struct chain **out);
 /* Adds a descriptor's buffer.  Returns 0; -ENOSPC: the pool is empty; -EIO after virtq_break. */
 int chain_add(struct chain *c, uint64_t addr, uint32_t len, bool writable);
 
-/* The chain is complete: the device's from now on. */
-void chain_ready(struct chain *c);
+/* The chain is complete: the device's from now on.  Returns 0; -EIO after virtq_break. */
+int chain_ready(struct chain *c);
 
 /* Unpins what the chain has and puts its pieces back into the pool; its state becomes the given one. */
 void chain_end(struct chain *c, enum chain_state state);

@@ -221,11 +221,12 @@ static int split_pop_again(struct virtq *vq, uint16_t head, struct chain **out)
 	if (err)
 		return err;
 	err = walk(c, &vq->split.desc, head, false);
+	if (!err)
+		err = chain_ready(c);
 	if (err) {
 		chain_end(c, c->state);
 		return err;
 	}
-	chain_ready(c);
 	*out = c;
 	return 1;
 }
