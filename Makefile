@@ -208,7 +208,7 @@ VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-
 	--vex-iropt-register-updates=allregs-at-mem-access
 
 check-valgrind: all $(RUN_TESTS)
-	$(Q)CK_TIMEOUT_MULTIPLIER=30 RUN_CHECKS_TIMEOUT=1200 VDEVD_TEST_FEW=1 RUN_TESTS_WRAPPER='$(VALGRIND)' \
+	$(Q)CK_TIMEOUT_MULTIPLIER=30 RUN_CHECKS_TIMEOUT=1200 VDEVD_TEST_DEPTH=few RUN_TESTS_WRAPPER='$(VALGRIND)' \
 		$(run_checks) $(RUN_TESTS)
 
 # other_build NAME,OPTIONS,TARGET: a build of another kind in a directory of its own.

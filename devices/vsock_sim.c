@@ -72,7 +72,12 @@ static void chargen_fill(struct sim_service *s)
 	for (s->fill = 0; s->fill < SIM_BUFFER; s->fill++, s->sent++) {
 		unsigned int column = (unsigned int)(s->sent % LINE), line = (unsigned int)(s->sent / LINE % CHARS);
 
-		s->buf[s->fill] = column == LINE - 2 ? '\r' : column == LINE - 1 ? '\n' : (char)(' ' + (line + column) % CHARS);
+		if (column == LINE - 2)
+			s->buf[s->fill] = '\r';
+		else if (column == LINE - 1)
+			s->buf[s->fill] = '\n';
+		else
+			s->buf[s->fill] = (char)(' ' + (line + column) % CHARS);
 	}
 }
 

@@ -666,6 +666,18 @@ static void run_job(int i)
 	carrier_close(c);
 }
 
+/* Whether a setting beyond the plain one is worth its time now: see suite_add_device. */
+static bool in_depth(enum carrier_kind kind, const struct carrier_setting *set)
+{
+	const char *depth = getenv("VDEVD_TEST_DEPTH");
+
+	if (depth && strcmp(depth, "all") == 0)
+		return true;
+	if (depth && strcmp(depth, "few") == 0)
+		return kind == CARRIER_DIRECT && set->strict;
+	return kind != CARRIER_BINARY;
+}
+
 static bool suits(enum carrier_kind kind, const struct carrier_setting *set, const struct device_suite *ds,
 		  const struct device_case *dc)
 {
@@ -673,7 +685,7 @@ static bool suits(enum carrier_kind kind, const struct carrier_setting *set, con
 
 	if (!(set->kinds & 1u << kind) || (ds->class && kind == CARRIER_BINARY))
 		return false;
-	if (set != settings && ((dc->flags & CASE_ONCE) || (kind == CARRIER_BINARY && getenv("VDEVD_TEST_FEW"))))
+	if (set != settings && ((dc->flags & CASE_ONCE) || !in_depth(kind, set)))
 		return false;
 	if ((dc->flags & CASE_NOT_BINARY) && kind == CARRIER_BINARY)
 		return false;

@@ -86,8 +86,9 @@ struct device_suite {
 #define DEVICE_CASES(array) .cases = (array), .ncases = ARRAY_SIZE(array)
 
 /*
- * Adds the suite's cases and those that suit every device (carrier_common.c), multiplied by carriers and settings; where
- * VDEVD_TEST_FEW is set, with the plain setting alone for the binary: under valgrind it takes a second to start.
+ * Adds the suite's cases and those that suit every device (carrier_common.c), multiplied by carriers and settings.
+ * The environment's VDEVD_TEST_DEPTH tells how far: "all"; "few", the plain setting, and strict memory on the direct
+ * carrier; without it, all but for the binary, which takes its time to start and has the plain setting alone.
  * ds must live as long as the suite.
  */
 void suite_add_device(Suite *s, const struct device_suite *ds);
