@@ -201,7 +201,6 @@ check-xen:
 bench-xen:
 	$(Q)$(srcdir)/test/xen/check-xen --bench
 
-# Registers are kept exact for a SIGBUS handler that returns.
 # The SIGBUS handler repairs an access, which then runs again: its registers have to be right.  The executable that
 # the tests start is not followed: check-sanitize looks at it, in a twentieth of the time.
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
@@ -307,6 +306,7 @@ help:
 	@echo 'check-unit      those in C alone: unit, device and protocol suites'
 	@echo 'check-guest     a real Linux guest uses the devices (VDEVD_UML=LINUX names a User-Mode Linux kernel)'
 	@echo 'check-xen       dom0 of a real Xen, in QEMU: foreign and grant mappings, amd64 and arm64'
+	@echo 'check-xen       a real Xen maps the memory of another domain'
 	@echo 'check-sanitize  the C suites under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'check-valgrind  the C suites under valgrind'
 	@echo 'coverage        the C suites with line coverage, at least 90 %'
