@@ -306,7 +306,6 @@ help:
 	@echo 'check-unit      those in C alone: unit, device and protocol suites'
 	@echo 'check-guest     a real Linux guest uses the devices (VDEVD_UML=LINUX names a User-Mode Linux kernel)'
 	@echo 'check-xen       dom0 of a real Xen, in QEMU: foreign and grant mappings, amd64 and arm64'
-	@echo 'check-xen       a real Xen maps the memory of another domain'
 	@echo 'check-sanitize  the C suites under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'check-valgrind  the C suites under valgrind'
 	@echo 'coverage        the C suites with line coverage, at least 90 %'
