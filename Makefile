@@ -127,7 +127,7 @@ $(TOP): $(VDEVD)
 
 # Test programs of devices that are not built are left out.
 absent_tests := $(foreach d,$(ABSENT),test/device/test_$(d).c test/device/test_$(d)_%.c)
-TEST_SRCS := $(filter-out $(absent_tests) $(absent_xen),$(call in_tree,$(addprefix test/,lib/*.c unit/*.c device/*.c protocol/*.c)))
+TEST_SRCS := $(filter-out $(absent_tests) $(absent_xen),$(call in_tree,$(addprefix test/,device/*.c protocol/*.c unit/*.c lib/*.c)))
 SUITES := $(patsubst test_%.c,%,$(filter test_%.c,$(notdir $(TEST_SRCS))))
 RUN_TESTS := $(BUILD)/test/run-tests
 
