@@ -55,7 +55,10 @@ struct virtio_i2c_out_hdr {
 /* How long the end waits for a transfer that hangs, ms. */
 #define CLOSE_PATIENCE 20
 
-/* A transfer on the worker thread: all that it touches, apart, so that it can be left behind when it hangs. */
+/*
+ * A transfer: all that the worker thread touches, apart, so that it can be left behind when it hangs; with the chains, which it
+ * does not touch.
+ */
 struct i2c_job {
 	struct work work;
 	struct i2c *i2c;
@@ -63,6 +66,7 @@ struct i2c_job {
 	void *host;
 	unsigned int bus, n;
 	int result;
+	struct chain *chains[I2C_SEGMENTS_MAX];
 	struct i2c_segment segs[I2C_SEGMENTS_MAX];
 	uint8_t data[I2C_SEGMENTS_MAX * I2C_SEGMENT_MAX];
 };
@@ -76,10 +80,7 @@ struct i2c {
 	struct work_queue *worker;
 	struct i2c_job *job;
 	void *host;
-	/* the group that is collected or under way */
-	struct chain *chains[I2C_SEGMENTS_MAX];
-	unsigned int n;
-	unsigned int bus;
+	/* the group that is collected in the job, or under way */
 	size_t used;    /* bytes of job->data */
 	bool open;      /* its rest has not come */
 	bool running;   /* it is the worker's */
@@ -155,9 +156,9 @@ static bool request_allowed(struct i2c *s, const struct i2c_segment *seg)
 		log_debug(&s->d.log, "address 0x%02x is not the guest's", seg->addr);
 		return false;
 	}
-	if (s->n == 0)
-		s->bus = rule->bus;
-	if (s->bus != rule->bus) {
+	if (s->job->n == 0)
+		s->job->bus = rule->bus;
+	if (s->job->bus != rule->bus) {
 		log_guest(&s->d.log, "a transfer with addresses on two buses: no adapter can make it");
 		return false;
 	}
@@ -194,9 +195,9 @@ static bool request_read(struct i2c *s, struct chain *c, struct i2c_segment *seg
 static void group_fail(struct i2c *s)
 {
 	ev_timer_stop(s->d.loop, &s->patience);
-	for (unsigned int i = 0; i < s->n; i++)
-		request_answer(s->chains[i], false);
-	s->n = 0;
+	for (unsigned int i = 0; i < s->job->n; i++)
+		request_answer(s->job->chains[i], false);
+	s->job->n = 0;
 	s->used = 0;
 }
 
@@ -206,14 +207,14 @@ static void group_fail(struct i2c *s)
  */
 static bool group_allowed(struct i2c *s)
 {
-	for (unsigned int i = 0; i < s->n; i++) {
+	for (unsigned int i = 0; i < s->job->n; i++) {
 		const struct i2c_segment *seg = &s->job->segs[i], *next = seg + 1;
 		uint8_t access = s->setup.rules[i2c_addr_index(seg->addr)].access;
 		unsigned int most = access == I2C_ACCESS_READ16 ? 2 : 1;
 
 		if (seg->read || access == I2C_ACCESS_FULL)
 			continue;
-		if (seg->len > 0 && seg->len <= most && i + 1 < s->n && next->read && next->addr == seg->addr)
+		if (seg->len > 0 && seg->len <= most && i + 1 < s->job->n && next->read && next->addr == seg->addr)
 			continue;
 		log_guest(&s->d.log, "address 0x%02x is read-only", seg->addr);
 		return false;
@@ -232,8 +233,6 @@ static void group_run(struct i2c *s)
 		group_fail(s);
 		return;
 	}
-	s->job->bus = s->bus;
-	s->job->n = s->n;
 	err = work_submit(s->worker, &s->job->work);
 	if (err) {
 		log_guest(&s->d.log, "no worker thread: %s", strerror(-err));
@@ -246,10 +245,10 @@ static void group_run(struct i2c *s)
 /* Adds a request to the group, and makes the group when it is complete. */
 static void group_add(struct i2c *s, struct chain *c)
 {
-	struct i2c_segment *seg = &s->job->segs[s->n];
+	struct i2c_segment *seg = &s->job->segs[s->job->n];
 	bool more, ok = request_read(s, c, seg, &more);
 
-	if (ok && more && s->n + 1 == I2C_SEGMENTS_MAX) {
+	if (ok && more && s->job->n + 1 == I2C_SEGMENTS_MAX) {
 		log_guest(&s->d.log, "a transfer of more than %d segments: no adapter can make it", I2C_SEGMENTS_MAX);
 		ok = false;
 	}
@@ -263,10 +262,10 @@ static void group_add(struct i2c *s, struct chain *c)
 	s->used += seg->len;
 	if (!seg->read)
 		chain_get(c, seg->buf, seg->len);
-	s->chains[s->n++] = c;
+	s->job->chains[s->job->n++] = c;
 	s->open = more;
 	/* When the driver has no more room in the ring, the rest waits for this. */
-	if (!more || s->n == virtq_size(chain_queue(c)))
+	if (!more || s->job->n == virtq_size(chain_queue(c)))
 		group_run(s);
 	else
 		ev_timer_again(s->d.loop, &s->patience);
@@ -338,13 +337,13 @@ static void job_done(struct work *w)
 		log_failure(s, job);
 	if (job->ops->ended)
 		job->ops->ended(job->host, job->bus, job->segs, job->n, job->result);
-	for (unsigned int i = 0; i < s->n; i++) {
+	for (unsigned int i = 0; i < job->n; i++) {
 		if (i < done && job->segs[i].read)
-			chain_put(s->chains[i], job->segs[i].buf, job->segs[i].len);
-		request_answer(s->chains[i], i < done);
+			chain_put(job->chains[i], job->segs[i].buf, job->segs[i].len);
+		request_answer(job->chains[i], i < done);
 	}
-	s->failing = s->open && done < s->n;
-	s->n = 0;
+	s->failing = s->open && done < job->n;
+	job->n = 0;
 	s->used = 0;
 	s->running = false;
 	i2c_serve(s);
@@ -368,9 +367,9 @@ static void i2c_quiesce(struct vdev *d, unsigned int q)
 	loop_again_stop(&s->again, d->loop);
 	if (s->running)
 		return;
-	for (unsigned int i = 0; i < s->n; i++)
-		virtq_requeue(s->chains[i]);
-	s->n = 0;
+	for (unsigned int i = 0; i < s->job->n; i++)
+		virtq_requeue(s->job->chains[i]);
+	s->job->n = 0;
 	s->used = 0;
 }
 
@@ -397,6 +396,7 @@ static int i2c_open(struct vdev *d)
 		log_error(&d->log, "out of memory");
 		return -ENOMEM;
 	}
+	s->job->n = 0;
 	s->job->work = (struct work){.run = job_run, .done = job_done};
 	s->job->i2c = s;
 	s->job->ops = s->ops;
