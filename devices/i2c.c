@@ -315,15 +315,19 @@ static void job_run(struct work *w)
 	job->result = job->ops->transfer(job->host, job->bus, job->segs, job->n);
 }
 
-/* Says why a transfer failed: what the guest sees from a missing target too is no news. */
+/*
+ * Says why a transfer failed.  That there is no target is no news: adapters report it in one of four ways (Linux,
+ * Documentation/i2c/fault-codes.rst).
+ */
 static void log_failure(struct i2c *s, const struct i2c_job *job)
 {
 	uint16_t addr = job->segs[0].addr;
+	int err = -job->result;
 
-	if (job->result == -ENXIO || job->result == -EREMOTEIO || job->result >= 0)
+	if (err <= 0 || err == ENXIO || err == EREMOTEIO || err == ENODEV || err == EIO)
 		log_debug(&s->d.log, "transfer with 0x%02x: not acknowledged", addr);
 	else
-		log_guest(&s->d.log, "transfer with 0x%02x: %s", addr, strerror(-job->result));
+		log_guest(&s->d.log, "transfer with 0x%02x: %s", addr, strerror(err));
 }
 
 /* The transfer has ended: answers its requests, goes on with the next. */

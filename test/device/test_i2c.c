@@ -12,21 +12,8 @@
 #include <unistd.h>
 
 #include "core/unix_socket.h"
-#include "test/lib/carrier.h"
+#include "test/lib/i2c_driver.h"
 #include "test/unit/suites.h"
-
-#define REQUESTQ 0
-
-#define FAIL_NEXT 1u
-#define M_RD	  2u
-
-#define OK  0
-#define ERR 1
-
-#define HEADER 8
-
-#define SEGMENTS_MAX 42
-#define SEGMENT_MAX  8192u
 
 /* Targets of the usual buses.  0x33 is the guest's, but nothing is there. */
 #define LM75	0x48
@@ -49,130 +36,25 @@ static uint64_t now_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
-/* A request's readable part, in a buffer that the next call but seven uses again. */
-static const uint8_t *head(uint16_t field, uint32_t flags, const void *data, size_t len)
-{
-	static uint8_t bufs[8][HEADER + 64];
-	static unsigned int next;
-	uint8_t *b = bufs[next++ % 8];
-	le16 addr = htole16(field);
-	le32 le_flags = htole32(flags);
-
-	ck_assert_uint_le(len, 64);
-	memset(b, 0, HEADER);
-	memcpy(b, &addr, 2);
-	memcpy(b + 4, &le_flags, 4);
-	if (len)
-		memcpy(b + HEADER, data, len);
-	return b;
-}
-
-/* One request that is no group: writes len bytes. */
-static int put(struct carrier *c, uint8_t addr, const void *data, size_t len)
-{
-	uint8_t status = 0xee;
-
-	ck_assert_uint_eq(
-		carrier_request(c, REQUESTQ, head((uint16_t)(addr << 1), 0, data, len), HEADER + len, &status, 1), 1);
-	return status;
-}
-
-/* One request that is no group: reads len bytes. */
-static int take(struct carrier *c, uint8_t addr, void *data, size_t len)
-{
-	uint8_t in[SEGMENT_MAX + 1];
-
-	ck_assert_uint_le(len, SEGMENT_MAX);
-	memset(in, 0xee, sizeof(in));
-	ck_assert_uint_eq(carrier_request(c, REQUESTQ, head((uint16_t)(addr << 1), M_RD, NULL, 0), HEADER, in, len + 1),
-			  len + 1);
-	if (len)
-		memcpy(data, in, len);
-	return in[len];
-}
-
-/* One segment of several that are made available together. */
-struct segment {
-	uint8_t addr;
-	uint8_t flags;
-	const char *out; /* text, so without zeros, unless len says how long */
-	size_t len;
-	size_t in;
-	int status;
-	const char *want; /* what is read, when the status is OK */
-};
-
-/* Makes a request available, kicks only when told. */
-static struct frontend_request *offer(struct carrier *c, const struct segment *s, bool kick)
-{
-	struct frontend_request_opts how = carrier_setting(c)->how;
-	struct frontend_request *req;
-	size_t len = s->out && !s->len ? strlen(s->out) : s->len;
-
-	how.no_kick = true;
-	ck_assert_int_eq(frontend_submit(carrier_frontend(c), REQUESTQ,
-					 head((uint16_t)(s->addr << 1), s->flags, s->out, len), HEADER + len, s->in + 1,
-					 &how, &req),
-			 0);
-	/* Kicked without asking whether the device wants it: it was not asked for those before, either. */
-	if (kick)
-		ck_assert_int_eq(frontend_kick(carrier_frontend(c), REQUESTQ), 0);
-	return req;
-}
-
-/* Waits for a request and compares. */
-static void check(struct carrier *c, const struct segment *s, struct frontend_request *req)
-{
-	uint8_t in[65];
-
-	memset(in, 0xee, sizeof(in));
-	ck_assert_uint_eq(carrier_await(c, REQUESTQ, req, in), s->in + 1);
-	ck_assert_int_eq(in[s->in], s->status);
-	for (size_t i = 0; i < s->in; i++)
-		ck_assert_int_eq(in[i], s->status == OK ? (uint8_t)s->want[i] : 0);
-}
-
-/* Makes all available, then kicks once, waits for all.  A device that is not kicked but looks sees nothing meanwhile. */
-static void together(struct carrier *c, const struct segment *s, unsigned int n)
-{
-	struct frontend_request *reqs[SEGMENTS_MAX + 4];
-	bool polls = carrier_setting(c)->poll_kick && n > 1;
-	uint16_t base = polls ? carrier_stop(c, REQUESTQ) : 0;
-
-	ck_assert_uint_le(n, ARRAY_SIZE(reqs));
-	for (unsigned int i = 0; i < n; i++)
-		reqs[i] = offer(c, &s[i], i + 1 == n);
-	if (polls)
-		carrier_start(c, REQUESTQ, base);
-	for (unsigned int i = 0; i < n; i++)
-		check(c, &s[i], reqs[i]);
-}
-
-#define TOGETHER(c, ...) \
-	do { \
-		const struct segment all_[] = {__VA_ARGS__}; \
-		together((c), all_, ARRAY_SIZE(all_)); \
-	} while (0)
-
 /* ---- plain requests */
 
 static void read_write(struct carrier *c)
 {
 	uint8_t in[8];
 
-	ck_assert_int_eq(take(c, LM75, in, 2), OK);
+	ck_assert_int_eq(i2c_take(c, LM75, in, 2), OK);
 	ck_assert_mem_eq(in, "\x15\x80", 2);
-	ck_assert_int_eq(put(c, REGS, "\x05hello", 6), OK);
-	ck_assert_int_eq(put(c, REGS, "\x06", 1), OK);
-	ck_assert_int_eq(take(c, REGS, in, 4), OK);
+	ck_assert_int_eq(i2c_put(c, REGS, "\x05hello", 6), OK);
+	ck_assert_int_eq(i2c_put(c, REGS, "\x06", 1), OK);
+	ck_assert_int_eq(i2c_take(c, REGS, in, 4), OK);
 	ck_assert_mem_eq(in, "ello", 4);
-	ck_assert_int_eq(put(c, EEPROM, "\x10" "eeprom", 7), OK);
-	ck_assert_int_eq(put(c, EEPROM, "\x10", 1), OK);
-	ck_assert_int_eq(take(c, EEPROM, in, 7), OK);
+	ck_assert_int_eq(i2c_put(c, EEPROM, "\x10" "eeprom", 7), OK);
+	ck_assert_int_eq(i2c_put(c, EEPROM, "\x10", 1), OK);
+	ck_assert_int_eq(i2c_take(c, EEPROM, in, 7), OK);
 	ck_assert_mem_eq(in, "eeprom\xff", 7);
-	ck_assert_int_eq(put(c, EEPROM2, "\x01\x20large", 7), OK);
-	ck_assert_int_eq(put(c, EEPROM2, "\x01\x21", 2), OK);
-	ck_assert_int_eq(take(c, EEPROM2, in, 4), OK);
+	ck_assert_int_eq(i2c_put(c, EEPROM2, "\x01\x20large", 7), OK);
+	ck_assert_int_eq(i2c_put(c, EEPROM2, "\x01\x21", 2), OK);
+	ck_assert_int_eq(i2c_take(c, EEPROM2, in, 4), OK);
 	ck_assert_mem_eq(in, "arge", 4);
 }
 
@@ -181,11 +63,11 @@ static void zero_length(struct carrier *c)
 {
 	uint8_t nothing;
 
-	ck_assert_int_eq(put(c, LM75, NULL, 0), OK);
-	ck_assert_int_eq(take(c, LM75, &nothing, 0), OK);
-	ck_assert_int_eq(put(c, ABSENT, NULL, 0), ERR);
-	ck_assert_int_eq(take(c, ABSENT, &nothing, 0), ERR);
-	ck_assert_int_eq(put(c, FOREIGN, NULL, 0), ERR);
+	ck_assert_int_eq(i2c_put(c, LM75, NULL, 0), OK);
+	ck_assert_int_eq(i2c_take(c, LM75, &nothing, 0), OK);
+	ck_assert_int_eq(i2c_put(c, ABSENT, NULL, 0), ERR);
+	ck_assert_int_eq(i2c_take(c, ABSENT, &nothing, 0), ERR);
+	ck_assert_int_eq(i2c_put(c, FOREIGN, NULL, 0), ERR);
 }
 
 /* A read that fails leaves nothing of the host's in the buffer, and nothing of the last request's. */
@@ -196,11 +78,11 @@ static void absent(struct carrier *c)
 	for (unsigned int i = 0; i < 2; i++) {
 		uint8_t addr = i ? FOREIGN : ABSENT;
 
-		ck_assert_int_eq(take(c, LM75, in, sizeof(in)), OK);
-		ck_assert_int_eq(take(c, addr, in, sizeof(in)), ERR);
+		ck_assert_int_eq(i2c_take(c, LM75, in, sizeof(in)), OK);
+		ck_assert_int_eq(i2c_take(c, addr, in, sizeof(in)), ERR);
 		ck_assert_mem_eq(in, zeros, sizeof(in));
-		ck_assert_int_eq(put(c, addr, "\x01\x02", 2), ERR);
-		ck_assert_int_eq(take(c, LM75, in, 2), OK);
+		ck_assert_int_eq(i2c_put(c, addr, "\x01\x02", 2), ERR);
+		ck_assert_int_eq(i2c_take(c, LM75, in, 2), OK);
 	}
 }
 
@@ -209,18 +91,18 @@ static void wraps(struct carrier *c)
 {
 	uint8_t in[SEGMENT_MAX];
 
-	ck_assert_int_eq(put(c, REGS, "\x3f" "ab", 3), OK);
-	ck_assert_int_eq(put(c, REGS, "\x3f", 1), OK);
-	ck_assert_int_eq(take(c, REGS, in, 65), OK);
+	ck_assert_int_eq(i2c_put(c, REGS, "\x3f" "ab", 3), OK);
+	ck_assert_int_eq(i2c_put(c, REGS, "\x3f", 1), OK);
+	ck_assert_int_eq(i2c_take(c, REGS, in, 65), OK);
 	ck_assert_mem_eq(in, "ab\0", 3);
 	ck_assert_int_eq(in[64], 'a');
-	ck_assert_int_eq(put(c, EEPROM, "\xfe" "wxyz", 5), OK);
-	ck_assert_int_eq(put(c, EEPROM, "\xf8", 1), OK);
-	ck_assert_int_eq(take(c, EEPROM, in, 9), OK);
+	ck_assert_int_eq(i2c_put(c, EEPROM, "\xfe" "wxyz", 5), OK);
+	ck_assert_int_eq(i2c_put(c, EEPROM, "\xf8", 1), OK);
+	ck_assert_int_eq(i2c_take(c, EEPROM, in, 9), OK);
 	ck_assert_mem_eq(in, "yz\xff\xff\xff\xff" "wx\xff", 9);
-	ck_assert_int_eq(put(c, EEPROM2, "\x0f\xffz", 3), OK);
-	ck_assert_int_eq(put(c, EEPROM2, "\x0f\xff", 2), OK);
-	ck_assert_int_eq(take(c, EEPROM2, in, SEGMENT_MAX), OK);
+	ck_assert_int_eq(i2c_put(c, EEPROM2, "\x0f\xffz", 3), OK);
+	ck_assert_int_eq(i2c_put(c, EEPROM2, "\x0f\xff", 2), OK);
+	ck_assert_int_eq(i2c_take(c, EEPROM2, in, SEGMENT_MAX), OK);
 	ck_assert_int_eq(in[0], 'z');
 	ck_assert_int_eq(in[1], 0xff);
 	ck_assert_int_eq(in[4096], 'z');
@@ -231,14 +113,14 @@ static void thermometer(struct carrier *c)
 {
 	uint8_t in[4];
 
-	ck_assert_int_eq(put(c, LM75, "\x03\x19\xff", 3), OK);
-	ck_assert_int_eq(put(c, LM75, "\x01\xff", 2), OK);
-	ck_assert_int_eq(put(c, LM75, "\x00\x12\x34", 3), OK);
+	ck_assert_int_eq(i2c_put(c, LM75, "\x03\x19\xff", 3), OK);
+	ck_assert_int_eq(i2c_put(c, LM75, "\x01\xff", 2), OK);
+	ck_assert_int_eq(i2c_put(c, LM75, "\x00\x12\x34", 3), OK);
 	TOGETHER(c, {LM75, FAIL_NEXT, "\x03", 0, 0, OK, NULL}, {LM75, M_RD, NULL, 0, 2, OK, "\x19\x80"});
 	TOGETHER(c, {LM75, FAIL_NEXT, "\x01", 0, 0, OK, NULL}, {LM75, M_RD, NULL, 0, 3, OK, "\x1f\x1f\x1f"});
 	TOGETHER(c, {LM75, FAIL_NEXT, "\x02", 0, 0, OK, NULL}, {LM75, M_RD, NULL, 0, 4, OK, "\x4b\0\x4b\0"});
-	ck_assert_int_eq(put(c, LM75, "\0", 1), OK);
-	ck_assert_int_eq(take(c, LM75, in, 2), OK);
+	ck_assert_int_eq(i2c_put(c, LM75, "\0", 1), OK);
+	ck_assert_int_eq(i2c_take(c, LM75, in, 2), OK);
 	ck_assert_mem_eq(in, "\x15\x80", 2);
 }
 
@@ -287,18 +169,18 @@ static void not_a_group(struct carrier *c)
 /* As many segments as a transfer may have; then one more. */
 static void group_too_long(struct carrier *c)
 {
-	struct segment s[SEGMENTS_MAX + 3];
+	struct i2c_test_segment s[SEGMENTS_MAX + 3];
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(s); i++)
-		s[i] = (struct segment){REGS, FAIL_NEXT, "\x03z", 0, 0, OK, NULL};
+		s[i] = (struct i2c_test_segment){REGS, FAIL_NEXT, "\x03z", 0, 0, OK, NULL};
 	s[SEGMENTS_MAX - 1].flags = 0;
-	together(c, s, SEGMENTS_MAX);
+	i2c_together(c, s, SEGMENTS_MAX);
 	TOGETHER(c, {REGS, 0, "\x03", 0, 0, OK, NULL}, {REGS, M_RD, NULL, 0, 1, OK, "z"});
 	for (unsigned int i = 0; i < ARRAY_SIZE(s); i++)
-		s[i] = (struct segment){REGS, FAIL_NEXT, "\x03!", 0, 0, ERR, NULL};
+		s[i] = (struct i2c_test_segment){REGS, FAIL_NEXT, "\x03!", 0, 0, ERR, NULL};
 	s[SEGMENTS_MAX + 1].flags = 0;
-	s[SEGMENTS_MAX + 2] = (struct segment){LM75, M_RD, NULL, 0, 1, OK, "\x15"};
-	together(c, s, SEGMENTS_MAX + 3);
+	s[SEGMENTS_MAX + 2] = (struct i2c_test_segment){LM75, M_RD, NULL, 0, 1, OK, "\x15"};
+	i2c_together(c, s, SEGMENTS_MAX + 3);
 	TOGETHER(c, {REGS, 0, "\x03", 0, 0, OK, NULL}, {REGS, M_RD, NULL, 0, 1, OK, "z"});
 }
 
@@ -315,7 +197,7 @@ static void rest_is_late(struct carrier *c)
 	TOGETHER(c, {REGS, FAIL_NEXT, "\x04!", 0, 0, ERR, NULL});
 	TOGETHER(c, {REGS, 0, "\x04!", 0, 0, ERR, NULL});
 	TOGETHER(c, {REGS, 0, "\x04", 0, 0, OK, NULL});
-	ck_assert_int_eq(take(c, REGS, in, 1), OK);
+	ck_assert_int_eq(i2c_take(c, REGS, in, 1), OK);
 	ck_assert_int_eq(in[0], 'r');
 	/* The same with a request that is refused before it comes to the bus. */
 	TOGETHER(c, {FOREIGN, FAIL_NEXT, "\x04", 0, 0, ERR, NULL});
@@ -340,25 +222,25 @@ static void failure_is_forgotten(struct carrier *c)
 /* A ring that stops amid a group: the group goes on when it starts again. */
 static void stop_amid_group(struct carrier *c)
 {
-	static const struct segment ptr = {REGS, FAIL_NEXT, "\x05", 0, 0, OK, NULL};
-	static const struct segment data = {REGS, M_RD, NULL, 0, 1, OK, "m"};
+	static const struct i2c_test_segment ptr = {REGS, FAIL_NEXT, "\x05", 0, 0, OK, NULL};
+	static const struct i2c_test_segment data = {REGS, M_RD, NULL, 0, 1, OK, "m"};
 	struct frontend_request *a, *b;
 
-	ck_assert_int_eq(put(c, REGS, "\x05m", 2), OK);
+	ck_assert_int_eq(i2c_put(c, REGS, "\x05m", 2), OK);
 	for (unsigned int i = 0; i < 3; i++) {
-		a = offer(c, &ptr, true);
+		a = i2c_offer(c, &ptr, true);
 		carrier_start(c, REQUESTQ, carrier_stop(c, REQUESTQ));
-		b = offer(c, &data, true);
-		check(c, &ptr, a);
-		check(c, &data, b);
+		b = i2c_offer(c, &data, true);
+		i2c_check(c, &ptr, a);
+		i2c_check(c, &data, b);
 	}
 	/* And a driver that resets amid a group is not haunted by it. */
-	offer(c, &ptr, true);
+	i2c_offer(c, &ptr, true);
 	carrier_reset(c);
-	ck_assert_int_eq(put(c, REGS, "\x05n", 2), OK);
-	offer(c, &ptr, true);
+	ck_assert_int_eq(i2c_put(c, REGS, "\x05n", 2), OK);
+	i2c_offer(c, &ptr, true);
 	carrier_reconnect(c);
-	ck_assert_int_eq(put(c, REGS, "\x05", 1), OK);
+	ck_assert_int_eq(i2c_put(c, REGS, "\x05", 1), OK);
 	TOGETHER(c, {REGS, M_RD, NULL, 0, 1, OK, "n"});
 }
 
@@ -373,7 +255,7 @@ static void buses(struct carrier *c)
 	TOGETHER(c, {0x20, FAIL_NEXT, "\x01", 0, 0, OK, NULL}, {0x20, M_RD, NULL, 0, 1, OK, "L"},
 		 {0x21, FAIL_NEXT, "\x01", 0, 0, OK, NULL}, {0x21, M_RD, NULL, 0, 1, OK, "R"});
 	TOGETHER(c, {0x20, FAIL_NEXT, "\x01", 0, 0, OK, NULL}, {0x48, M_RD, NULL, 0, 1, OK, "\x01"});
-	ck_assert_int_eq(put(c, 9, NULL, 0), ERR);
+	ck_assert_int_eq(i2c_put(c, 9, NULL, 0), ERR);
 }
 
 static const char *const read_only[] = {"--sim=eeprom@0x50:256", "--sim=eeprom@0x51:4K",
@@ -406,14 +288,14 @@ static void ten_bit_addresses(struct carrier *c)
 	const uint16_t field = (0x150 & 0xff) << 8 | 0xf0 | (0x150 >> 8) << 1;
 	uint8_t in[2] = {0xee, 0xee};
 
-	ck_assert_uint_eq(carrier_request(c, REQUESTQ, head(field, 0, "\x02t", 2), HEADER + 2, in, 1), 1);
+	ck_assert_uint_eq(carrier_request(c, REQUESTQ, i2c_head(field, 0, "\x02t", 2), HEADER + 2, in, 1), 1);
 	ck_assert_int_eq(in[0], OK);
-	ck_assert_uint_eq(carrier_request(c, REQUESTQ, head(field, 0, "\x02", 1), HEADER + 1, in, 1), 1);
-	ck_assert_uint_eq(carrier_request(c, REQUESTQ, head(field, M_RD, NULL, 0), HEADER, in, 2), 2);
+	ck_assert_uint_eq(carrier_request(c, REQUESTQ, i2c_head(field, 0, "\x02", 1), HEADER + 1, in, 1), 1);
+	ck_assert_uint_eq(carrier_request(c, REQUESTQ, i2c_head(field, M_RD, NULL, 0), HEADER, in, 2), 2);
 	ck_assert_int_eq(in[0], 't');
 	ck_assert_int_eq(in[1], OK);
-	ck_assert_int_eq(put(c, 0x50, "\x02", 1), OK);
-	ck_assert_int_eq(take(c, 0x50, in, 1), OK);
+	ck_assert_int_eq(i2c_put(c, 0x50, "\x02", 1), OK);
+	ck_assert_int_eq(i2c_take(c, 0x50, in, 1), OK);
 	ck_assert_int_eq(in[0], 0);
 }
 
@@ -454,14 +336,14 @@ static void malformed(struct carrier *c)
 	out[HEADER] = 0x0a;
 	out[HEADER + 1] = '!';
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-		memcpy(out, head(table[i].field, table[i].flags, NULL, 0), HEADER);
+		memcpy(out, i2c_head(table[i].field, table[i].flags, NULL, 0), HEADER);
 		memset(in, 0xee, 70000);
 		ck_assert_uint_eq(carrier_request(c, REQUESTQ, out, table[i].out, in, table[i].in), table[i].in);
 		ck_assert_msg(in[table[i].in - 1] == ERR, "row %zu: status %d", i, in[table[i].in - 1]);
 		if (table[i].flags & FAIL_NEXT && table[i].out >= HEADER)
-			ck_assert_int_eq(take(c, LM75, in, 2), ERR);
-		ck_assert_int_eq(put(c, REGS, "\x0a", 1), OK);
-		ck_assert_int_eq(take(c, REGS, in, 1), OK);
+			ck_assert_int_eq(i2c_take(c, LM75, in, 2), ERR);
+		ck_assert_int_eq(i2c_put(c, REGS, "\x0a", 1), OK);
+		ck_assert_int_eq(i2c_take(c, REGS, in, 1), OK);
 		ck_assert_msg(in[0] == 0, "row %zu: it was made", i);
 	}
 	free(out);
@@ -475,12 +357,12 @@ static void no_status(struct carrier *c)
 	const struct driver_buf bufs[] = {{buf.guest, HEADER + 2, false}, {buf.guest, 0, true}};
 	uint8_t in[2];
 
-	memcpy(buf.va, head(REGS << 1, 0, "\x0a!", 2), HEADER + 2);
+	memcpy(buf.va, i2c_head(REGS << 1, 0, "\x0a!", 2), HEADER + 2);
 	ck_assert_uint_eq(carrier_raw(c, REQUESTQ, bufs, 1), 0);
 	if (carrier_size(c, REQUESTQ) >= 2)
 		ck_assert_uint_eq(carrier_raw(c, REQUESTQ, bufs, 2), 0);
-	ck_assert_int_eq(put(c, REGS, "\x0a", 1), OK);
-	ck_assert_int_eq(take(c, REGS, in, 1), OK);
+	ck_assert_int_eq(i2c_put(c, REGS, "\x0a", 1), OK);
+	ck_assert_int_eq(i2c_take(c, REGS, in, 1), OK);
 	ck_assert_int_eq(in[0], 0);
 }
 
@@ -495,7 +377,7 @@ static void odd_pieces(struct carrier *c)
 
 	if (carrier_size(c, REQUESTQ) < ARRAY_SIZE(bufs))
 		return carrier_sample(c);
-	memcpy(va, head(LM75 << 1, M_RD, NULL, 0), HEADER);
+	memcpy(va, i2c_head(LM75 << 1, M_RD, NULL, 0), HEADER);
 	memset(va + 16, 0xee, 4);
 	ck_assert_uint_eq(carrier_raw(c, REQUESTQ, bufs, ARRAY_SIZE(bufs)), 3);
 	ck_assert_mem_eq(va + 16, "\x15\x80\0\xee", 4);
@@ -508,13 +390,13 @@ static void feature_refused(struct carrier *c)
 	uint64_t features;
 	uint8_t in[1];
 
-	ck_assert_int_eq(take(c, LM75, in, 1), OK);
+	ck_assert_int_eq(i2c_take(c, LM75, in, 1), OK);
 	features = d->features;
 	vdev_features_set(d, features & ~BIT(0));
-	ck_assert_int_eq(take(c, LM75, in, 1), ERR);
-	ck_assert_int_eq(put(c, LM75, NULL, 0), ERR);
+	ck_assert_int_eq(i2c_take(c, LM75, in, 1), ERR);
+	ck_assert_int_eq(i2c_put(c, LM75, NULL, 0), ERR);
 	vdev_features_set(d, features);
-	ck_assert_int_eq(take(c, LM75, in, 1), OK);
+	ck_assert_int_eq(i2c_take(c, LM75, in, 1), OK);
 }
 
 /* ---- a slow bus */
@@ -523,59 +405,59 @@ static void feature_refused(struct carrier *c)
 
 static const char *const slow[] = {"--sim=lm75@0x48:21.5", "--sim=regs@0x20:64", "--sim-delay=200", NULL};
 
-static const struct segment reading = {LM75, M_RD, NULL, 0, 2, OK, "\x15\x80"};
+static const struct i2c_test_segment reading = {LM75, M_RD, NULL, 0, 2, OK, "\x15\x80"};
 
 /* The control socket answers while a transfer takes its time. */
 static void slow_transfer(struct carrier *c)
 {
 	uint64_t begin = now_ms();
-	struct frontend_request *req = offer(c, &reading, true);
+	struct frontend_request *req = i2c_offer(c, &reading, true);
 
 	if (carrier_kind(c) != CARRIER_DIRECT) {
 		for (unsigned int i = 0; i < 10; i++)
 			ck_assert_int_eq(frontend_sync(carrier_frontend(c)), 0);
 		ck_assert_uint_lt(now_ms() - begin, DELAY_MS / 2);
 	}
-	check(c, &reading, req);
+	i2c_check(c, &reading, req);
 	ck_assert_uint_ge(now_ms() - begin + 2, DELAY_MS);
 }
 
 /* A ring stops when its transfer is over; what waits is made later, in its order. */
 static void slow_stop(struct carrier *c)
 {
-	static const struct segment set = {REGS, 0, "\x01s", 0, 0, OK, NULL}, point = {REGS, 0, "\x01", 0, 0, OK, NULL},
+	static const struct i2c_test_segment set = {REGS, 0, "\x01s", 0, 0, OK, NULL}, point = {REGS, 0, "\x01", 0, 0, OK, NULL},
 				    get = {REGS, M_RD, NULL, 0, 1, OK, "s"};
 	struct frontend_request *reqs[3];
 	uint16_t base;
 
-	reqs[0] = offer(c, &set, true);
+	reqs[0] = i2c_offer(c, &set, true);
 	carrier_idle(c, 20);
-	reqs[1] = offer(c, &point, true);
-	reqs[2] = offer(c, &get, true);
+	reqs[1] = i2c_offer(c, &point, true);
+	reqs[2] = i2c_offer(c, &get, true);
 	base = carrier_stop(c, REQUESTQ);
 	ck_assert_uint_eq(base, (uint16_t)(carrier_setting(c)->base + 1));
-	check(c, &set, reqs[0]);
+	i2c_check(c, &set, reqs[0]);
 	carrier_stays(c, REQUESTQ, DELAY_MS + 50);
 	carrier_start(c, REQUESTQ, base);
-	check(c, &point, reqs[1]);
-	check(c, &get, reqs[2]);
+	i2c_check(c, &point, reqs[1]);
+	i2c_check(c, &get, reqs[2]);
 }
 
 /* A driver or a front-end that leaves in the midst of a transfer; then the next one. */
 static void slow_leave(struct carrier *c)
 {
-	offer(c, &reading, true);
+	i2c_offer(c, &reading, true);
 	carrier_idle(c, 20);
 	carrier_reset(c);
-	check(c, &reading, offer(c, &reading, true));
+	i2c_check(c, &reading, i2c_offer(c, &reading, true));
 	for (unsigned int i = 0; i < 2; i++) {
-		offer(c, &reading, true);
+		i2c_offer(c, &reading, true);
 		carrier_idle(c, i ? 20 : 0);
 		carrier_reconnect(c);
-		check(c, &reading, offer(c, &reading, true));
+		i2c_check(c, &reading, i2c_offer(c, &reading, true));
 	}
 	/* And the end of all, in the midst of one. */
-	offer(c, &reading, true);
+	i2c_offer(c, &reading, true);
 	carrier_idle(c, 20);
 }
 
@@ -612,13 +494,13 @@ static void control(struct carrier *c)
 	tell(c, fd, "list\n", "0x48 lm75 21.5 degrees, bus 0\n0x50 eeprom 256 bytes, bus 0\n0x20 regs 20 bytes, bus 0\nok\n");
 	tell(c, fd, "set 0x48 -3.125\n", "ok\n");
 	tell(c, fd, "get 0x48\n", "-3.125\nok\n");
-	ck_assert_int_eq(take(c, LM75, in, 2), OK);
+	ck_assert_int_eq(i2c_take(c, LM75, in, 2), OK);
 	ck_assert_mem_eq(in, "\xfc\xe0", 2);
 	tell(c, fd, "set 0x48 -55\n", "ok\n");
-	ck_assert_int_eq(take(c, LM75, in, 2), OK);
+	ck_assert_int_eq(i2c_take(c, LM75, in, 2), OK);
 	ck_assert_mem_eq(in, "\xc9\0", 2);
 	tell(c, fd, "set 0x48 125\n", "ok\n");
-	ck_assert_int_eq(take(c, LM75, in, 2), OK);
+	ck_assert_int_eq(i2c_take(c, LM75, in, 2), OK);
 	ck_assert_mem_eq(in, "\x7d\0", 2);
 	tell(c, fd, "set 0x48 125.1\n", "error: '125.1': a temperature in degrees Celsius, from -55 to 125, is wanted\n");
 	tell(c, fd, "set 0x48 nan\n", "error: 'nan': a temperature in degrees Celsius, from -55 to 125, is wanted\n");
@@ -627,10 +509,10 @@ static void control(struct carrier *c)
 	tell(c, fd, "get 0x50\n", "error: get ADDR OFFSET is wanted, since this is no thermometer\n");
 
 	tell(c, fd, "set 0x50 0x42 0x68 105\n", "ok\n");
-	ck_assert_int_eq(put(c, EEPROM, "\x42", 1), OK);
-	ck_assert_int_eq(take(c, EEPROM, in, 3), OK);
+	ck_assert_int_eq(i2c_put(c, EEPROM, "\x42", 1), OK);
+	ck_assert_int_eq(i2c_take(c, EEPROM, in, 3), OK);
 	ck_assert_mem_eq(in, "hi\xff", 3);
-	ck_assert_int_eq(put(c, REGS, "\x12z", 2), OK);
+	ck_assert_int_eq(i2c_put(c, REGS, "\x12z", 2), OK);
 	tell(c, fd, "get 0x20 18\n", "0x7a\nok\n");
 	tell(c, fd, "get 0x20 20\n", "error: '20': a number from 0 to 19 is wanted\n");
 	tell(c, fd, "set 0x20 19 1 2\n", "error: the bytes go beyond the end, which is at 20\n");
@@ -654,20 +536,20 @@ static void control_watch(struct carrier *c)
 	tell(c, fd, "watch\n", "ok\n");
 	TOGETHER(c, {LM75, FAIL_NEXT, "\0", 1, 0, OK, NULL}, {LM75, M_RD, NULL, 0, 2, OK, "\x15\x80"});
 	tell(c, fd, "", "! 0x48 w 00, 0x48 r 15 80: ok\n");
-	ck_assert_int_eq(put(c, REGS, NULL, 0), OK);
+	ck_assert_int_eq(i2c_put(c, REGS, NULL, 0), OK);
 	tell(c, fd, "", "! 0x20 w: ok\n");
 	tell(c, fd, "fail 0x20 2\n", "ok\n");
-	ck_assert_int_eq(put(c, REGS, "\x01", 1), ERR);
+	ck_assert_int_eq(i2c_put(c, REGS, "\x01", 1), ERR);
 	tell(c, fd, "", "! 0x20 w 01: not acknowledged\n");
-	ck_assert_int_eq(take(c, REGS, in, 4), ERR);
+	ck_assert_int_eq(i2c_take(c, REGS, in, 4), ERR);
 	tell(c, fd, "", "! 0x20 r (4): not acknowledged\n");
-	ck_assert_int_eq(take(c, REGS, in, 40), OK);
+	ck_assert_int_eq(i2c_take(c, REGS, in, 40), OK);
 	tell(c, fd, "", "! 0x20 r 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 "
 			"00 00 (40): ok\n");
 	tell(c, fd, "delay 100\n", "ok\n");
 	uint64_t begin = now_ms();
 
-	ck_assert_int_eq(take(c, REGS, in, 1), OK);
+	ck_assert_int_eq(i2c_take(c, REGS, in, 1), OK);
 	ck_assert_uint_ge(now_ms() - begin + 2, 100);
 	tell(c, fd, "", "! 0x20 r 00: ok\n");
 	tell(c, fd, "delay 60001\n", "error: '60001': a number from 0 to 60000 is wanted\n");
@@ -679,19 +561,19 @@ static const struct device_case cases[] = {
 	{.name = "read, write", .run = read_write},
 	{.name = "zero length", .run = zero_length},
 	{.name = "absent", .run = absent},
-	{.name = "wraps", .run = wraps},
-	{.name = "thermometer", .run = thermometer, .depth = 2},
+	{.name = "wraps", .run = wraps, .flags = CASE_ONCE},
+	{.name = "thermometer", .run = thermometer, .depth = 2, .flags = CASE_ONCE},
 	{.name = "group", .run = group, .depth = 3},
 	{.name = "one transfer", .run = one_transfer, .depth = 3},
 	{.name = "group fails", .run = group_fails, .depth = 5},
-	{.name = "not a group", .run = not_a_group, .depth = 6},
+	{.name = "not a group", .run = not_a_group, .depth = 6, .flags = CASE_ONCE},
 	{.name = "group too long", .run = group_too_long, .depth = SEGMENTS_MAX + 3},
-	{.name = "rest is late", .run = rest_is_late},
-	{.name = "failure is forgotten", .run = failure_is_forgotten},
+	{.name = "rest is late", .run = rest_is_late, .flags = CASE_ONCE},
+	{.name = "failure is forgotten", .run = failure_is_forgotten, .flags = CASE_ONCE},
 	{.name = "stop amid group", .run = stop_amid_group, .depth = 2},
-	{.name = "buses", .run = buses, .args = two_buses, .depth = 4},
-	{.name = "only reads", .run = only_reads, .args = read_only, .depth = 2},
-	{.name = "10-bit addresses", .run = ten_bit_addresses, .args = ten_bit},
+	{.name = "buses", .run = buses, .args = two_buses, .depth = 4, .flags = CASE_ONCE},
+	{.name = "only reads", .run = only_reads, .args = read_only, .depth = 2, .flags = CASE_ONCE},
+	{.name = "10-bit addresses", .run = ten_bit_addresses, .args = ten_bit, .flags = CASE_ONCE},
 	{.name = "malformed", .run = malformed},
 	{.name = "no status", .run = no_status},
 	{.name = "odd pieces", .run = odd_pieces},
