@@ -1003,31 +1003,6 @@ static const struct device_suite gpio = {
  * Options.
  */
 
-/* Makes a device of these options, NULL at the end.  Returns NULL when they are refused. */
-static struct vdev *new_device(struct ev_loop *loop, const char *const *args, bool compat)
-{
-	struct opt_group groups[2] = {{.title = "Device options"}};
-	char *argv[16] = {(char *)"gpio"};
-	int argc = 1;
-	struct vdev *d;
-
-	for (; args[argc - 1]; argc++)
-		argv[argc] = (char *)args[argc - 1];
-	for (const struct vdev_class *const *class = vdev_classes; *class; class ++) {
-		if (strcmp((*class)->name, "gpio"))
-			continue;
-		ck_assert_int_eq(vdev_new(*class, "gpio", loop, &d), 0);
-		groups[0].opts = d->class->opts;
-		groups[0].obj = d;
-		if (opt_parse(groups, compat, argc, argv) == argc)
-			return d;
-		vdev_free(d);
-		return NULL;
-	}
-	ck_abort_msg("gpio is not built");
-	return NULL;
-}
-
 /* What is wrong in itself is refused at once. */
 START_TEST(test_bad_options)
 {
@@ -1062,7 +1037,7 @@ START_TEST(test_bad_options)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		const char *args[] = {bad[i], NULL};
 
-		ck_assert_msg(!new_device(NULL, args, false), "%s", bad[i]);
+		ck_assert_msg(!gpio_device(NULL, args, false), "%s", bad[i]);
 	}
 }
 END_TEST
@@ -1101,7 +1076,7 @@ START_TEST(test_bad_lines)
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		const char *args[] = {"--backend=sim", "--sim-names=A", bad[i].args[0], bad[i].args[1], NULL};
-		struct vdev *d = new_device(loop, args, false);
+		struct vdev *d = gpio_device(loop, args, false);
 
 		ck_assert_msg(d, "%s", bad[i].args[0]);
 		ck_assert_msg(vdev_open(d) == bad[i].err, "%s", bad[i].args[0]);
@@ -1129,7 +1104,7 @@ START_TEST(test_bad_chips)
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
 
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		struct vdev *d = new_device(loop, bad[i].args, false);
+		struct vdev *d = gpio_device(loop, bad[i].args, false);
 		int err;
 
 		ck_assert_ptr_nonnull(d);
@@ -1147,7 +1122,7 @@ START_TEST(test_crowds)
 {
 	static const char *const twins[] = {"--backend=sim", "--sim-names=A,B,A", NULL};
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
-	struct vdev *d = new_device(loop, twins, false);
+	struct vdev *d = gpio_device(loop, twins, false);
 	const struct opt *rename = NULL;
 	uint8_t space[8];
 	char why[100];
@@ -1197,7 +1172,7 @@ START_TEST(test_device_list)
 
 	for (size_t n = 0; n < ARRAY_SIZE(cases_of_fit); n++) {
 		const char *args[] = {"-l", cases_of_fit[n].list, NULL};
-		struct vdev *d = new_device(NULL, args, true);
+		struct vdev *d = gpio_device(NULL, args, true);
 
 		ck_assert_ptr_nonnull(d);
 		ck_assert_msg(d->class->compat->fit(d, cases_of_fit[n].i, cases_of_fit[n].count) == cases_of_fit[n].err,
@@ -1212,7 +1187,7 @@ START_TEST(test_device_list_sim)
 {
 	static const char *const args[] = {"--device-list", "s5:s3", NULL}, *const none[] = {NULL};
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
-	struct vdev *d = new_device(loop, args, true);
+	struct vdev *d = gpio_device(loop, args, true);
 	uint8_t space[8];
 
 	ck_assert_int_eq(d->class->compat->fit(d, 1, 2), 0);
@@ -1220,7 +1195,7 @@ START_TEST(test_device_list_sim)
 	vdev_config_read(d, 0, space, sizeof(space));
 	ck_assert_uint_eq(space[0], 3);
 	vdev_free(d);
-	d = new_device(loop, none, true);
+	d = gpio_device(loop, none, true);
 	ck_assert_int_eq(d->class->compat->fit(d, 0, 1), -EINVAL);
 	vdev_free(d);
 	ev_loop_destroy(loop);

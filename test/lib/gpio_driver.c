@@ -76,3 +76,27 @@ void gpio_interrupted(struct carrier *c, unsigned int line)
 {
 	gpio_returned(c, gpio_unmask(c, line), VALID);
 }
+
+struct vdev *gpio_device(struct ev_loop *loop, const char *const *args, bool compat)
+{
+	struct opt_group groups[2] = {{.title = "Device options"}};
+	char *argv[16] = {(char *)"gpio"};
+	int argc = 1;
+	struct vdev *d;
+
+	for (; args[argc - 1]; argc++)
+		argv[argc] = (char *)args[argc - 1];
+	for (const struct vdev_class *const *class = vdev_classes; *class; class ++) {
+		if (strcmp((*class)->name, "gpio"))
+			continue;
+		ck_assert_int_eq(vdev_new(*class, "gpio", loop, &d), 0);
+		groups[0].opts = d->class->opts;
+		groups[0].obj = d;
+		if (opt_parse(groups, compat, argc, argv) == argc)
+			return d;
+		vdev_free(d);
+		return NULL;
+	}
+	ck_abort_msg("gpio is not built");
+	return NULL;
+}

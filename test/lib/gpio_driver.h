@@ -70,4 +70,7 @@ void gpio_returned(struct carrier *c, struct frontend_request *req, unsigned int
 /* The next interrupt of a line comes: both. */
 void gpio_interrupted(struct carrier *c, unsigned int line);
 
+/* Makes a device of these options, NULL at the end.  Returns NULL when they are refused. */
+struct vdev *gpio_device(struct ev_loop *loop, const char *const *args, bool compat);
+
 #endif
