@@ -225,6 +225,9 @@ static void line_failed(struct line *l, const char *what, int err)
 			  l->o.name[0] ? ", " : "", l->o.name, what,
 			  err == -EBUSY ? "in use by somebody else" : strerror(-err));
 	l->complained = true;
+	/* Where nothing tells of its return, requests are the time to look. */
+	if (!c->host && !ev_is_active(&l->g->returned))
+		loop_again_start(&l->g->look, l->g->d.loop);
 }
 
 /* Makes the host's line what the guest has made of it.  Returns 0 or -errno. */
@@ -1101,21 +1104,21 @@ static const char *const gpio_examples[] = {
 const struct vdev_class vdev_gpio_class = {
 	.name = "gpio",
 	.summary = "GPIO device",
-	.about =
-		"Gives a guest general purpose input/output lines: of one or more chips of this machine, or "
-		"simulated ones.\n"
-		"\n"
-		"A line is taken when the guest uses it and given back when the guest lets go of it.  While "
-		"somebody else has it the guest's requests for it fail, which is logged once; everything else "
-		"goes on.  When a chip is unplugged its lines fail until it is back (the same label, the same "
-		"number of lines), and are then made what the guest made them.\n"
-		"\n"
-		"Interrupts are edges, rising, falling or both, and levels.  Edges that come while the guest has "
-		"the interrupt masked, for instance while it still handles the one before, are kept, up to 1024 "
-		"for a line and then as many as the host keeps, and are told one by one: none is lost, and none "
-		"is told before the guest asks for it.  Of an interrupt on both edges, the guest's first read of the line "
-		"after it tells which edge it was, even if the line has changed again since.  Levels are made from edges: an interrupt is told when "
-		"the guest unmasks it and the line is active, or as soon as it becomes active.",
+	.about = "Gives a guest general purpose input/output lines: of one or more chips of this machine, or simulated "
+		 "ones.\n"
+		 "\n"
+		 "A line is taken when the guest uses it and given back when the guest lets go of it.  While somebody else "
+		 "has it the guest's requests for it fail, which is logged once; everything else goes on.  When a chip is "
+		 "unplugged its lines fail until it is back (the same label, the same number of lines), and are then made "
+		 "what the guest made them.\n"
+		 "\n"
+		 "Interrupts are edges, rising, falling or both, and levels.  Edges that come while the guest has the "
+		 "interrupt masked, for instance while it still handles the one before, are kept, up to 1024 for a line and "
+		 "then as many as the host keeps, and are told one by one: none is lost, and none is told before the guest "
+		 "asks for it.  Of an interrupt on both edges, the guest's first read of the line after it tells which edge "
+		 "it was, even if the line has changed again since.  Levels are made from edges: an interrupt is told when "
+		 "the guest unmasks it and the line is active, or as soon as it becomes active.  QEMU before version 9 "
+		 "hides the interrupts (VIRTIO_GPIO_F_IRQ) from its guests.",
 	.virtio_id = 41,
 	.features = BIT(GPIO_F_IRQ),
 	.feature_names = gpio_features,
