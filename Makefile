@@ -164,11 +164,11 @@ $(BUILD)/fuzz/%: $(BUILD)/test/fuzz/fuzz_%.o $(FUZZ_LIB) $(ALL_DEVICES) $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(LIB) $(DEVICE_LIBS) $(EV_LIBS) $(DL_LIBS) $(CHECK_LIBS)
 
-# What the tests are told; the scripts of test/ read it.
+# What the tests are told; the scripts of test/ read it.  Those that compile do so in the source directory.
 export VDEVD_SRC = $(abspath $(srcdir))
 export VDEVD_BUILD = $(abspath $(BUILD))
 test_env = UBSAN_OPTIONS=print_stacktrace=1 VDEVD=$(abspath $(VDEVD)) VDEVD_CC='$(CC)' FUZZ_TARGETS='$(FUZZ_TARGETS)' \
-	VDEVD_CFLAGS='$(CPPFLAGS_ALL) $(CHECK_CFLAGS) $(BASE_CFLAGS)' \
+	VDEVD_CFLAGS='-I$(VDEVD_BUILD) -I. $(EV_CFLAGS) $(CHECK_CFLAGS) $(BASE_CFLAGS)' \
 	VDEVD_DEVICES='$(DEVICES) $(MODULES)' VDEVD_MAN_DEVICES='$(MAN_DEVICES)' \
 	VDEVD_DEVICE_SOURCES='$(filter devices/%,$(DEVICE_SRCS))'
 run_checks = $(test_env) $(srcdir)/test/tools/run-checks
