@@ -34,16 +34,12 @@ expect 'it has the adapter for it' in_build g test -e build/devices/gpio_gpiod.o
 expect 'the executable is linked with it' prints 'libgpiod\.so\.3' readelf -dW "$work/g/vdevd"
 if why=$("$src/test/guest/uml-run" --check); then
 	expect 'the tests are built' in_build g make build/test/run-tests
-	# The guest has directories of its own over /tmp.
-	mkdir -p "$root/run"
-	cp "$work/g/build/vdevd" "$work/g/build/test/run-tests" "$root/run/"
 	on_chip()
 	{
-		prints ' 0 failed, 0 skipped' "$src/test/guest/uml-run" --timeout 120 \
-			"VDEVD='$root/run/vdevd' '$root/run/run-tests' gpio_chip"
+		prints ' 0 failed, 0 skipped' "$src/test/guest/uml-run" --timeout 120 --share "$root" --share "$work/g" \
+			"VDEVD='$work/g/build/vdevd' '$work/g/build/test/run-tests' gpio_chip"
 	}
 	expect "the kernel's simulated chip" on_chip
-	rm -rf "$root/run"
 else
 	echo "skip libgpiod 2 on the kernel's simulated chip: $why"
 fi

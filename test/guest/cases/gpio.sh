@@ -204,8 +204,8 @@ case_gpio_chip_uml() {
 	need_uml
 	build=${VDEVD_BUILD:-$here/../../build}
 	[ -x "$build/test/run-tests" ] || skip "no $build/test/run-tests (make check)"
-	"$here/uml-run" --timeout 120 "VDEVD='$VDEVD' '$(realpath "$build")/test/run-tests' gpio_chip" >got ||
-		fail "$(cat got)"
+	"$here/uml-run" --timeout 120 --share "$build" --share "${VDEVD%/*}" \
+		"VDEVD='$VDEVD' '$(realpath "$build")/test/run-tests' gpio_chip" >got || fail "$(cat got)"
 	tail -n 1 got
 	grep -q ' 0 skipped' got || fail "$(cat got)"
 }

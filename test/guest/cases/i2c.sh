@@ -170,7 +170,7 @@ case_i2c_adapter_uml() {
 	need_modules i2c-stub
 	vdevd_start i2c --sim=lm75@0x48:21.5 --sim=eeprom@0x50 --sim=eeprom@0x51:4K
 	i2c_in "VDEVD='$VDEVD' '$(realpath "$build")/test/run-tests' i2c_adapter" --timeout 120 \
-		--mod 'i2c-stub chip_addr=0x20,0x21,0x22 functionality=0x0fff0000'
+		--share "$build" --share "${VDEVD%/*}" --mod 'i2c-stub chip_addr=0x20,0x21,0x22 functionality=0x0fff0000'
 	tail -n 1 got
 	grep -q ' 0 skipped' got || fail "$(cat got)"
 	vdevd_stop
