@@ -93,6 +93,8 @@ struct device_suite {
  */
 void suite_add_device(Suite *s, const struct device_suite *ds);
 
+/* Whether the suite's device is in this build. */
+bool carrier_built(const struct device_suite *ds);
 /* For tests that open carriers themselves: with the plain setting. */
 struct carrier *carrier_open(enum carrier_kind kind, const struct device_suite *ds);
 void carrier_close(struct carrier *c);
