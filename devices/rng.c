@@ -90,6 +90,8 @@ static size_t quota_left(struct rng *r)
 		return RNG_MAX_FILL;
 	if (!ev_is_active(&r->next_period)) {
 		r->quota = r->max_bytes;
+		/* The loop's clock is that of the turn's begin: the period would be short by what has been done since. */
+		ev_now_update(r->d.loop);
 		ev_timer_set(&r->next_period, (double)r->period / 1000., 0.);
 		ev_timer_start(r->d.loop, &r->next_period);
 	}
@@ -138,11 +140,13 @@ static void rng_serve(struct rng *r)
 			if (!limit)
 				return;
 			done = rng_fill(r, r->waiting, limit, &last);
-			if (!done) {
+			if (!done && last != -EFAULT) {
 				source_wait(r, last);
 				return;
 			}
-			r->complained = false;
+			if (!done)
+				log_guest(&r->d.log, "request for memory that has gone");
+			r->complained &= !done;
 			quota_spend(r, done);
 		} else {
 			log_guest(&r->d.log, "request without a device-writable buffer");

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <time.h>
@@ -345,6 +346,34 @@ static void character_device(struct carrier *c)
 		ck_assert_uint_eq(in[i], 0);
 }
 
+/* The file behind a buffer, not that behind the ring, is cut short: the request ends, and others go on. */
+static void buffer_goes(struct carrier *c)
+{
+	struct frontend_region r = {.guest_addr = 1ull << 40, .size = 4096, .user_addr = 1ull << 40};
+	const struct driver_buf buf = {.addr = r.guest_addr, .len = 16, .writable = true};
+	struct frontend *fe = carrier_frontend(c);
+	struct driver_used used;
+	char in[10];
+
+	/* Its memory is nobody else's. */
+	if (carrier_kind(c) == CARRIER_DIRECT)
+		return;
+	r.fd = memfd_create("buffer", MFD_CLOEXEC);
+	ck_assert_int_ge(r.fd, 0);
+	ck_assert_int_eq(ftruncate(r.fd, 4096), 0);
+	ck_assert_int_eq(frontend_add_mem_reg(fe, &r), 0);
+	ck_assert_int_eq(ftruncate(r.fd, 0), 0);
+	close(r.fd);
+	ck_assert_int_eq(driver_ring_add(frontend_ring(fe, REQUESTQ), &buf, 1, NULL, &used), 0);
+	driver_ring_publish(frontend_ring(fe, REQUESTQ));
+	ck_assert_int_eq(frontend_kick(fe, REQUESTQ), 0);
+	ck_assert_int_eq(frontend_wait_call(fe, REQUESTQ), 0);
+	ck_assert_int_eq(driver_ring_take(frontend_ring(fe, REQUESTQ), &used), 1);
+	ck_assert_uint_eq(used.len, 0);
+	ck_assert_uint_eq(carrier_request(c, REQUESTQ, NULL, 0, in, sizeof(in)), sizeof(in));
+	ck_assert(is_source((const uint8_t *)in, sizeof(in), 0));
+}
+
 #define FROM_FIFO .args = with_source, .prepare = prepare_fifo
 #define FROM_FILE .args = with_source, .prepare = prepare_file
 
@@ -365,6 +394,7 @@ static const struct device_case cases[] = {
 	 .args = with_source,
 	 .prepare = prepare_short_file,
 	 .flags = CASE_ONCE},
+	{.name = "buffer goes", .run = buffer_goes, FROM_FILE, .flags = CASE_ONCE},
 	{.name = "quota", .run = quota, .args = with_quota, .prepare = prepare_file, .flags = CASE_ONCE},
 	{.name = "quota stays spent",
 	 .run = quota_stays_spent,
