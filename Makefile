@@ -206,11 +206,10 @@ bench-xen:
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
 	--vex-iropt-register-updates=allregs-at-mem-access
 
-# Without four suites: probe has time-outs of 30 ms, gmem_xen calls ioctls with arguments valgrind cannot follow, gpio, i2c and rng
-# want more time than there is; the sanitizers see those.
+# gmem_xen calls ioctls with arguments that valgrind cannot follow.
 check-valgrind: all $(RUN_TESTS)
-	$(Q)RUN_TESTS_EXCEPT='probe|gmem_xen|gpio|i2c|rng' CK_TIMEOUT_MULTIPLIER=30 RUN_CHECKS_TIMEOUT=1200 VDEVD_TEST_DEPTH=few RUN_TESTS_WRAPPER='$(VALGRIND)' \
-		$(run_checks) $(RUN_TESTS)
+	$(Q)RUN_TESTS_EXCEPT=gmem_xen CK_TIMEOUT_MULTIPLIER=30 RUN_CHECKS_TIMEOUT=1200 VDEVD_TEST_DEPTH=few \
+		RUN_TESTS_WRAPPER='$(VALGRIND)' $(run_checks) $(RUN_TESTS)
 
 # other_build NAME,OPTIONS,TARGET: a build of another kind in a directory of its own.
 other_build = $(srcdir)/configure --builddir=build-$(1) $(2) >/dev/null && \
