@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * vsock.h - the inside of the socket device: what the virtio side (vsock.c, vsock_rings.c), connections (vsock_link.c) and the
+ * host sides (vsock_unix.c, vsock_sim.c) share.
+ *
+ * Theory of operation.  A link is a connection of the guest's with a non-blocking socket of the host's.
+ *
+ * Guest to host: the payload is written to the socket from guest memory.  What the socket does not take is copied into the
+ * link's buffer, which has room for all that the guest may send before it is told of more (buf_alloc), so a chain of the tx
+ * queue is always given back in the turn in which it came, whatever the host does.
+ *
+ * Host to guest: the socket is read into guest memory, and only when there is credit and a buffer.  Where there is no credit, the
+ * link waits for a packet that brings some; where there is no buffer, it stands in the line of those that wait for the rx
+ * queue (ready), first come, first served.  A link is given one portion (VSOCK_PORTION) at a time, so a bulk transfer does
+ * not hold up a short question.
+ */
+#ifndef VDEVD_DEVICES_VSOCK_H
+#define VDEVD_DEVICES_VSOCK_H
+
+#include <ev.h>
+#include <sys/queue.h>
+
+#include "core/device.h"
+#include "core/unix_socket.h"
+#include "devices/vsock_conn.h"
+#include "transport/chain.h"
+
+#define VSOCK_CID_HOST 2
+
+/* Ports of connections to the guest: above those that services have, and many more than there are links. */
+#define VSOCK_FIRST_PORT 0x40000000u
+#define VSOCK_PORTS      0x40000000u
+
+#define VSOCK_RX    0
+#define VSOCK_TX    1
+#define VSOCK_EVENT 2
+
+#define VSOCK_PORTION   65536u /* bytes read for a link at a time */
+#define VSOCK_RX_CHAINS 64     /* buffers filled by one read */
+#define VSOCK_TX_CHAINS 64     /* packets written by one write */
+#define VSOCK_IOV       512    /* pieces of guest memory in one read or write */
+#define VSOCK_RESETS    256    /* answers to packets of no connection that wait for a buffer */
+
+struct vsock;
+
+/* The host's side of a link. */
+enum vsock_side {
+	VSOCK_SIDE_NONE,      /* no socket */
+	VSOCK_SIDE_ASKING,    /* accepted, has not said which port it wants */
+	VSOCK_SIDE_WAITING,   /* has said it; the guest is asked */
+	VSOCK_SIDE_DIALLING,  /* a connect(2) is under way */
+	VSOCK_SIDE_REDIALLING,/* the listener's backlog was full: tried again soon */
+	VSOCK_SIDE_OPEN,
+	VSOCK_SIDE_LINGERING, /* the guest has left; what it sent is still to be written */
+};
+
+struct vsock_link {
+	struct vsock *v;
+	struct vsock_conn conn;
+	enum vsock_side side;
+	int fd;
+	struct ev_io readable, writable;
+	struct ev_timer timer;      /* of what the link waits for */
+	double deadline;            /* of a connect(2) that is tried again */
+	bool hashed, queued;
+	bool stalled;               /* not read for want of credit */
+	bool want_read;             /* in the line to be read, not only to be told something */
+	bool ended;                 /* the host's bytes have ended, or nobody wants them */
+	bool deaf;                  /* the host takes no more bytes */
+	uint8_t *buf;               /* bytes for the host: a ring of v->buf_size */
+	size_t head, fill;
+	bool touched;               /* the buffer has pages */
+	struct vsock_link *next;    /* of the same hash */
+	TAILQ_ENTRY(vsock_link) list;
+};
+
+TAILQ_HEAD(vsock_links, vsock_link);
+
+/* Guest memory for what a link is read into. */
+struct vsock_portion {
+	unsigned int n, niov;
+	uint32_t room[VSOCK_RX_CHAINS]; /* for payload, of the first n rx buffers */
+	struct iovec iov[VSOCK_IOV];
+};
+
+/* Where the guest's connections go. */
+struct vsock_host_ops {
+	const char *name;
+	/* Takes what it needs.  Returns 0, or -errno after a line that says why. */
+	int (*open)(struct vsock *v);
+	void (*close)(struct vsock *v);
+	/*
+	 * Connects to a port.  Returns a non-blocking socket, with *pending where connect(2) is still under way;
+	 * -EAGAIN: to be tried again; or another -errno: refused.
+	 */
+	int (*connect)(struct vsock *v, uint32_t port, uint16_t type, bool *pending);
+};
+
+extern const struct vsock_host_ops vsock_unix_ops, vsock_sim_ops;
+
+/* Payloads that go to the same socket with one write. */
+struct vsock_batch {
+	struct vsock_link *link; /* NULL: empty */
+	struct chain *chains[VSOCK_TX_CHAINS];
+	uint32_t lens[VSOCK_TX_CHAINS];
+	unsigned int n, niov;
+	struct iovec iov[VSOCK_IOV];
+};
+
+struct vsock {
+	struct vdev d;
+	/* options */
+	uint64_t guest_cid, buf_size, max_links, connect_timeout;
+	const char *uds_path;
+	const struct vsock_host_ops *host;
+	/* links */
+	struct vsock_link *links;
+	struct vsock_link **hash;   /* by port and guest port */
+	size_t nhash;               /* a power of two */
+	struct vsock_links unused, ready;
+	uint8_t *pool;              /* the links' buffers */
+	size_t pool_size;
+	uint32_t next_port;         /* of a connection to the guest */
+	/* rings */
+	struct chain *spare[VSOCK_RX_CHAINS]; /* popped from rx, nothing written yet, in order */
+	unsigned int nspare;
+	struct vsock_packet resets[VSOCK_RESETS];
+	unsigned int reset_first, nresets;
+	bool tx_waits;              /* there was no room for an answer */
+	bool event_due;             /* TRANSPORT_RESET */
+	struct vsock_batch batch;
+	/* host */
+	struct unix_listener listener;
+	struct ev_io acceptable;
+	struct ev_timer accept_retry;
+	void *sim;
+};
+
+/* ---- vsock_rings.c */
+
+/* The next rx buffer with room for a header, or NULL; it stays first in line until vsock_rx_push. */
+struct chain *vsock_rx_chain(struct vsock *v);
+
+/* Writes the header into the first rx buffer and gives it to the guest. */
+void vsock_rx_push(struct vsock *v, const struct vsock_packet *p);
+
+/*
+ * Lists the room for at most want bytes of payload in the rx buffers there are; there is one (vsock_rx_chain).
+ * Returns false when the first has none.
+ */
+bool vsock_rx_gather(struct vsock *v, struct vsock_portion *p, size_t want);
+
+/* len bytes were read into a portion: gives them to the guest as packets of the connection. */
+void vsock_rx_deliver(struct vsock *v, const struct vsock_portion *p, struct vsock_conn *c, size_t len);
+
+/* Lets every link that waits for the rx queue have its turn, as far as there are buffers. */
+void vsock_pump(struct vsock *v);
+
+/* The rx queue has buffers; the tx queue has packets: works them off. */
+void vsock_rx(struct vsock *v);
+void vsock_tx(struct vsock *v);
+
+/* Gives the buffers of rx back unused. */
+void vsock_rx_return(struct vsock *v);
+
+/* Writes the batch to its socket and gives its chains back. */
+void vsock_batch_flush(struct vsock *v);
+
+/* ---- vsock_link.c */
+
+/* Makes the table of links.  Returns 0 or -ENOMEM. */
+int vsock_links_open(struct vsock *v);
+void vsock_links_close(struct vsock *v);
+
+/* Ends all connections the guest knows or was asked for. */
+void vsock_links_reset(struct vsock *v);
+
+struct vsock_link *vsock_link_find(struct vsock *v, const struct vsock_packet *p);
+
+/* A link that is not in use, or NULL. */
+struct vsock_link *vsock_link_new(struct vsock *v);
+
+/* Ends the link at once; the guest is told nothing. */
+void vsock_link_free(struct vsock_link *l);
+
+/* The guest asks for a connection.  Returns false where there is no room. */
+bool vsock_link_dial(struct vsock *v, const struct vsock_packet *p);
+
+/* The host asks for a connection to a port of the guest's. */
+void vsock_link_ask(struct vsock_link *l, uint32_t guest_port, uint16_t type);
+
+/* A socket was accepted: it will say which port it wants. */
+void vsock_link_adopt(struct vsock_link *l, int fd);
+
+/* A packet of the guest's for this link; its payload is what is left to read in the chain.  Gives the chain back. */
+void vsock_link_receive(struct vsock_link *l, const struct vsock_packet *p, struct chain *c);
+
+/* Bytes of a batch: n of its lens were written, or -errno.  Copies the rest, gives its chains back. */
+void vsock_link_written(struct vsock_link *l, struct vsock_batch *b, ssize_t n);
+
+/* The link's turn at the rx queue, where there is a buffer.  Returns false when it needs another buffer. */
+bool vsock_link_serve(struct vsock_link *l);
+
+/* Puts the link in the line for the rx queue. */
+void vsock_link_queue(struct vsock_link *l);
+
+/* Gives what the link waits for so many seconds. */
+void vsock_link_patience(struct vsock_link *l, double s);
+
+/* ---- vsock_unix.c */
+
+/* Listens at v->uds_path for connections to the guest.  Returns 0, or -errno after a line. */
+int vsock_unix_listen(struct vsock *v);
+void vsock_unix_unlisten(struct vsock *v);
+
+/* A link is free again: connections that wait can be taken. */
+void vsock_unix_resume(struct vsock *v);
+
+/* An accepted socket has bytes: those of the line that says which port it wants. */
+void vsock_unix_asking(struct vsock_link *l);
+
+/* The guest has accepted: tells the host.  Returns false when it is gone. */
+bool vsock_unix_accepted(struct vsock_link *l);
+
+/* Reads "CONNECT PORT\n" of len bytes.  Returns 0 and *port, or -EINVAL. */
+int vsock_unix_parse(const char *line, size_t len, uint32_t *port);
+
+#endif

@@ -1,0 +1,1061 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * test_vsock.c - the socket device: VIRTIO 1.4, section 5.10.  The test is the guest, and the programs of the host.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/unix_socket.h"
+#include "test/lib/carrier.h"
+#include "test/unit/suites.h"
+
+#define RX    0
+#define TX    1
+#define EVENT 2
+
+enum {
+	OP_INVALID,
+	OP_REQUEST,
+	OP_RESPONSE,
+	OP_RST,
+	OP_SHUTDOWN,
+	OP_RW,
+	OP_CREDIT_UPDATE,
+	OP_CREDIT_REQUEST,
+};
+
+#define STREAM 1
+
+#define NO_RECEIVE 1u
+#define NO_SEND	   2u
+
+#define CID	 3
+#define HOST	 2
+#define ROOM	 262144u /* of the guest, unless a case says otherwise */
+#define PATIENCE 10000
+
+/* Longest payload of a packet here, either way. */
+#define PAYLOAD 4096u
+
+struct packet {
+	le64 src_cid, dst_cid;
+	le32 src_port, dst_port, len;
+	le16 type, op;
+	le32 flags, buf_alloc, fwd_cnt;
+} __attribute__((packed));
+
+#define HDR sizeof(struct packet)
+
+/* A connection as the guest sees it. */
+struct peer {
+	struct carrier *c;
+	uint32_t port, host_port;
+	uint32_t alloc, fwd, tx; /* ours */
+	uint32_t host_alloc, host_fwd;
+	uint32_t rx;
+};
+
+static struct packet make(const struct peer *p, uint16_t op, uint32_t len, uint32_t flags)
+{
+	return (struct packet){
+		.src_cid = htole64(CID),
+		.dst_cid = htole64(HOST),
+		.src_port = htole32(p->port),
+		.dst_port = htole32(p->host_port),
+		.len = htole32(len),
+		.type = htole16(STREAM),
+		.op = htole16(op),
+		.flags = htole32(flags),
+		.buf_alloc = htole32(p->alloc),
+		.fwd_cnt = htole32(p->fwd),
+	};
+}
+
+static void send_raw(struct carrier *c, const struct packet *h, const void *data, size_t len)
+{
+	uint8_t out[HDR + PAYLOAD];
+
+	ck_assert_uint_le(len, PAYLOAD);
+	memcpy(out, h, HDR);
+	if (len)
+		memcpy(out + HDR, data, len);
+	ck_assert_uint_eq(carrier_request(c, TX, out, HDR + len, NULL, 0), 0);
+}
+
+static void send_op(struct peer *p, uint16_t op, uint32_t flags)
+{
+	struct packet h = make(p, op, 0, flags);
+
+	send_raw(p->c, &h, NULL, 0);
+}
+
+static void send_data(struct peer *p, const void *data, size_t len)
+{
+	struct packet h = make(p, OP_RW, (uint32_t)len, 0);
+
+	send_raw(p->c, &h, data, len);
+	p->tx += (uint32_t)len;
+}
+
+/* Gives the device a buffer with room for size bytes of payload, and waits for what it puts there. */
+static uint32_t receive_raw(struct carrier *c, struct packet *h, void *data, size_t size)
+{
+	uint8_t in[HDR + PAYLOAD];
+	uint32_t used;
+
+	ck_assert_uint_le(size, PAYLOAD);
+	used = carrier_request(c, RX, NULL, 0, in, HDR + size);
+	ck_assert_uint_ge(used, HDR);
+	memcpy(h, in, HDR);
+	ck_assert_uint_eq(used, HDR + le32toh(h->len));
+	if (data && le32toh(h->len))
+		memcpy(data, in + HDR, le32toh(h->len));
+	ck_assert_uint_eq(le64toh(h->dst_cid), CID);
+	return le32toh(h->len);
+}
+
+/* The next packet must be for the peer, and of this kind.  Returns its flags, or the length of a payload. */
+static uint32_t expect(struct peer *p, uint16_t op, void *data, size_t size)
+{
+	struct packet h;
+	uint32_t len;
+
+	do
+		len = receive_raw(p->c, &h, data, size);
+	while (op != OP_CREDIT_UPDATE && le16toh(h.op) == OP_CREDIT_UPDATE);
+	ck_assert_msg(le16toh(h.op) == op, "operation %u where %u was expected", le16toh(h.op), op);
+	ck_assert_uint_eq(le32toh(h.src_port), p->host_port);
+	ck_assert_uint_eq(le32toh(h.dst_port), p->port);
+	ck_assert_uint_eq(le64toh(h.src_cid), HOST);
+	ck_assert_uint_eq(le16toh(h.type), STREAM);
+	p->host_alloc = le32toh(h.buf_alloc);
+	p->host_fwd = le32toh(h.fwd_cnt);
+	if (op == OP_RW) {
+		p->rx += len;
+		ck_assert_uint_le(p->rx - p->fwd, p->alloc);
+		return len;
+	}
+	ck_assert_uint_eq(len, 0);
+	return le32toh(h.flags);
+}
+
+static struct peer peer_of(struct carrier *c, uint32_t port, uint32_t host_port)
+{
+	return (struct peer){.c = c, .port = port, .host_port = host_port, .alloc = ROOM};
+}
+
+/* ---- the host's side */
+
+static int listen_as(struct carrier *c, const char *name, int backlog)
+{
+	struct sockaddr_un sa = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", carrier_path(c, name));
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(bind(fd, (const struct sockaddr *)&sa, sizeof(sa)), 0);
+	ck_assert_int_eq(listen(fd, backlog), 0);
+	return fd;
+}
+
+static int host_accept(struct carrier *c, int fd)
+{
+	for (unsigned int ms = 0; ms < PATIENCE; ms++) {
+		int s = accept(fd, NULL, NULL);
+
+		if (s >= 0) {
+			ck_assert_int_eq(fcntl(s, F_SETFL, O_NONBLOCK), 0);
+			return s;
+		}
+		carrier_idle(c, 1);
+	}
+	ck_abort_msg("nobody connects");
+	return -1;
+}
+
+/* Reads len bytes, or up to the end.  Returns how many; or -errno. */
+static ssize_t host_read(struct carrier *c, int fd, void *buf, size_t len)
+{
+	size_t done = 0;
+
+	for (unsigned int ms = 0; ms < PATIENCE;) {
+		ssize_t n = recv(fd, (char *)buf + done, len - done, MSG_DONTWAIT);
+
+		if (n < 0 && errno != EAGAIN)
+			return -errno;
+		done += n > 0 ? (size_t)n : 0;
+		if (n == 0 || done == len)
+			return (ssize_t)done;
+		if (n < 0) {
+			carrier_idle(c, 1);
+			ms++;
+		}
+	}
+	ck_abort_msg("%zu of %zu bytes came", done, len);
+	return -1;
+}
+
+static void host_write(int fd, const void *data, size_t len)
+{
+	ck_assert_int_eq(send(fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT), (ssize_t)len);
+}
+
+#define expect_bytes(c, fd, text)                                                       \
+	do {                                                                            \
+		char got_[64] = {0};                                                    \
+		ck_assert_int_eq(host_read(c, fd, got_, strlen(text)), (ssize_t)strlen(text));   \
+		ck_assert_str_eq(got_, text);                                           \
+	} while (0)
+
+static void expect_eof(struct carrier *c, int fd)
+{
+	char byte;
+
+	ck_assert_int_eq(host_read(c, fd, &byte, 1), 0);
+}
+
+/* The guest connects to port 5000, where fd listens.  Returns the host's end. */
+static int open_on(struct peer *p, int fd)
+{
+	int s;
+
+	send_op(p, OP_REQUEST, 0);
+	s = host_accept(p->c, fd);
+	expect(p, OP_RESPONSE, NULL, 0);
+	return s;
+}
+
+/* The same with a listener of its own. */
+static int open_one(struct carrier *c, struct peer *p)
+{
+	int fd = listen_as(c, "v_5000", 8), s;
+
+	*p = peer_of(c, 1000, 5000);
+	s = open_on(p, fd);
+	close(fd);
+	return s;
+}
+
+/* ---- beginnings and refusals */
+
+static void guest_cid(struct carrier *c)
+{
+	le64 cid;
+
+	carrier_config_read(c, 0, &cid, sizeof(cid));
+	ck_assert_uint_eq(le64toh(cid), 77);
+}
+
+static void no_listener(struct carrier *c)
+{
+	struct peer p = peer_of(c, 1000, 4999);
+
+	send_op(&p, OP_REQUEST, 0);
+	expect(&p, OP_RST, NULL, 0);
+	/* The tuple is free again. */
+	send_op(&p, OP_REQUEST, 0);
+	expect(&p, OP_RST, NULL, 0);
+}
+
+/* Packets for connections there are not: all are answered with RST but RST itself. */
+static void strays(struct carrier *c)
+{
+	static const uint16_t ops[] = {OP_INVALID,	 OP_RESPONSE, OP_SHUTDOWN, OP_RW, OP_CREDIT_UPDATE,
+				       OP_CREDIT_REQUEST, 99};
+	struct peer p = peer_of(c, 1000, 5000);
+
+	for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
+		send_op(&p, OP_RST, 0);
+		send_op(&p, ops[i], 3);
+		expect(&p, OP_RST, NULL, 0);
+	}
+}
+
+/* Addresses and types that are not served. */
+static void wrong_address(struct carrier *c)
+{
+	struct peer p;
+	int s = open_one(c, &p);
+	struct packet bad[5], h;
+
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		bad[i] = make(&p, i < 3 ? OP_REQUEST : OP_CREDIT_REQUEST, 0, 0);
+	bad[0].type = htole16(3);
+	bad[1].dst_cid = htole64(9);
+	bad[2].dst_cid = htole64(HOST | 1ull << 32);
+	bad[3].type = htole16(2);
+	bad[4].type = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		send_raw(c, &bad[i], NULL, 0);
+		receive_raw(c, &h, NULL, 0);
+		ck_assert_uint_eq(le16toh(h.op), OP_RST);
+		ck_assert_uint_eq(le64toh(h.src_cid), le64toh(bad[i].dst_cid));
+		ck_assert_uint_eq(le16toh(h.type), le16toh(bad[i].type));
+		ck_assert_uint_eq(le32toh(h.dst_port), p.port);
+	}
+	/* The connection has not noticed. */
+	send_data(&p, "still", 5);
+	expect_bytes(c, s, "still");
+	close(s);
+}
+
+/* A guest that gives another's address as its own is told that nobody is there. */
+static void wrong_source(struct carrier *c)
+{
+	struct peer p = peer_of(c, 1000, 7);
+	struct packet h = make(&p, OP_REQUEST, 0, 0);
+	uint8_t in[HDR];
+
+	h.src_cid = htole64(4);
+	send_raw(c, &h, NULL, 0);
+	ck_assert_uint_eq(carrier_request(c, RX, NULL, 0, in, HDR), HDR);
+	memcpy(&h, in, HDR);
+	ck_assert_uint_eq(le16toh(h.op), OP_RST);
+	ck_assert_uint_eq(le64toh(h.dst_cid), 4);
+}
+
+/* What is no packet is given back, and nothing else happens. */
+static void short_packets(struct carrier *c)
+{
+	struct peer p;
+	int s = open_one(c, &p);
+	struct packet h = make(&p, OP_RW, 100, 0);
+
+	for (size_t len = 1; len < HDR; len += 6)
+		ck_assert_uint_eq(carrier_request(c, TX, &h, len, NULL, 0), 0);
+	send_raw(c, &h, "only this", 9);
+	/* More than it says: the rest is no part of it. */
+	h.len = htole32(3);
+	send_raw(c, &h, "abcdef", 6);
+	h.len = 0;
+	send_raw(c, &h, "abcdef", 6);
+	send_data(&p, "xyz", 3);
+	expect_bytes(c, s, "abcxyz");
+	close(s);
+}
+
+static void guest_connects(struct carrier *c)
+{
+	struct peer p;
+	int s = open_one(c, &p);
+	char in[32] = {0};
+
+	ck_assert_uint_eq(p.host_alloc, 262144);
+	ck_assert_uint_eq(p.host_fwd, 0);
+	send_data(&p, "to the host", 11);
+	expect_bytes(c, s, "to the host");
+	host_write(s, "to the guest", 12);
+	ck_assert_uint_eq(expect(&p, OP_RW, in, sizeof(in)), 12);
+	ck_assert_str_eq(in, "to the guest");
+	ck_assert_uint_eq(p.host_fwd, 11);
+	send_op(&p, OP_CREDIT_REQUEST, 0);
+	expect(&p, OP_CREDIT_UPDATE, NULL, 0);
+	send_op(&p, OP_SHUTDOWN, 3);
+	expect(&p, OP_RST, NULL, 0);
+	expect_eof(c, s);
+	close(s);
+}
+
+/* The host asks for the guest's port; returns its socket, with the guest's REQUEST taken. */
+static int host_asks(struct carrier *c, const char *line, struct peer *p)
+{
+	int s = unix_connect(carrier_path(c, "v"));
+	struct packet h;
+
+	ck_assert_int_ge(s, 0);
+	host_write(s, line, strlen(line));
+	receive_raw(c, &h, NULL, 0);
+	ck_assert_uint_eq(le16toh(h.op), OP_REQUEST);
+	ck_assert_uint_eq(le64toh(h.src_cid), HOST);
+	ck_assert_uint_eq(le32toh(h.buf_alloc), 262144);
+	*p = peer_of(c, le32toh(h.dst_port), le32toh(h.src_port));
+	return s;
+}
+
+static void expect_ok(struct carrier *c, int s, const struct peer *p)
+{
+	char line[32];
+
+	snprintf(line, sizeof(line), "OK %u\n", p->host_port);
+	expect_bytes(c, s, line);
+}
+
+static void host_connects(struct carrier *c)
+{
+	struct peer p;
+	int s = host_asks(c, "CONNECT 4294967295\nnot to wait", &p);
+	char in[32] = {0};
+
+	ck_assert_uint_eq(p.port, UINT32_MAX);
+	ck_assert_uint_ge(p.host_port, 1024);
+	send_op(&p, OP_RESPONSE, 0);
+	expect_ok(c, s, &p);
+	ck_assert_uint_eq(expect(&p, OP_RW, in, sizeof(in)), 11);
+	ck_assert_str_eq(in, "not to wait");
+	send_data(&p, "guest", 5);
+	expect_bytes(c, s, "guest");
+	close(s);
+	ck_assert_uint_eq(expect(&p, OP_SHUTDOWN, NULL, 0), 3);
+	send_op(&p, OP_RST, 0);
+	/* It is gone. */
+	send_data(&p, "x", 1);
+	expect(&p, OP_RST, NULL, 0);
+}
+
+static void guest_refuses(struct carrier *c)
+{
+	struct peer p, q;
+	int s = host_asks(c, "CONNECT 22\n", &p), t;
+
+	send_op(&p, OP_RST, 0);
+	expect_eof(c, s);
+	close(s);
+	/* Two at a time have ports of their own. */
+	s = host_asks(c, "CONNECT 22\n", &p);
+	t = host_asks(c, "CONNECT 22\n", &q);
+	ck_assert_uint_ne(p.host_port, q.host_port);
+	send_op(&q, OP_RESPONSE, 0);
+	send_op(&p, OP_RESPONSE, 0);
+	expect_ok(c, s, &p);
+	expect_ok(c, t, &q);
+	close(s);
+	close(t);
+}
+
+static void bad_lines(struct carrier *c)
+{
+	static const char *const lines[] = {"CONNECT\n",	     "CONNECT \n",  "connect 1\n", "CONNECT 1 \n",
+					    "CONNECT 4294967296\n", "CONNECT -1\n", "\n",
+					    "CONNECT 00000000000000000000000000001"};
+	char in[1];
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		int s = unix_connect(carrier_path(c, "v"));
+
+		ck_assert_int_ge(s, 0);
+		host_write(s, lines[i], strlen(lines[i]));
+		/* The end comes as an error where bytes were left unread. */
+		ssize_t n = host_read(c, s, in, 1);
+
+		ck_assert_msg(n == 0 || n == -ECONNRESET, "%s: %zd", lines[i], n);
+		close(s);
+	}
+	/* In pieces it is good all the same. */
+	int s = unix_connect(carrier_path(c, "v"));
+	struct packet h;
+
+	host_write(s, "CONN", 4);
+	carrier_idle(c, 2);
+	host_write(s, "ECT 9", 5);
+	carrier_idle(c, 2);
+	host_write(s, "9\n", 2);
+	receive_raw(c, &h, NULL, 0);
+	ck_assert_uint_eq(le16toh(h.op), OP_REQUEST);
+	ck_assert_uint_eq(le32toh(h.dst_port), 99);
+	close(s);
+}
+
+/* ---- ends */
+
+static void guest_half_closes(struct carrier *c)
+{
+	struct peer p;
+	int s = open_one(c, &p);
+	char in[32] = {0};
+
+	send_data(&p, "the end", 7);
+	send_op(&p, OP_SHUTDOWN, NO_SEND);
+	expect_bytes(c, s, "the end");
+	expect_eof(c, s);
+	host_write(s, "not mine", 8);
+	ck_assert_uint_eq(expect(&p, OP_RW, in, sizeof(in)), 8);
+	ck_assert_str_eq(in, "not mine");
+	close(s);
+	ck_assert_uint_eq(expect(&p, OP_SHUTDOWN, NULL, 0), 3);
+	send_op(&p, OP_RST, 0);
+}
+
+static void host_half_closes(struct carrier *c)
+{
+	struct peer p;
+	int s = open_one(c, &p);
+	char in[32] = {0};
+
+	host_write(s, "the end", 7);
+	ck_assert_int_eq(shutdown(s, SHUT_WR), 0);
+	ck_assert_uint_eq(expect(&p, OP_RW, in, sizeof(in)), 7);
+	ck_assert_uint_eq(expect(&p, OP_SHUTDOWN, NULL, 0), NO_SEND);
+	send_data(&p, "not mine", 8);
+	expect_bytes(c, s, "not mine");
+	send_op(&p, OP_SHUTDOWN, NO_SEND);
+	expect_eof(c, s);
+	/* Both have said all. */
+	ck_assert_uint_eq(expect(&p, OP_SHUTDOWN, NULL, 0), 3);
+	send_op(&p, OP_SHUTDOWN, 3);
+	expect(&p, OP_RST, NULL, 0);
+	close(s);
+}
+
+/* A side that does not receive: the other's writes fail, its own go on. */
+static void guest_is_deaf(struct carrier *c)
+{
+	struct peer p;
+	int s = open_one(c, &p);
+
+	send_op(&p, OP_SHUTDOWN, NO_RECEIVE);
+	carrier_idle(c, 5);
+	ck_assert_int_eq(send(s, "x", 1, MSG_NOSIGNAL), -1);
+	ck_assert_int_eq(errno, EPIPE);
+	send_data(&p, "listen", 6);
+	expect_bytes(c, s, "listen");
+	/* The other half follows, one by one. */
+	send_op(&p, OP_SHUTDOWN, NO_SEND);
+	expect(&p, OP_RST, NULL, 0);
+	expect_eof(c, s);
+	close(s);
+}
+
+static void host_is_deaf(struct carrier *c)
+{
+	struct peer p;
+	int s = open_one(c, &p);
+	char in[32] = {0};
+
+	ck_assert_int_eq(shutdown(s, SHUT_RD), 0);
+	send_data(&p, "anybody?", 8);
+	ck_assert_uint_eq(expect(&p, OP_SHUTDOWN, NULL, 0), NO_RECEIVE);
+	host_write(s, "speak", 5);
+	ck_assert_uint_eq(expect(&p, OP_RW, in, sizeof(in)), 5);
+	close(s);
+	ck_assert_uint_eq(expect(&p, OP_SHUTDOWN, NULL, 0), 3);
+	send_op(&p, OP_RST, 0);
+}
+
+/* A program of the host that dies with bytes unread. */
+static void host_dies(struct carrier *c)
+{
+	struct peer p;
+	int s = open_one(c, &p);
+
+	send_data(&p, "unread", 6);
+	carrier_idle(c, 5);
+	close(s);
+	expect(&p, OP_RST, NULL, 0);
+	send_data(&p, "x", 1);
+	expect(&p, OP_RST, NULL, 0);
+}
+
+/* A guest that does not answer our SHUTDOWN, and a second REQUEST for an open connection. */
+static void request_twice(struct carrier *c)
+{
+	struct peer p;
+	int s = open_one(c, &p);
+
+	send_op(&p, OP_REQUEST, 0);
+	expect(&p, OP_RST, NULL, 0);
+	expect_eof(c, s);
+	close(s);
+}
+
+/* ---- credit */
+
+/* What a stream has as its byte i. */
+static uint8_t pattern(size_t i)
+{
+	return (uint8_t)(i * 13 + (i >> 9));
+}
+
+/* len bytes of a stream, from its byte at on. */
+static void check_pattern(const uint8_t *bytes, size_t len, size_t at)
+{
+	size_t i = 0;
+
+	while (i < len && bytes[i] == pattern(at + i))
+		i++;
+	ck_assert_msg(i == len, "byte %zu is wrong", at + i);
+}
+
+/* Sends until the device has told of no more room.  Returns how many bytes that was; they are what pattern() says. */
+static size_t fill_up(struct peer *p, size_t done)
+{
+	uint8_t data[PAYLOAD];
+
+	for (;;) {
+		uint32_t room = p->host_alloc - (p->tx - p->host_fwd);
+		size_t n = min_size(room, sizeof(data));
+
+		if (!n) {
+			/* It may have written some meanwhile. */
+			uint32_t fwd = p->host_fwd;
+
+			carrier_idle(p->c, 2);
+			send_op(p, OP_CREDIT_REQUEST, 0);
+			expect(p, OP_CREDIT_UPDATE, NULL, 0);
+			if (p->host_fwd == fwd)
+				return done;
+			continue;
+		}
+		for (size_t i = 0; i < n; i++)
+			data[i] = pattern(done + i);
+		send_data(p, data, n);
+		done += n;
+	}
+}
+
+static void drain(struct carrier *c, int s, size_t len)
+{
+	uint8_t *all = malloc(len);
+
+	ck_assert_ptr_nonnull(all);
+	ck_assert_int_eq(host_read(c, s, all, len), (ssize_t)len);
+	check_pattern(all, len, 0);
+	free(all);
+}
+
+/* A host that does not read: the guest may send what it was told, and not a byte more. */
+static void credit_is_kept(struct carrier *c)
+{
+	struct peer p;
+	int s = open_one(c, &p);
+	size_t sent = fill_up(&p, 0);
+
+	ck_assert_uint_eq(p.host_alloc, 8192);
+	ck_assert_uint_ge(sent, 8192);
+	ck_assert_uint_eq(p.tx - p.host_fwd, 8192);
+	drain(c, s, sent);
+	/* The guest is told without asking. */
+	expect(&p, OP_CREDIT_UPDATE, NULL, 0);
+	ck_assert_uint_gt(p.host_fwd, (uint32_t)sent - 8192);
+	send_op(&p, OP_CREDIT_REQUEST, 0);
+	do
+		expect(&p, OP_CREDIT_UPDATE, NULL, 0);
+	while (p.host_fwd != sent);
+	fill_up(&p, 0);
+	send_data(&p, "x", 1);
+	expect(&p, OP_RST, NULL, 0);
+	close(s);
+}
+
+/* What was sent before the end gets to the host, however slow that is; the guest need not wait for it. */
+static void nothing_lost_at_the_end(struct carrier *c)
+{
+	struct peer p;
+	int s = open_one(c, &p);
+	size_t sent = fill_up(&p, 0);
+
+	send_op(&p, OP_SHUTDOWN, 3);
+	expect(&p, OP_RST, NULL, 0);
+	carrier_idle(c, 2);
+	drain(c, s, sent);
+	expect_eof(c, s);
+	close(s);
+}
+
+/* The same with half a close. */
+static void nothing_lost_at_the_half(struct carrier *c)
+{
+	struct peer p;
+	int s = open_one(c, &p);
+	size_t sent = fill_up(&p, 0);
+
+	send_op(&p, OP_SHUTDOWN, NO_SEND);
+	carrier_idle(c, 2);
+	drain(c, s, sent);
+	expect_eof(c, s);
+	close(s);
+	ck_assert_uint_eq(expect(&p, OP_SHUTDOWN, NULL, 0), 3);
+}
+
+/* A guest with little room gets as much, is asked for more once, and gets more when it says so. */
+static void guest_credit(struct carrier *c)
+{
+	struct peer p;
+	int fd = listen_as(c, "v_5000", 1), s;
+	char data[1000], in[PAYLOAD];
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (char)pattern(i);
+	p = peer_of(c, 1000, 5000);
+	p.alloc = 100;
+	s = open_on(&p, fd);
+	host_write(s, data, sizeof(data));
+	ck_assert_uint_eq(expect(&p, OP_RW, in, sizeof(in)), 100);
+	ck_assert_mem_eq(in, data, 100);
+	expect(&p, OP_CREDIT_REQUEST, NULL, 0);
+	p.fwd = 60;
+	send_op(&p, OP_CREDIT_UPDATE, 0);
+	ck_assert_uint_eq(expect(&p, OP_RW, in, sizeof(in)), 60);
+	ck_assert_mem_eq(in, data + 100, 60);
+	expect(&p, OP_CREDIT_REQUEST, NULL, 0);
+	/* It changes its mind: less room than there is unread is none. */
+	p.alloc = 50;
+	send_op(&p, OP_CREDIT_UPDATE, 0);
+	p.alloc = 500;
+	p.fwd = 160;
+	send_data(&p, "any packet tells", 16);
+	ck_assert_uint_eq(expect(&p, OP_RW, in, sizeof(in)), 500);
+	ck_assert_mem_eq(in, data + 160, 500);
+	expect(&p, OP_CREDIT_REQUEST, NULL, 0);
+	close(s);
+	close(fd);
+}
+
+/* Buffers of the guest with little room, or for a header only. */
+static void small_buffers(struct carrier *c)
+{
+	struct peer p;
+	int s = open_one(c, &p);
+	char in[8] = {0};
+	uint8_t none[HDR];
+
+	host_write(s, "abcdef", 6);
+	ck_assert_uint_eq(expect(&p, OP_RW, in, 2), 2);
+	ck_assert_str_eq(in, "ab");
+	/* No room for a header: given back with nothing in it. */
+	ck_assert_uint_eq(carrier_request(c, RX, NULL, 0, none, HDR - 1), 0);
+	ck_assert_uint_eq(carrier_request(c, RX, NULL, 0, none, HDR), HDR);
+	ck_assert_uint_eq(expect(&p, OP_RW, in, 8), 4);
+	ck_assert_str_eq(in, "cdef");
+	close(s);
+}
+
+/* One that is stuck in both directions holds up no other. */
+static void stuck_alone(struct carrier *c)
+{
+	struct peer p, q = peer_of(c, 1001, 5000);
+	int fd = listen_as(c, "v_5000", 8), s, t;
+	char in[PAYLOAD];
+
+	p = peer_of(c, 1000, 5000);
+	p.alloc = 10;
+	s = open_on(&p, fd);
+	host_write(s, "more than ten bytes", 19);
+	ck_assert_uint_eq(expect(&p, OP_RW, in, sizeof(in)), 10);
+	expect(&p, OP_CREDIT_REQUEST, NULL, 0);
+	fill_up(&p, 0);
+	t = open_on(&q, fd);
+	for (unsigned int i = 0; i < 20; i++) {
+		send_data(&q, "ping", 4);
+		expect_bytes(c, t, "ping");
+		host_write(t, "pong", 4);
+		ck_assert_uint_eq(expect(&q, OP_RW, in, sizeof(in)), 4);
+	}
+	close(s);
+	close(t);
+	close(fd);
+}
+
+/* Much, both ways at once, with little room on both sides. */
+static void full_duplex(struct carrier *c)
+{
+	struct peer p = peer_of(c, 1000, 7);
+	static uint8_t in[PAYLOAD], out[PAYLOAD];
+	size_t total = 1 << 20, sent = 0, got = 0;
+
+	p.alloc = 20000;
+	send_op(&p, OP_REQUEST, 0);
+	expect(&p, OP_RESPONSE, NULL, 0);
+	while (got < total) {
+		size_t n = min_size(min_size(p.host_alloc - (p.tx - p.host_fwd), total - sent), sizeof(out));
+		struct packet h;
+
+		if (n && p.rx - p.fwd < 16000) {
+			for (size_t i = 0; i < n; i++)
+				out[i] = pattern(sent + i);
+			send_data(&p, out, n);
+			sent += n;
+			if (sent - got < 8192)
+				continue;
+		}
+		uint32_t len = receive_raw(c, &h, in, sizeof(in));
+
+		p.host_fwd = le32toh(h.fwd_cnt);
+		p.rx += len;
+		ck_assert_uint_le(p.rx - p.fwd, p.alloc);
+		check_pattern(in, len, got);
+		got += len;
+		if (p.rx - p.fwd > 10000) {
+			p.fwd = p.rx;
+			send_op(&p, OP_CREDIT_UPDATE, 0);
+		}
+	}
+	send_op(&p, OP_SHUTDOWN, 3);
+}
+
+/* ---- time and number */
+
+/* A listener that takes nobody: the guest is refused in the end. */
+static void connect_timeout(struct carrier *c)
+{
+	int fd = listen_as(c, "v_5000", 0), full[8];
+	struct peer p = peer_of(c, 1000, 5000);
+	unsigned int n = 0;
+
+	while ((full[n] = unix_connect(carrier_path(c, "v_5000"))) >= 0)
+		ck_assert_uint_lt(++n, ARRAY_SIZE(full));
+	ck_assert_int_eq(full[n], -EAGAIN);
+	send_op(&p, OP_REQUEST, 0);
+	carrier_stays(c, TX, 20);
+	expect(&p, OP_RST, NULL, 0);
+	/* Where it takes somebody in time, all is well. */
+	send_op(&p, OP_REQUEST, 0);
+	for (unsigned int i = 0; i < n; i++)
+		close(full[i]);
+	for (unsigned int i = 0; i < n; i++)
+		close(host_accept(c, fd));
+	int s = host_accept(c, fd);
+
+	expect(&p, OP_RESPONSE, NULL, 0);
+	close(s);
+	close(fd);
+}
+
+/* A guest that does not answer; a host that does not say what it wants. */
+static void answer_timeout(struct carrier *c)
+{
+	struct peer p;
+	int s = host_asks(c, "CONNECT 5\n", &p);
+
+	expect_eof(c, s);
+	expect(&p, OP_RST, NULL, 0);
+	send_op(&p, OP_RESPONSE, 0);
+	expect(&p, OP_RST, NULL, 0);
+	close(s);
+	s = unix_connect(carrier_path(c, "v"));
+	host_write(s, "CONN", 4);
+	expect_eof(c, s);
+	close(s);
+}
+
+/* No more than were asked for. */
+static void at_most(struct carrier *c)
+{
+	int fd = listen_as(c, "v_5000", 8), s[2], t;
+	struct peer p[2] = {peer_of(c, 1, 5000), peer_of(c, 2, 5000)}, q = peer_of(c, 3, 5000);
+
+	s[0] = open_on(&p[0], fd);
+	s[1] = open_on(&p[1], fd);
+	send_op(&q, OP_REQUEST, 0);
+	expect(&q, OP_RST, NULL, 0);
+	/* A host's waits. */
+	t = unix_connect(carrier_path(c, "v"));
+	host_write(t, "CONNECT 8\n", 10);
+	carrier_idle(c, 10);
+	send_op(&p[0], OP_SHUTDOWN, 3);
+	expect(&p[0], OP_RST, NULL, 0);
+	struct packet h;
+
+	receive_raw(c, &h, NULL, 0);
+	ck_assert_uint_eq(le16toh(h.op), OP_REQUEST);
+	ck_assert_uint_eq(le32toh(h.dst_port), 8);
+	close(s[0]);
+	close(s[1]);
+	close(t);
+	close(fd);
+}
+
+static void many_connections(struct carrier *c)
+{
+	struct peer p = peer_of(c, 0, 7);
+	/* The binary is the same code; a request there takes its time. */
+	const unsigned int n = carrier_kind(c) == CARRIER_BINARY ? 1000 : 10000;
+	unsigned int fds = 0;
+	char in[8];
+
+	for (unsigned int i = 0; i < n; i++) {
+		p.port = i / 2;
+		p.tx = p.rx = 0;
+		send_op(&p, OP_REQUEST, 0);
+		expect(&p, OP_RESPONSE, NULL, 0);
+		if (i % 8 == 0) {
+			send_data(&p, "hello", 5);
+			ck_assert_uint_eq(expect(&p, OP_RW, in, 8), 5);
+		}
+		send_op(&p, OP_SHUTDOWN, 3);
+		expect(&p, OP_RST, NULL, 0);
+		if (i == 10)
+			fds = carrier_count_fds(c);
+	}
+	carrier_idle(c, 5);
+	ck_assert_uint_le(carrier_count_fds(c), fds);
+}
+
+/* More answers than there is room to remember, and no buffer for them: all come, when there are buffers. */
+static void many_answers(struct carrier *c)
+{
+	unsigned int depth = (unsigned int)min_size(carrier_depth(c, TX), 500);
+	struct frontend_request *reqs[500];
+	struct peer p = peer_of(c, 0, 5000);
+	struct packet h;
+
+	for (unsigned int i = 0; i < depth; i++) {
+		p.port = i;
+		h = make(&p, OP_RW, 0, 0);
+		reqs[i] = carrier_submit(c, TX, &h, HDR, 0);
+	}
+	carrier_idle(c, 2);
+	for (unsigned int i = 0; i < depth; i++) {
+		receive_raw(c, &h, NULL, 0);
+		ck_assert_uint_eq(le16toh(h.op), OP_RST);
+		ck_assert_uint_eq(le32toh(h.dst_port), i);
+	}
+	for (unsigned int i = 0; i < depth; i++)
+		carrier_await(c, TX, reqs[i], NULL);
+}
+
+/* ---- events and new beginnings */
+
+static void transport_reset(struct carrier *c)
+{
+	le32 id = htole32(99);
+	struct peer p;
+	int s;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		/* One that is too short is given back; the event is not lost. */
+		ck_assert_uint_eq(carrier_request(c, EVENT, NULL, 0, &id, 2), 0);
+		ck_assert_uint_eq(carrier_request(c, EVENT, NULL, 0, &id, 4), 4);
+		ck_assert_uint_eq(le32toh(id), 0);
+		/* Once is enough. */
+		carrier_submit(c, EVENT, NULL, 0, 4);
+		carrier_stays(c, EVENT, 3);
+		s = open_one(c, &p);
+		ck_assert_int_eq(unlink(carrier_path(c, "v_5000")), 0);
+		/* Rings that do not begin at 0 are those of a machine that goes on, not of a reset. */
+		if (i == 0 && carrier_setting(c)->base == 0)
+			carrier_reset(c);
+		else
+			carrier_reconnect(c);
+		expect_eof(c, s);
+		close(s);
+		send_data(&p, "x", 1);
+		p.tx = 0;
+		expect(&p, OP_RST, NULL, 0);
+	}
+}
+
+/* The rx queue stops and starts: the buffers it had are still good. */
+static void rx_stops(struct carrier *c)
+{
+	struct frontend_request *req;
+	struct peer p;
+	int s = open_one(c, &p);
+	uint8_t in[HDR + 16];
+	uint16_t base;
+
+	host_write(s, "one", 3);
+	ck_assert_uint_eq(expect(&p, OP_RW, in, 16), 3);
+	req = carrier_submit(c, RX, NULL, 0, sizeof(in));
+	carrier_stays(c, RX, 2);
+	base = carrier_stop(c, RX);
+	host_write(s, "two", 3);
+	carrier_idle(c, 3);
+	carrier_start(c, RX, base);
+	ck_assert_uint_eq(carrier_await(c, RX, req, in), HDR + 3);
+	ck_assert_mem_eq(in + HDR, "two", 3);
+	close(s);
+}
+
+/* ---- the simulated host */
+
+static void sim_services(struct carrier *c)
+{
+	struct peer echo = peer_of(c, 1, 7), discard = peer_of(c, 2, 9), chargen = peer_of(c, 3, 19), none = peer_of(c, 4, 8);
+	char in[PAYLOAD + 1] = {0};
+	uint32_t n;
+
+	send_op(&echo, OP_REQUEST, 0);
+	expect(&echo, OP_RESPONSE, NULL, 0);
+	send_op(&discard, OP_REQUEST, 0);
+	expect(&discard, OP_RESPONSE, NULL, 0);
+	send_op(&none, OP_REQUEST, 0);
+	expect(&none, OP_RST, NULL, 0);
+	send_data(&discard, "nothing", 7);
+	send_data(&echo, "something", 9);
+	ck_assert_uint_eq(expect(&echo, OP_RW, in, 64), 9);
+	ck_assert_str_eq(in, "something");
+	/* The echo ends when there is nothing left to send back. */
+	send_op(&echo, OP_SHUTDOWN, NO_SEND);
+	ck_assert_uint_eq(expect(&echo, OP_SHUTDOWN, NULL, 0), 3);
+	send_op(&echo, OP_RST, 0);
+	send_op(&discard, OP_SHUTDOWN, 3);
+	expect(&discard, OP_RST, NULL, 0);
+	chargen.alloc = 148;
+	send_op(&chargen, OP_REQUEST, 0);
+	expect(&chargen, OP_RESPONSE, NULL, 0);
+	n = expect(&chargen, OP_RW, in, PAYLOAD);
+	ck_assert_uint_eq(n, 148);
+	ck_assert_int_eq(in[0], ' ');
+	ck_assert_mem_eq(in + 72, "\r\n!", 3);
+	ck_assert_mem_eq(in + 146, "\r\n", 2);
+}
+
+#define UDS	 "--uds-path=%T/v"
+#define WITH(...) .args = (const char *const[]){__VA_ARGS__, NULL}
+
+static const struct device_case cases[] = {
+	{.name = "guest CID", .run = guest_cid, WITH("--guest-cid=77", UDS), .flags = CASE_CONFIG},
+	{.name = "no listener", .run = no_listener, .flags = CASE_ONCE},
+	{.name = "strays", .run = strays, .flags = CASE_ONCE},
+	{.name = "wrong address", .run = wrong_address, .flags = CASE_ONCE},
+	{.name = "wrong source", .run = wrong_source, WITH("--backend=sim"), .flags = CASE_ONCE},
+	{.name = "short packets", .run = short_packets},
+	{.name = "guest connects", .run = guest_connects},
+	{.name = "host connects", .run = host_connects, .flags = CASE_ONCE},
+	{.name = "guest refuses", .run = guest_refuses, .flags = CASE_ONCE},
+	{.name = "bad lines", .run = bad_lines, .flags = CASE_ONCE},
+	{.name = "guest half-closes", .run = guest_half_closes, .flags = CASE_ONCE},
+	{.name = "host half-closes", .run = host_half_closes, .flags = CASE_ONCE},
+	{.name = "guest is deaf", .run = guest_is_deaf, .flags = CASE_ONCE},
+	{.name = "host is deaf", .run = host_is_deaf, .flags = CASE_ONCE},
+	{.name = "host dies", .run = host_dies, .flags = CASE_ONCE},
+	{.name = "request twice", .run = request_twice, .flags = CASE_ONCE},
+	{.name = "credit is kept", .run = credit_is_kept, WITH(UDS, "--buffer-size=8K"), .flags = CASE_ONCE},
+	{.name = "nothing lost at the end", .run = nothing_lost_at_the_end, WITH(UDS, "--buffer-size=8K"), .flags = CASE_ONCE},
+	{.name = "nothing lost at the half", .run = nothing_lost_at_the_half, WITH(UDS, "--buffer-size=8K"), .flags = CASE_ONCE},
+	{.name = "guest's credit", .run = guest_credit, .flags = CASE_ONCE},
+	{.name = "small buffers", .run = small_buffers},
+	{.name = "stuck alone", .run = stuck_alone, WITH(UDS, "--buffer-size=8K"), .flags = CASE_ONCE},
+	{.name = "full duplex", .run = full_duplex, WITH("--backend=sim"), .flags = CASE_ONCE},
+	{.name = "connect time-out", .run = connect_timeout, WITH(UDS, "--connect-timeout=200"), .flags = CASE_ONCE},
+	{.name = "answer time-out", .run = answer_timeout, WITH(UDS, "--connect-timeout=50"), .flags = CASE_ONCE},
+	{.name = "at most", .run = at_most, WITH(UDS, "--max-connections=2"), .flags = CASE_ONCE},
+	{.name = "many connections", .run = many_connections, WITH("--backend=sim", "--max-connections=4"), .flags = CASE_ONCE},
+	{.name = "many answers", .run = many_answers, .flags = CASE_ONCE},
+	{.name = "transport reset", .run = transport_reset},
+	{.name = "rx stops", .run = rx_stops},
+	{.name = "simulated services", .run = sim_services, WITH("--backend=sim")},
+};
+
+/* A reset of a connection that does not exist, which nobody answers. */
+static const struct packet sample = {
+	.src_cid = CID,
+	.dst_cid = HOST,
+	.src_port = 1,
+	.dst_port = 1,
+	.type = STREAM,
+	.op = OP_RST,
+};
+
+static const char *const usual[] = {UDS, NULL};
+
+static const struct device_suite vsock = {
+	.device = "vsock",
+	.args = usual,
+	.sample = {.queue = TX, .out = &sample, .out_len = HDR},
+	DEVICE_CASES(cases),
+};
+
+Suite *suite_vsock(void)
+{
+	Suite *s = suite_create("vsock");
+
+	suite_add_device(s, &vsock);
+	return s;
+}
