@@ -114,15 +114,20 @@ static void mem_close(struct run *r)
 }
 
 /*
- * Opens the device, serves it on a socket, frees it.  ready: a pipe to a waiting parent, or -1.
+ * Checks and opens the device, serves it on a socket, frees it.  ready: a pipe to a waiting parent, or -1.
  * Returns the exit status.
  */
 static int serve(const struct common *c, const struct vu_socket_opts *socket, int ready)
 {
 	struct vdev *d = c->d;
-	struct run r = {.loop = ev_loop_new(EVFLAG_AUTO)};
+	struct run r = {0};
 	int ret;
 
+	if (vdev_check(d) < 0) {
+		vdev_free(d);
+		return CMD_USAGE;
+	}
+	r.loop = ev_loop_new(EVFLAG_AUTO);
 	if (!r.loop) {
 		log_error(&d->log, "no event loop: %s", strerror(errno));
 		return CMD_FAILED;

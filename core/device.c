@@ -37,6 +37,11 @@ int vdev_new(const struct vdev_class *class, const char *prefix, struct ev_loop 
 	return 0;
 }
 
+int vdev_check(struct vdev *d)
+{
+	return d->class->check ? d->class->check(d) : 0;
+}
+
 int vdev_open(struct vdev *d)
 {
 	d->opened = true;

@@ -7,6 +7,7 @@
  *
  *	vdev_new        defaults of the options are stored
  *	(options)       the command line is parsed into the instance
+ *	vdev_check      class->check: the options are looked at as a whole; nothing of the host is touched
  *	vdev_open       class->open: host resources are taken; the last moment for privileged work
  *	  vdev_attach   a transport gives it its queues, for the life of the instance
  *	    kick ...    a front-end is served; class->kick for each queue that has work
@@ -25,7 +26,7 @@
 #include "core/opt.h"
 
 /* Changes with every change of this file, chain.h or opt.h that a module could notice. */
-#define VDEV_CONTRACT 1
+#define VDEV_CONTRACT 2
 
 /* The largest config_size, bytes: what a vhost-user message carries (VHOST_USER_MAX_CONFIG_SIZE). */
 #define VDEV_CONFIG_MAX 256
@@ -75,6 +76,12 @@ struct vdev_class {
 	const struct vdev_compat *compat; /* NULL: there is no such daemon */
 	const char *const *examples; /* command lines for the man page, ends with NULL; may be NULL */
 
+	/*
+	 * Looks whether the parsed options make sense together, and with this build: a wrong call (exit status 2), where
+	 * open's errors are the host's (1).  Opens nothing.  May be NULL.
+	 * Returns 0, or -EINVAL after a line (log_usage) that names the option and says what would be right.
+	 */
+	int (*check)(struct vdev *d);
 	/* Takes host resources.  Returns 0, or -errno after it has logged why. */
 	int (*open)(struct vdev *d);
 	/* Queue q may have new chains.  Called again until a virtq_pop has found it empty. */
@@ -126,6 +133,9 @@ struct vdev {
  * Returns 0 and *out (free with vdev_free); -ENOMEM; -EINVAL: the class breaks the contract (a default, config_size).
  */
 int vdev_new(const struct vdev_class *class, const char *prefix, struct ev_loop *loop, struct vdev **out);
+
+/* Looks at the options as a whole, before vdev_open.  Returns 0, or -EINVAL after a line that says what would be right. */
+int vdev_check(struct vdev *d);
 
 /* Takes the host resources.  Returns 0, or -errno after a line that says why. */
 int vdev_open(struct vdev *d);

@@ -766,30 +766,55 @@ static int lines_make(struct gpio *g)
 	return g->lines ? names_make(g) : -ENOMEM;
 }
 
-static int gpio_open(struct vdev *d)
+static struct gpio_host_args host_args(struct gpio *g)
 {
-	struct gpio *g = to_gpio(d);
-	const struct gpio_host_args args = {
-		.loop = d->loop,
-		.log = &d->log,
+	return (struct gpio_host_args){
+		.loop = g->d.loop,
+		.log = &g->d.log,
 		.sim_lines = (unsigned int)g->sim_lines,
 		.sim_names = g->sim_names,
 		.sim_wire = g->sim_wire,
 		.sim_control = g->sim_control,
 	};
+}
+
+static const struct gpio_host_ops *host_ops(const struct gpio *g)
+{
+	return g->sim ? &gpio_host_sim : &gpio_host_gpiod;
+}
+
+static int gpio_check(struct vdev *d)
+{
+	struct gpio *g = to_gpio(d);
+	const struct gpio_host_args args = host_args(g);
+	const struct gpio_host_ops *ops = host_ops(g);
+	const char *wrong = NULL;
+
+	if (g->sim && g->plan.nchips)
+		wrong = "--chip goes with --backend=gpiod only";
+	else if (!g->sim && (g->sim_names || g->sim_wire || g->sim_control))
+		wrong = "--sim-names, --sim-wire and --sim-control go with --backend=sim only";
+	else if (!ops->start)
+		wrong = "this build is without libgpiod and can only simulate: --backend=sim is wanted";
+	else if (!g->sim && !g->plan.nchips)
+		wrong = "no chip: --chip=/dev/gpiochipN, a number or a label is wanted, or --backend=sim";
+	else if (!ops->debounces && gpio_plan_has(&g->plan, GPIO_RULE_DEBOUNCE))
+		wrong = "--debounce-us: this build cannot (libgpiod 2 can)";
+	if (!wrong)
+		return ops->check ? ops->check(&args) : 0;
+	log_usage(&d->log, "%s", wrong);
+	return -EINVAL;
+}
+
+static int gpio_open(struct vdev *d)
+{
+	struct gpio *g = to_gpio(d);
+	const struct gpio_host_args args = host_args(g);
 	int err;
 
 	ev_init(&g->returned, returned_ready);
 	loop_again_init(&g->look, look_run);
-	g->ops = g->sim ? &gpio_host_sim : &gpio_host_gpiod;
-	if (g->sim && g->plan.nchips) {
-		log_error(&d->log, "--chip=%s: goes with --backend=gpiod only", g->plan.chips[0]);
-		return -EINVAL;
-	}
-	if (!g->sim && !g->plan.nchips) {
-		log_error(&d->log, "no chip: --chip=/dev/gpiochipN, a number or a label is wanted, or --backend=sim");
-		return -EINVAL;
-	}
+	g->ops = host_ops(g);
 	if (g->sim)
 		gpio_plan_chip(&g->plan, NULL, NULL, 0);
 	err = g->ops->start(&args, &g->host);
@@ -1129,6 +1154,7 @@ const struct vdev_class vdev_gpio_class = {
 	.inst_size = sizeof(struct gpio),
 	.compat = &gpio_compat,
 	.examples = gpio_examples,
+	.check = gpio_check,
 	.open = gpio_open,
 	.kick = gpio_kick,
 	.quiesce = gpio_quiesce,

@@ -64,7 +64,9 @@ struct gpio_chip;
 struct gpio_host_ops {
 	bool debounces; /* debounce_us can be had */
 
-	/* Makes the host.  Returns 0 and *out (end with stop), or -errno after it has logged why. */
+	/* Looks at the arguments.  Returns 0, or -EINVAL after a line that says what would be right.  May be NULL. */
+	int (*check)(const struct gpio_host_args *args);
+	/* Makes the host; NULL: this build has no such host.  Returns 0 and *out (end with stop), or -errno after it has logged why. */
 	int (*start)(const struct gpio_host_args *args, struct gpio_host **out);
 	void (*stop)(struct gpio_host *h);
 

@@ -141,6 +141,15 @@ int gpio_plan_rule(struct gpio_plan *p, enum gpio_rule_kind kind, const char *te
 	return 0;
 }
 
+bool gpio_plan_has(const struct gpio_plan *p, enum gpio_rule_kind kind)
+{
+	for (unsigned int i = 0; i < p->nrules; i++) {
+		if (p->rules[i].kind == kind)
+			return true;
+	}
+	return false;
+}
+
 /* Reads digits.  Returns how many there were; *value is cut at UINT_MAX. */
 static size_t read_digits(const char *text, size_t len, unsigned int *value)
 {
@@ -242,10 +251,6 @@ static int rule_apply(struct build *b, const struct gpio_rule *r)
 		r->kind == GPIO_RULE_LINES ? offer_add : offer_change;
 	int err = 0;
 
-	if (r->kind == GPIO_RULE_DEBOUNCE && !b->ops->debounces) {
-		log_error(b->log, "--debounce-us=%s: this build cannot (libgpiod 2 can)", r->text);
-		return -EOPNOTSUPP;
-	}
 	for (unsigned int i = b->first; !r->list_len && i < b->count && !err; i++)
 		err = apply(b, r, b->offers[i].offset);
 	for (size_t at = 0; at < r->list_len && !err;) {

@@ -58,6 +58,9 @@ int gpio_plan_chip(struct gpio_plan *p, const char *text, char *why, size_t why_
 /* Adds a rule about lines of the last chip.  text stays valid.  Returns 0, or -EINVAL with a reason in why. */
 int gpio_plan_rule(struct gpio_plan *p, enum gpio_rule_kind kind, const char *text, char *why, size_t why_size);
 
+/* Whether there is a rule of this kind. */
+bool gpio_plan_has(const struct gpio_plan *p, enum gpio_rule_kind kind);
+
 /*
  * Works the plan out.  chips: the p->nchips chips, open.
  * Returns 0, *offers (an array to be freed) and *count; or -errno after it has logged why.

@@ -299,7 +299,7 @@ static const struct control_command sim_commands[] = {
  * The device's side.
  */
 
-/* Names the lines.  Returns 0, or -EINVAL after it has logged why. */
+/* Names the lines.  Returns 0, or -EINVAL after it has said why. */
 static int names_take(struct gpio_host *h, const char *names, struct log *log)
 {
 	unsigned int i = 0;
@@ -308,7 +308,7 @@ static int names_take(struct gpio_host *h, const char *names, struct log *log)
 		size_t len = strcspn(at, ",");
 
 		if (i == h->nlines || len >= GPIO_NAME_SIZE) {
-			log_error(log, "--sim-names=%s: at most %u names of %u bytes are wanted", names, h->nlines,
+			log_usage(log, "--sim-names=%s: at most %u names of %u bytes are wanted", names, h->nlines,
 				  GPIO_NAME_SIZE - 1);
 			return -EINVAL;
 		}
@@ -319,7 +319,7 @@ static int names_take(struct gpio_host *h, const char *names, struct log *log)
 	return 0;
 }
 
-/* Connects lines: "0-1,2-3".  Returns 0, or -EINVAL after it has logged why. */
+/* Connects lines: "0-1,2-3".  Returns 0, or -EINVAL after it has said why. */
 static int wires_take(struct gpio_host *h, const char *wires, struct log *log)
 {
 	char *at = (char *)wires;
@@ -330,7 +330,7 @@ static int wires_take(struct gpio_host *h, const char *wires, struct log *log)
 		if (*at == '-')
 			to = strtoul(at + 1, &at, 10);
 		if (from >= h->nlines || to >= h->nlines || (*at && *at != ',')) {
-			log_error(log, "--sim-wire=%s: pairs of lines below %u, such as 0-1,2-3, are wanted", wires,
+			log_usage(log, "--sim-wire=%s: pairs of lines below %u, such as 0-1,2-3, are wanted", wires,
 				  h->nlines);
 			return -EINVAL;
 		}
@@ -352,13 +352,16 @@ static void sim_stop(struct gpio_host *h)
 	free(h);
 }
 
-static int sim_start(const struct gpio_host_args *args, struct gpio_host **out)
+/* Makes the chip but for its control socket.  Returns 0 and *out, or -errno after it has said why. */
+static int sim_make(const struct gpio_host_args *args, struct gpio_host **out)
 {
 	struct gpio_host *h = calloc(1, sizeof(*h) + args->sim_lines * sizeof(h->lines[0]));
 	int err;
 
-	if (!h)
+	if (!h) {
+		log_error(args->log, "out of memory");
 		return -ENOMEM;
+	}
 	h->chip.h = h;
 	h->back = -1;
 	h->nlines = args->sim_lines;
@@ -369,7 +372,32 @@ static int sim_start(const struct gpio_host_args *args, struct gpio_host **out)
 	err = names_take(h, args->sim_names, args->log);
 	if (!err)
 		err = wires_take(h, args->sim_wire, args->log);
-	if (!err && args->sim_control) {
+	if (err) {
+		sim_stop(h);
+		return err;
+	}
+	*out = h;
+	return 0;
+}
+
+static int sim_check(const struct gpio_host_args *args)
+{
+	struct gpio_host *h;
+	int err = sim_make(args, &h);
+
+	if (!err)
+		sim_stop(h);
+	return err;
+}
+
+static int sim_start(const struct gpio_host_args *args, struct gpio_host **out)
+{
+	struct gpio_host *h;
+	int err = sim_make(args, &h);
+
+	if (err)
+		return err;
+	if (args->sim_control) {
 		err = control_open(args->sim_control, args->log, args->loop, sim_commands, h, &h->control);
 		if (err)
 			log_error(args->log, "--sim-control=%s: %s (the path of a socket is wanted)", args->sim_control,
@@ -502,6 +530,7 @@ static void sim_wait_end(struct gpio_host *h)
 
 const struct gpio_host_ops gpio_host_sim = {
 	.debounces = true,
+	.check = sim_check,
 	.start = sim_start,
 	.stop = sim_stop,
 	.chip_open = sim_chip_open,

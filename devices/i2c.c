@@ -382,6 +382,44 @@ static void i2c_reset(struct vdev *d)
 	to_i2c(d)->failing = false;
 }
 
+/* The host side that is asked for: the simulator where there is something to simulate. */
+static const struct i2c_host_ops *host_ops(const struct i2c *s)
+{
+	return s->ops ? s->ops : s->setup.ntargets ? &i2c_sim_ops : &i2c_dev_ops;
+}
+
+static int i2c_check(struct vdev *d)
+{
+	const struct i2c *s = to_i2c(d);
+	const struct i2c_setup *setup = &s->setup;
+	bool ruled[I2C_BUSES_MAX] = {false};
+
+	if (host_ops(s) == &i2c_sim_ops)
+		return 0;
+	if (setup->ntargets || setup->sim_control || setup->sim_delay) {
+		log_usage(&d->log, "--sim, --sim-control and --sim-delay go with --backend=sim");
+		return -EINVAL;
+	}
+	if (!host_ops(s)->open) {
+		log_usage(&d->log, "this build is without libi2c and can only simulate: --backend=sim is wanted");
+		return -EINVAL;
+	}
+	if (!setup->nbuses) {
+		log_usage(&d->log, "no bus (--bus=/dev/i2c-1 --addr=0x20 is wanted, or --backend=sim)");
+		return -EINVAL;
+	}
+	for (unsigned int i = 0; i < I2C_ADDR_INDICES; i++)
+		ruled[setup->rules[i].bus] |= setup->rules[i].access != I2C_ACCESS_NONE;
+	for (unsigned int i = 0; i < setup->nbuses; i++) {
+		if (ruled[i])
+			continue;
+		log_usage(&d->log, "--bus=%s: which addresses may the guest use? (--addr=0x20,0x48-0x4f after it; "
+			  "--addr=0x03-0x77 for all)", setup->buses[i]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int i2c_open(struct vdev *d)
 {
 	struct i2c *s = to_i2c(d);
@@ -390,8 +428,7 @@ static int i2c_open(struct vdev *d)
 	ev_init(&s->patience, patience_ends);
 	s->patience.repeat = GROUP_PATIENCE;
 	loop_again_init(&s->again, again_run);
-	if (!s->ops)
-		s->ops = s->setup.ntargets ? &i2c_sim_ops : &i2c_dev_ops;
+	s->ops = host_ops(s);
 	err = s->ops->open(&s->setup, &d->log, d->loop, &s->host);
 	if (err)
 		return err;
@@ -750,6 +787,7 @@ const struct vdev_class vdev_i2c_class = {
 	.inst_size = sizeof(struct i2c),
 	.compat = &i2c_compat,
 	.examples = i2c_examples,
+	.check = i2c_check,
 	.open = i2c_open,
 	.kick = i2c_kick,
 	.quiesce = i2c_quiesce,

@@ -75,7 +75,7 @@ struct ev_loop;
 /* A host side. */
 struct i2c_host_ops {
 	const char *name; /* of --backend */
-	/* Opens the buses; completes the setup where it may.  Returns 0 and *host, or -errno after it has logged why. */
+	/* NULL: this build has no such host side.  Opens the buses; completes the setup where it may.  Returns 0 and *host, or -errno after it has logged why. */
 	int (*open)(struct i2c_setup *setup, struct log *log, struct ev_loop *loop, void **host);
 	/*
 	 * Makes one transfer on one bus: START, the segments with repeated START between them, STOP.  Runs on the worker

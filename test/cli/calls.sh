@@ -29,6 +29,29 @@ refuses 'an argument too many for list' 2 '^vdevd list: x: ' "$VDEVD" list x
 refuses 'an unknown option of list' 2 '^vdevd list: --jsn: .*--json' "$VDEVD" list --jsn
 refuses 'links without a directory' 2 '^vdevd: --install-links: a directory' "$VDEVD" --install-links -s
 
+# Options that do not make sense together: devices look at them as a whole.
+# teaches NAME PATTERN DEVICE OPTION...: where the device is built, its call is refused with this line.
+teaches()
+{
+	case " $VDEVD_DEVICES " in
+	*" $3 "*) ;;
+	*)
+		echo "skip $1: $3 is not built"
+		return
+		;;
+	esac
+	taught=$1 line=$2
+	shift 2
+	refuses "$taught" 2 "$line" "$VDEVD" "$@" --socket-path=s
+}
+teaches 'no chip' '^vdevd gpio: \(no chip: --chip=/dev/gpiochipN, a number or\|this build is without libgpiod\)' gpio
+teaches 'a chip for the simulator' '^vdevd gpio: --chip goes with --backend=gpiod only$' gpio --backend=sim --chip=0
+teaches 'simulated wires on a chip' '^vdevd gpio: --sim-names, --sim-wire and' gpio --chip=0 --sim-wire=0-1
+teaches 'a wire too far' '^vdevd gpio: --sim-wire=0-8: pairs of lines below 8' gpio --backend=sim --sim-wire=0-8
+teaches 'no bus' '^vdevd i2c: \(no bus (--bus=/dev/i2c-1 --addr=0x20 is wanted\|this build is without libi2c\)' i2c
+teaches 'a bus without addresses' '^vdevd i2c: \(--bus=1: which addresses\|this build is without libi2c\)' i2c --bus=1
+teaches 'targets on a bus' '^vdevd i2c: --sim, --sim-control and --sim-delay go with' i2c --backend=i2c-dev --sim=lm75@0x48
+
 # The host would not.
 refuses 'no directory for the socket' 1 '^vdevd rng: error: .*/nonexistent/s: No such' "$VDEVD" rng --socket-path=/nonexistent/s
 refuses 'no source' 1 '^vdevd rng: error: --source=/nonexistent: No such' "$VDEVD" rng --socket-path=s --source=/nonexistent

@@ -1077,9 +1077,13 @@ START_TEST(test_bad_lines)
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		const char *args[] = {"--backend=sim", "--sim-names=A", bad[i].args[0], bad[i].args[1], NULL};
 		struct vdev *d = gpio_device(loop, args, false);
+		int err;
 
 		ck_assert_msg(d, "%s", bad[i].args[0]);
-		ck_assert_msg(vdev_open(d) == bad[i].err, "%s", bad[i].args[0]);
+		err = vdev_check(d);
+		if (!err)
+			err = vdev_open(d);
+		ck_assert_msg(err == bad[i].err, "%s", bad[i].args[0]);
 		vdev_free(d);
 	}
 	ev_loop_destroy(loop);
@@ -1090,10 +1094,13 @@ END_TEST
 START_TEST(test_bad_chips)
 {
 	static const struct {
-		const char *args[2];
+		const char *args[3];
 		int err;
 	} bad[] = {
 		{{NULL}, -EINVAL},
+		{{"--chip=0", "--sim-names=A"}, -EINVAL},
+		{{"--chip=0", "--sim-wire=0-1"}, -EINVAL},
+		{{"--chip=0", "--sim-control=/nonexistent/ctl"}, -EINVAL},
 		{{"--chip=/nonexistent/chip"}, -ENODEV},
 		{{"--chip=4294967295"}, -ENODEV},
 		{{"--chip=gpiochip4294967295"}, -ENODEV},
@@ -1108,7 +1115,9 @@ START_TEST(test_bad_chips)
 		int err;
 
 		ck_assert_ptr_nonnull(d);
-		err = vdev_open(d);
+		err = vdev_check(d);
+		if (!err)
+			err = vdev_open(d);
 		/* The library says what a file that is no chip is. */
 		ck_assert_msg(bad[i].err ? err == bad[i].err : err < 0, "%s: %d", bad[i].args[0], err);
 		vdev_free(d);

@@ -603,7 +603,7 @@ struct call {
 	const char *says; /* on stderr; NULL: it is right */
 };
 
-/* Parses the options, opens and closes the device.  Returns 0 or an error of either. */
+/* Parses and checks the options, opens and closes the device.  Returns 0 or an error of any. */
 static int try_options(const char *const *args, bool compat)
 {
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
@@ -622,6 +622,8 @@ static int try_options(const char *const *args, bool compat)
 	groups[0] = (struct opt_group){"Device options", d->class->opts, d};
 	err = opt_parse(groups, compat, argc, argv);
 	if (err > 0)
+		err = vdev_check(d);
+	if (err == 0)
 		err = vdev_open(d);
 	vdev_free(d);
 	ev_loop_destroy(loop);
@@ -687,8 +689,10 @@ static const struct call calls[] = {
 	{{"--bus="}, "--bus=: no bus"},
 	{{"--bus=1", "--bus=1"}, "--bus=1: given twice"},
 	{{NULL}, "no bus (--bus=/dev/i2c-1 --addr=0x20 is wanted, or --backend=sim)"},
-	{{"--backend=i2c-dev", "--sim=lm75@0x48"}, "--sim and --sim-control go with --backend=sim"},
-	{{"--bus=1", "--sim-control=/tmp/x"}, "--sim and --sim-control go with --backend=sim"},
+	{{"--backend=i2c-dev", "--sim=lm75@0x48"}, "--sim, --sim-control and --sim-delay go with --backend=sim"},
+	{{"--bus=1", "--sim-control=/tmp/x"}, "--sim, --sim-control and --sim-delay go with --backend=sim"},
+	{{"--bus=1", "--addr=0x20", "--sim-delay=1"}, "go with --backend=sim"},
+	{{"--bus=1", "--bus=2", "--addr=0x20"}, "--bus=1: which addresses may the guest use? (--addr=0x20"},
 	{{"--bus=/dev/null", "--addr=0x20"}, "--bus=/dev/null: /dev/null: not an I2C adapter"},
 	{{"--bus=/nonexistent/i2c", "--addr=0x20"}, "--bus=/nonexistent/i2c: /nonexistent/i2c: No such file or directory"},
 	{{"--bus=98765", "--addr=0x20"}, "--bus=98765: /dev/i2c-98765: No such file or directory"},

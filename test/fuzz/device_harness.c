@@ -308,7 +308,7 @@ static void make(struct harness *h, const char *device, const char *const *args)
 	groups[0].opts = h->d->class->opts;
 	groups[0].obj = h->d;
 	must(!groups[0].opts || opt_parse(groups, false, argc, argv) == argc);
-	must(vdev_open(h->d) == 0);
+	must(vdev_check(h->d) == 0 && vdev_open(h->d) == 0);
 	make_memory(h);
 	for (unsigned int q = 0; q < h->d->class->nqueues; q++)
 		must(virtq_new(q, &events, h, &h->vqs[q]) == 0);

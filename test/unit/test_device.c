@@ -68,6 +68,11 @@ static void fake_features_set(struct vdev *d, uint64_t features)
 	to_fake(d)->told_features = features;
 }
 
+static int fake_check(struct vdev *d)
+{
+	return to_fake(d)->period == 4 ? -EINVAL : 0;
+}
+
 static const struct opt fake_opts[] = {
 	{.name = "period", .type = OPT_UINT, .off = offsetof(struct fake, period), .arg = "N", .def = "3", .help = "n"},
 	{0},
@@ -82,6 +87,7 @@ static const struct vdev_class fake_class = {
 	.config_size = 8,
 	.opts = fake_opts,
 	.inst_size = sizeof(struct fake),
+	.check = fake_check,
 	.open = fake_open,
 	.kick = fake_kick,
 	.quiesce = fake_quiesce,
@@ -121,6 +127,24 @@ START_TEST(fresh)
 	ck_assert_uint_eq(d->features, 0);
 	vdev_free(d);
 	vdev_free(NULL);
+}
+END_TEST
+
+/* The options are looked at without opening anything. */
+START_TEST(check_options)
+{
+	unsigned int closed = 0;
+	struct vdev *d = make(&fake_class);
+
+	to_fake(d)->closed = &closed;
+	ck_assert_int_eq(vdev_check(d), 0);
+	to_fake(d)->period = 4;
+	ck_assert_int_eq(vdev_check(d), -EINVAL);
+	vdev_free(d);
+	ck_assert_uint_eq(closed, 0);
+	d = make(&bare_class);
+	ck_assert_int_eq(vdev_check(d), 0);
+	vdev_free(d);
 }
 END_TEST
 
@@ -372,6 +396,7 @@ Suite *suite_device(void)
 	TCase *tc = tcase_create("device");
 
 	tcase_add_test(tc, fresh);
+	tcase_add_test(tc, check_options);
 	tcase_add_test(tc, open_and_close);
 	tcase_add_test(tc, bad_class);
 	tcase_add_test(tc, config_read);
