@@ -524,18 +524,18 @@ static int probe_run(struct probe *p, struct log *l)
 	}
 	if (p->json)
 		print_head_json(p);
-	else if (!p->nsends)
+	else if (p->bench || !p->nsends)
 		print_head_text(p);
-	if (p->nsends) {
-		err = probe_send(p);
-		holds = !err;
-		if (err)
-			log_error(l, "--send: %s", p->got);
-	} else if (p->bench) {
+	if (p->bench) {
 		err = probe_bench(p);
 		holds = !err;
 		if (err)
 			log_error(l, "--bench: %s", p->got);
+	} else if (p->nsends) {
+		err = probe_send(p);
+		holds = !err;
+		if (err)
+			log_error(l, "--send: %s", p->got);
 	} else {
 		holds = run_checks(p) == 0;
 	}
@@ -570,14 +570,14 @@ int cmd_probe(int argc, char **argv)
 		log_usage(&log, "--socket-path=PATH is needed: the socket of a back end");
 		return CMD_USAGE;
 	}
-	if (p.nsends && (p.bench || p.json)) {
-		log_usage(&log, "--send goes without %s", p.bench ? "--bench" : "--json");
+	if (p.nsends && p.json && !p.bench) {
+		log_usage(&log, "--send goes without --json (but with --bench)");
 		return CMD_USAGE;
 	}
 	if (find_device(&p, &log))
 		return CMD_USAGE;
-	if (p.bench && !p.device) {
-		log_usage(&log, "--bench needs --id=DEVICE, of a device whose requests are known");
+	if (p.bench && !p.device && !p.nsends) {
+		log_usage(&log, "--bench needs --id=DEVICE, of a device whose requests are known, or --send");
 		return CMD_USAGE;
 	}
 	signal(SIGPIPE, SIG_IGN);

@@ -28,6 +28,10 @@ struct probe_device {
 	void (*build)(uint8_t *readable);
 	/* Says what is wrong with an answer of used bytes, or NULL. */
 	const char *(*check)(const uint8_t *answer, uint32_t used);
+	/* What --bench times, where that is another request. */
+	const struct probe_device *bench;
+	/* Of such a one: fills a request of the same sizes that goes before it, once.  May be NULL. */
+	void (*prepare)(uint8_t *readable);
 };
 
 enum probe_verdict {

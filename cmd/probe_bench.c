@@ -46,6 +46,10 @@ struct bench {
 	unsigned int nthreads;
 	pid_t echo; /* the other process of the floor, or 0 */
 	int ping, pong;
+	/* the request: the device's, or the last of --send, whose answers then are as long as the first, which is shown */
+	struct probe_device request;
+	uint8_t bytes[PROBE_MAX_PART], answer[PROBE_MAX_PART];
+	uint32_t used;
 	struct frontend_buf parts[DEPTH][2]; /* read and written, of each request in flight */
 	unsigned int depth;
 	uint64_t *floor, *trips; /* ns */
@@ -218,29 +222,90 @@ static int floor_trip(struct bench *b)
 	return err ? err : notification_wait(b->pong, (int)b->p->timeout_ms);
 }
 
-/* The queue's memory: a buffer for each request in flight. */
+/* What is wrong with an answer, or NULL. */
+static const char *answer_check(const struct bench *b, const uint8_t *answer, uint32_t used)
+{
+	if (b->request.check)
+		return b->request.check(answer, used);
+	return used == b->used ? NULL : "the first one had another length";
+}
+
+/* Finds out which request is timed. */
+static void request_choose(struct bench *b)
+{
+	const struct probe *p = b->p;
+
+	if (p->nsends) {
+		const struct probe_send *last = &p->sends[p->nsends - 1];
+
+		b->request = (struct probe_device){
+			.what = "--send", .queue = (unsigned int)p->queue, .readable = last->len, .writable = last->room};
+		memcpy(b->bytes, last->bytes, last->len);
+		return;
+	}
+	b->request = p->device->bench ? *p->device->bench : *p->device;
+	if (b->request.build)
+		b->request.build(b->bytes);
+}
+
+/* Sends what goes before it.  Returns 0, or -errno after it has said why. */
+static int request_lead(struct bench *b)
+{
+	const struct probe_device *r = &b->request;
+	uint8_t bytes[PROBE_MAX_PART] = {0};
+	const char *wrong;
+	int err = 0;
+
+	if (r->prepare) {
+		r->prepare(bytes);
+		err = frontend_request(b->p->fe, r->queue, bytes, r->readable, b->answer, r->writable, &b->used, NULL);
+		wrong = err ? NULL : r->check(b->answer, b->used);
+		if (wrong) {
+			probe_say(b->p, PROBE_FAIL, "answer of %u bytes: %s", b->used, wrong);
+			return -EPROTO;
+		}
+	}
+	for (unsigned int i = 0; !err && i < b->p->nsends; i++) {
+		const struct probe_send *s = &b->p->sends[i];
+
+		err = frontend_request(b->p->fe, r->queue, s->bytes, s->len, b->answer, s->room, &b->used, NULL);
+	}
+	if (err)
+		probe_failed(b->p);
+	return err;
+}
+
+/* The queue, and its memory: a buffer for each request in flight.  Returns 0, or -errno after it has said why. */
 static int requests_prepare(struct bench *b)
 {
-	const struct probe_device *device = b->p->device;
-	unsigned int max = b->p->class ? b->p->class->queues[device->queue].max : RING;
+	const struct probe_device *r = &b->request;
+	const struct vdev_class *class = b->p->class;
+	unsigned int max = class && r->queue < class->nqueues ? class->queues[r->queue].max : RING;
 	struct frontend_queue_opts opts = frontend_queue_defaults((unsigned int)min_size(RING, max));
 	struct frontend_mem *mem;
 	int err = probe_ready(b->p, 0);
 
 	if (!err)
-		err = frontend_queue_start(b->p->fe, device->queue, &opts);
+		err = frontend_queue_start(b->p->fe, r->queue, &opts);
+	if (err) {
+		probe_failed(b->p);
+		return err;
+	}
+	err = request_lead(b);
 	if (err)
 		return err;
 	mem = frontend_mem(b->p->fe);
-	b->depth = (unsigned int)min_size(DEPTH, opts.num / (device->readable && device->writable ? 2 : 1));
+	b->depth = (unsigned int)min_size(DEPTH, opts.num / (r->readable && r->writable ? 2 : 1));
 	for (unsigned int i = 0; !err && i < b->depth; i++) {
-		if (device->readable)
-			err = frontend_mem_alloc(mem, FRONTEND_MEM_ANY, device->readable, 8, &b->parts[i][0]);
-		if (!err && device->writable)
-			err = frontend_mem_alloc(mem, FRONTEND_MEM_ANY, device->writable, 8, &b->parts[i][1]);
-		if (!err && device->build)
-			device->build(b->parts[i][0].va);
+		if (r->readable)
+			err = frontend_mem_alloc(mem, FRONTEND_MEM_ANY, r->readable, 8, &b->parts[i][0]);
+		if (!err && r->writable)
+			err = frontend_mem_alloc(mem, FRONTEND_MEM_ANY, r->writable, 8, &b->parts[i][1]);
+		if (!err && b->parts[i][0].va)
+			memcpy(b->parts[i][0].va, b->bytes, r->readable);
 	}
+	if (err)
+		probe_say(b->p, PROBE_FAIL, "memory of the requests: %s", strerror(-err));
 	return err;
 }
 
@@ -266,7 +331,7 @@ static int requests_take(struct bench *b, struct driver_ring *ring, struct front
 
 	while ((got = driver_ring_take(ring, &used)) > 0) {
 		struct frontend_buf *parts = used.token;
-		const char *wrong = b->p->device->check(parts[1].va, used.len);
+		const char *wrong = answer_check(b, parts[1].va, used.len);
 
 		if (wrong) {
 			probe_say(b->p, PROBE_FAIL, "answer of %u bytes: %s", used.len, wrong);
@@ -286,7 +351,7 @@ static int requests_take(struct bench *b, struct driver_ring *ring, struct front
  */
 static int requests_run(struct bench *b, size_t n, unsigned int depth, uint64_t *trips)
 {
-	unsigned int q = b->p->device->queue, nidle = depth;
+	unsigned int q = b->request.queue, nidle = depth;
 	struct driver_ring *ring = frontend_ring(b->p->fe, q);
 	int kick = frontend_queue_fd(b->p->fe, q, FRONTEND_FD_KICK);
 	int call = frontend_queue_fd(b->p->fe, q, FRONTEND_FD_CALL);
@@ -386,6 +451,12 @@ static void print_json(const struct bench *b)
 {
 	printf(",\n \"bench\": {\"requests\": %zu, \"front-end-cpu\": %d, \"back-end-cpu\": %d", b->count, b->front_cpu,
 	       b->back_cpu);
+	if (b->p->nsends) {
+		fputs(",\n  \"answer\": \"", stdout);
+		for (uint32_t i = 0; i < b->used; i++)
+			printf("%02x", b->answer[i]);
+		fputs("\"", stdout);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++) {
 		double floor = quantile_us(b, b->floor, quantiles[i].share);
 		double trip = quantile_us(b, b->trips, quantiles[i].share);
@@ -398,10 +469,8 @@ static void print_json(const struct bench *b)
 
 static void print_text(const struct bench *b)
 {
-	const struct probe_device *device = b->p->device;
-
-	printf("round trip of a request (%s: %zu bytes read, room for %zu), %zu times, in us\n\n", device->what,
-	       device->readable, device->writable, b->count);
+	printf("round trip of a request (%s: %zu bytes read, room for %zu), %zu times, in us\n\n", b->request.what,
+	       b->request.readable, b->request.writable, b->count);
 	printf("  %-8s %10s %10s %10s\n", "", "floor", "request", "ratio");
 	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++) {
 		double floor = quantile_us(b, b->floor, quantiles[i].share);
@@ -410,6 +479,12 @@ static void print_text(const struct bench *b)
 		printf("  %-8s %10.2f %10.2f %10.2f\n", quantiles[i].name, floor, trip, trip / floor);
 	}
 	printf("\nfloor: an eventfd ping-pong with another process, in the same run\n");
+	if (b->p->nsends) {
+		fputs("answer:", stdout);
+		for (uint32_t i = 0; i < b->used; i++)
+			printf(" %02x", b->answer[i]);
+		putchar('\n');
+	}
 	printf("throughput: %.0f requests/s, %u in flight\n", b->throughput, b->depth);
 	if (b->front_cpu < 0)
 		printf("neither side was bound to a CPU\n");
@@ -432,11 +507,10 @@ int probe_bench(struct probe *p)
 		probe_say(p, PROBE_FAIL, "%s", strerror(ENOMEM));
 		goto free_samples;
 	}
+	request_choose(&b);
 	err = requests_prepare(&b);
-	if (err) {
-		probe_failed(p);
+	if (err)
 		goto free_samples;
-	}
 	bind_all(&b);
 	err = floor_start(&b);
 	if (err)

@@ -57,6 +57,36 @@ static const char *gpio_check(const uint8_t *answer, uint32_t used)
 	return answer[1] <= 2 ? NULL : "a direction that there is not";
 }
 
+/* Section 5.18.6: line 0 is made an input, which drives nothing, and read. */
+static void gpio_input_build(uint8_t *readable)
+{
+	readable[0] = 3; /* SET_DIRECTION */
+	readable[4] = 2;
+}
+
+static void gpio_value_build(uint8_t *readable)
+{
+	readable[0] = 4; /* GET_VALUE */
+}
+
+static const char *gpio_value_check(const uint8_t *answer, uint32_t used)
+{
+	if (used != 2)
+		return "not the two bytes of a response";
+	if (answer[0] != 0)
+		return "line 0 cannot be read";
+	return answer[1] <= 1 ? NULL : "a value that there is not";
+}
+
+static const struct probe_device gpio_bench = {
+	.what = "GET_VALUE of line 0, an input",
+	.readable = 8,
+	.writable = 2,
+	.build = gpio_value_build,
+	.check = gpio_value_check,
+	.prepare = gpio_input_build,
+};
+
 /* Section 5.16.6: a read of one byte at address 0x7c, which is reserved, so that no device does anything. */
 static void i2c_build(uint8_t *readable)
 {
@@ -98,7 +128,13 @@ static const struct probe_device devices[] = {
 	 .writable = 2,
 	 .build = i2c_build,
 	 .check = i2c_check},
-	{.id = 41, .what = "GET_DIRECTION", .readable = 8, .writable = 2, .build = gpio_build, .check = gpio_check},
+	{.id = 41,
+	 .what = "GET_DIRECTION",
+	 .readable = 8,
+	 .writable = 2,
+	 .build = gpio_build,
+	 .check = gpio_check,
+	 .bench = &gpio_bench},
 };
 
 const struct probe_device *probe_device_find(uint32_t id)

@@ -12,6 +12,8 @@ expect 'probe --help fits a screen' test "$(wc -l <help)" -le 24 -a "$(wc -L <he
 refuses 'no socket' 2 '^vdevd probe: --socket-path=PATH is needed' "$VDEVD" probe
 refuses 'no request' 2 '^vdevd probe: --send=xy: hexadecimal digits' "$VDEVD" probe --socket-path=s --send=xy
 refuses 'half a byte' 2 '^vdevd probe: --send=123: two digits' "$VDEVD" probe --socket-path=s --send=123
+refuses 'a request for programs' 2 '^vdevd probe: --send goes without --json' "$VDEVD" probe --socket-path=s --json --send=00
+refuses 'nothing to measure' 2 '^vdevd probe: --bench needs --id=DEVICE' "$VDEVD" probe --socket-path=s --bench
 refuses 'nobody there' 1 '^vdevd probe: error: --socket-path=s: No such file' "$VDEVD" probe --socket-path=s
 
 # built DEVICE: whether it is.
@@ -32,6 +34,29 @@ spelled()
 	"$VDEVD" probe -s s --id=i2c --send=9000000002000000/3 --send=a000000002000000/2 >sent
 	printf '> 90 00 00 00 02 00 00 00\n< 15 80 00\n> a0 00 00 00 02 00 00 00\n< 00 01\n' >wanted
 	expect 'a request that is spelled out' cmp sent wanted
+	kill $pid
+	wait $pid
+}
+
+# what is measured: the device's own request, or the last that is spelled out, when those before it were answered
+measured()
+{
+	built i2c || return
+	start i2c --sim=lm75@0x48:21.5
+	expect 'a request that is spelled out is measured' prints '"answer": "158000"' \
+		"$VDEVD" probe -s s --id=i2c --bench --json --requests=1000 --send=a000000002000000/2 --send=9000000002000000/3
+	expect 'and shown' prints '^answer: 15 80 00$' \
+		"$VDEVD" probe -s s --id=i2c --bench --requests=1000 --send=9000000002000000/3
+	kill $pid
+	wait $pid
+	built gpio || return
+	start gpio --backend=sim
+	expect 'gpio: a value is read' prints '(GET_VALUE of line 0, ' "$VDEVD" probe -s s --id=gpio --bench --requests=1000
+	kill $pid
+	wait $pid
+	start gpio --backend=sim --output-only=0
+	"$VDEVD" probe -s s --id=gpio --bench --requests=1000 >out 2>err
+	result 'gpio: a line that cannot be read is no measure' "$(grep -q '^vdevd probe: error: --bench: answer of 2 bytes: line 0' err; echo $?)"
 	kill $pid
 	wait $pid
 }
@@ -61,6 +86,7 @@ holds()
 holds gpio
 holds i2c
 spelled
+measured
 built rng || exit $status
 start rng
 expect 'every row holds' prints '^[0-9]* ok, 0 failed, [0-9]* n.a.$' "$VDEVD" probe -s s --id=rng

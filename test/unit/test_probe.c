@@ -366,6 +366,36 @@ START_TEST(test_bench)
 }
 END_TEST
 
+/* A request that is spelled out is measured without knowing the device. */
+START_TEST(test_bench_send)
+{
+	start(serve_sink);
+	ck_assert_msg(probe("--send=0102", "--bench", "--requests=1000") == CMD_OK, "%s", text);
+	ck_assert(shown("(--send: 2 bytes read, room for 0), 1000 times"));
+	ck_assert_uint_eq(lines_with("answer:\n"), 1);
+}
+END_TEST
+
+/* gpio's own: what goes before it, it, and which answers pass. */
+START_TEST(test_bench_gpio)
+{
+	static const uint8_t input[] = {3, 0, 0, 0, 2, 0, 0, 0}, get[] = {4, 0, 0, 0, 0, 0, 0, 0};
+	const struct probe_device *bench = probe_device_find(41)->bench;
+	uint8_t request[8] = {0};
+
+	ck_assert_uint_eq(bench->readable, sizeof(get));
+	bench->prepare(request);
+	ck_assert_mem_eq(request, input, sizeof(input));
+	memset(request, 0, sizeof(request));
+	bench->build(request);
+	ck_assert_mem_eq(request, get, sizeof(get));
+	ck_assert_ptr_null(bench->check((const uint8_t[]){0, 1}, 2));
+	ck_assert_ptr_nonnull(bench->check((const uint8_t[]){0, 2}, 2));
+	ck_assert_ptr_nonnull(bench->check((const uint8_t[]){1, 0}, 2));
+	ck_assert_ptr_nonnull(bench->check((const uint8_t[]){0, 0}, 1));
+}
+END_TEST
+
 START_TEST(test_bench_keeper)
 {
 	struct capture c;
@@ -474,6 +504,8 @@ Suite *suite_probe(void)
 	tcase_add_test(tc, test_silent);
 	tcase_add_test(tc, test_gone);
 	tcase_add_test(tc, test_bench);
+	tcase_add_test(tc, test_bench_send);
+	tcase_add_test(tc, test_bench_gpio);
 	tcase_add_test(tc, test_bench_keeper);
 	tcase_add_loop_test(tc, test_devices, 0, 4);
 	tcase_add_loop_test(tc, test_wrong_calls, 0, 6);
