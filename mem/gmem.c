@@ -238,7 +238,7 @@ static int region_pin(struct gmem_region *r, uint64_t off, size_t len, enum gmem
 		seg->va = NULL;
 		int err = r->backend->pin(r->priv, off, len, access, seg);
 
-		if (err)
+		if (err < 0)
 			return err;
 	}
 	seg->len = len;
@@ -271,7 +271,7 @@ int gmem_pin_later(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64
 		size_t part = (size_t)min_u64(len, r->desc.size - off);
 
 		err = region_pin(r, off, part, access, &segs[n]);
-		if (err)
+		if (err < 0)
 			goto undo;
 		n++;
 		addr += part;

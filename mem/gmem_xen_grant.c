@@ -371,8 +371,8 @@ static int demand_settle(void *priv, struct gmem_seg *seg)
 	struct run **waiting = &r->waiting[run->access];
 	uint64_t bad;
 
-	while (!run->va) {
-		struct run *block = *waiting, *end = r->cache_pages ? block->next : NULL;
+	for (struct run *block = *waiting; block && !run->va; block = *waiting) {
+		struct run *end = r->cache_pages ? block->next : NULL;
 		int err = block_map(r, block, end, &bad);
 
 		if (err)
