@@ -74,6 +74,16 @@ static int set_xen(void *obj, const char *value, char *why, size_t why_size)
 	snprintf(why, why_size, "not one of auto, on and off");
 	return -EINVAL;
 }
+#else
+/* --xen and --xen-grant-cache: what asks for nothing is fine. */
+static int set_no_xen(void *obj, const char *value, char *why, size_t why_size)
+{
+	(void)obj;
+	if (strcmp(value, "auto") == 0 || strcmp(value, "off") == 0 || strcmp(value, "0") == 0)
+		return 0;
+	snprintf(why, why_size, "this vdevd was configured --without-xen");
+	return -EINVAL;
+}
 #endif
 
 #define AT(member) offsetof(struct common, member)
@@ -162,6 +172,9 @@ static const struct opt common_opts[] = {
 		       "Linux guests then give the device up: only for guests that never take grants back. See XEN "
 		       "in vdevd(1).",
 	},
+#else
+	{.name = "xen", .type = OPT_CALL, .set = set_no_xen, .arg = "WHEN"},
+	{.name = "xen-grant-cache", .type = OPT_CALL, .set = set_no_xen, .arg = "PAGES"},
 #endif
 	{
 		.name = "log-level",

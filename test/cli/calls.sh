@@ -24,6 +24,21 @@ refuses 'no mode' 2 '^vdevd rng: --socket-mode=: ' "$VDEVD" rng --socket-path=s 
 refuses 'a mode without a path' 2 '^vdevd rng: --socket-mode: goes with' "$VDEVD" rng --fd=0 --socket-mode=600
 refuses 'a bad level' 2 '^vdevd rng: --log-level=loud: not a level (error, ' "$VDEVD" rng --socket-path=s --log-level=loud
 refuses 'a bad feature' 2 '^vdevd rng: --features=+flux: .*flux' "$VDEVD" rng --socket-path=s --features=+flux
+if "$VDEVD" rng --help | grep -q -e '--xen='; then
+	refuses 'a bad --xen' 2 '^vdevd rng: --xen=yes: not one of auto, on and off' "$VDEVD" rng --socket-path=s --xen=yes
+	refuses 'a bad --xen-grant-cache' 2 '^vdevd rng: --xen-grant-cache=-1: not a number' \
+		"$VDEVD" rng --socket-path=s --xen-grant-cache=-1
+	offers_xen() { "$VDEVD" rng --xen="$1" --xen-grant-cache=64 --print-capabilities | grep -q '"xen_mmap"'; }
+	expect '--xen=on offers xen_mmap' offers_xen on
+	expect '--xen=off does not' sh -c '! "$VDEVD" rng --xen=off --print-capabilities | grep -q xen_mmap'
+	if [ -e /dev/xen/privcmd ] || [ -e /dev/xen/gntdev ]; then
+		expect '--xen=auto does on Xen' offers_xen auto
+	else
+		expect '--xen=auto does not without Xen' sh -c '! "$VDEVD" rng --print-capabilities | grep -q xen_mmap'
+	fi
+else
+	refuses '--xen=on without Xen' 2 '^vdevd rng: --xen=on: .* --without-xen' "$VDEVD" rng --socket-path=s --xen=on
+fi
 refuses 'a closed descriptor' 2 '^vdevd rng: --fd=99: not open' "$VDEVD" rng --fd=99
 refuses 'an argument too many for list' 2 '^vdevd list: x: ' "$VDEVD" list x
 refuses 'an unknown option of list' 2 '^vdevd list: --jsn: .*--json' "$VDEVD" list --jsn
