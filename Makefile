@@ -30,7 +30,8 @@ in_tree = $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/,$(1))))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 # Without Xen its files are not there, nor the tests of them.
-absent_xen := $(if $(filter 0,$(XEN)),mem/gmem_xen%.c transport/frontend_mem_xen.c test/unit/test_gmem_xen.c)
+absent_xen := $(if $(filter 0,$(XEN)),mem/gmem_xen%.c transport/frontend_mem_xen.c test/unit/test_gmem_xen.c \
+	test/protocol/test_xen_mmap.c)
 LIB_SRCS := $(filter-out $(absent_xen),$(call in_tree,core/*.c mem/*.c transport/*.c))
 CMD_SRCS := $(filter-out cmd/main.c,$(call in_tree,cmd/*.c))
 BUILTIN_SRCS := $(sort $(foreach d,$(DEVICES),$(DEV_$(d)_SRCS)))
@@ -210,9 +211,8 @@ bench-xen:
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
 	--vex-iropt-register-updates=allregs-at-mem-access
 
-# gmem_xen calls ioctls with arguments that valgrind cannot follow.
 check-valgrind: all $(RUN_TESTS)
-	$(Q)RUN_TESTS_EXCEPT=gmem_xen CK_TIMEOUT_MULTIPLIER=30 RUN_CHECKS_TIMEOUT=1200 VDEVD_TEST_DEPTH=few \
+	$(Q)CK_TIMEOUT_MULTIPLIER=30 RUN_CHECKS_TIMEOUT=1200 VDEVD_TEST_DEPTH=few \
 		RUN_TESTS_WRAPPER='$(VALGRIND)' $(run_checks) $(RUN_TESTS)
 
 # other_build NAME,OPTIONS,TARGET: a build of another kind in a directory of its own.

@@ -152,7 +152,7 @@ void carrier_make_device(struct carrier *c)
 		ck_assert_int_eq(opt_parse(groups, false, argc, c->argv), argc);
 	if (c->set->masks)
 		ck_assert_int_eq(vu_apply_feature_masks(c->d, c->set->masks, why, sizeof(why)), 0);
-	c->mem_backend = c->set->strict ? &gmem_strict : &gmem_shm;
+	c->mem_backend = c->set->strict ? &gmem_strict : c->suite->mem ? c->suite->mem : &gmem_shm;
 	ck_assert_int_eq(vdev_check(c->d), 0);
 	ck_assert_int_eq(vdev_open(c->d), 0);
 }

@@ -78,6 +78,7 @@ struct device_suite {
 	const struct vdev_class *class;	    /* NULL: the one that is built under this name; others have no binary */
 	const char *const *args;	    /* options of the device, ends with NULL; "%T" is carrier_dir; NULL: none */
 	void (*prepare)(struct carrier *c); /* before the device is opened, unless the case has its own */
+	const struct gmem_backend *mem;	    /* behind carriers in this process; NULL: shared memory */
 	struct device_sample sample;
 	const struct device_case *cases;
 	size_t ncases;

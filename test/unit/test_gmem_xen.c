@@ -1,234 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * test_gmem_xen.c - guest memory of another Xen domain, over a hypervisor that is made up here: what the kernel is
- * asked, and what comes of each of its answers.
+ * test_gmem_xen.c - guest memory of another Xen domain, over a hypervisor that is made up (test/lib/fake_xen.h): what
+ * the kernel is asked, and what comes of each of its answers.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "mem/gmem_xen.h"
 #include "mem/xen_abi.h"
+#include "test/lib/fake_xen.h"
 #include "test/unit/suites.h"
 
-#define PAGE    4096ull
-#define DOMID   7
-#define PRIVCMD 100 /* descriptors of the made-up kernel */
-#define GNTDEV  101
-#define PASSED  102
-#define DUP     103
-
-/* Frames and references of the other domain are pages of this file; the rest are holes. */
-#define FRAMES     64u
-#define FIRST      0x100u /* guest frame; also the reference */
-#define READ_ONLY  (FIRST + 9) /* the one grant that is not writable */
+#define PAGE      FAKE_XEN_PAGE
+#define FRAMES    FAKE_XEN_FRAMES
+#define FIRST     FAKE_XEN_FIRST
+#define DOMID     7
+#define PRIVCMD   FAKE_XEN_PRIVCMD
+#define GNTDEV    FAKE_XEN_GNTDEV
+#define PASSED    FAKE_XEN_PASSED
+#define DUP       FAKE_XEN_DUP
+#define READ_ONLY FAKE_XEN_READ_ONLY
 #define GRANT(ref) (XEN_GRANT_ADDR | (uint64_t)(ref) * PAGE)
 
-static struct kernel {
-	int file;
-	uint8_t *view;
-	/* what it does */
-	int open_err, dup_err, mmap_err, ioctl_err;
-	uint64_t hole;       /* a frame that fails, with this: */
-	int hole_err;
-	bool sparse;         /* every frame and reference is there, but not to be looked at */
-	/* what it was asked */
-	unsigned int opens, dups, closes, ioctls, mmaps, munmaps, unmaps;
-	size_t mapped;       /* bytes, reservations included */
-	int fd;              /* of the last ioctl */
-	uint32_t domid, count, most;
-	int prot;
-	/* gntdev's list: one request at a time, as here nothing runs at once */
-	bool registered;
-	uint32_t ref, refs;
-	uint32_t list[XEN_REQUEST_PAGES];
-	/* privcmd: the mapping that waits for its frames */
-	void *blank;
-	size_t blank_len;
-} k;
-
+static struct fake_xen *const k = &fake_xen;
 static struct gmem_xen xen;
 static struct gmem *gm;
 
-static int fake_open(const char *path)
-{
-	k.opens++;
-	if (k.open_err)
-		return k.open_err;
-	if (strcmp(path, "/dev/xen/privcmd") == 0)
-		return PRIVCMD;
-	ck_assert_str_eq(path, "/dev/xen/gntdev");
-	return GNTDEV;
-}
-
-static int fake_dup(int fd)
-{
-	ck_assert_int_eq(fd, PASSED);
-	k.dups++;
-	return k.dup_err ? k.dup_err : DUP;
-}
-
-static int fake_close(int fd)
-{
-	ck_assert(fd == PRIVCMD || fd == GNTDEV || fd == DUP);
-	k.closes++;
-	return 0;
-}
-
-/* The page of a frame or reference, over the page at va. */
-static void put_page(void *va, uint64_t frame, int prot)
-{
-	if (!k.sparse)
-		ck_assert_ptr_ne(mmap(va, PAGE, prot, MAP_SHARED | MAP_FIXED, k.file, (off_t)((frame - FIRST) * PAGE)),
-				 MAP_FAILED);
-}
-
-static bool is_there(uint64_t frame)
-{
-	return k.sparse || (frame >= FIRST && frame < FIRST + FRAMES);
-}
-
-static int privcmd_map(const struct privcmd_mmapbatch_v2 *b)
-{
-	ck_assert_uint_eq(b->addr, (uintptr_t)k.blank);
-	ck_assert_uint_eq(b->num * PAGE, k.blank_len); /* all of it, as the kernel wants */
-	k.blank = NULL;
-	k.domid = b->dom;
-	k.count = b->num;
-	if (b->num > k.most)
-		k.most = b->num;
-	if (k.ioctl_err)
-		return k.ioctl_err;
-	for (uint32_t i = 0; i < b->num; i++) {
-		b->err[i] = b->arr[i] == k.hole ? k.hole_err : is_there(b->arr[i]) ? 0 : -EINVAL;
-		if (!b->err[i])
-			put_page((char *)(uintptr_t)b->addr + i * PAGE, b->arr[i], PROT_READ | PROT_WRITE);
-	}
-	return 0; /* whatever is in err, but for ENOENT in some kernels */
-}
-
-static int gntdev_map(struct gntdev_map_grant_ref *m)
-{
-	const struct gntdev_grant_ref *refs = m->refs;
-
-	ck_assert(!k.registered);
-	if (k.ioctl_err)
-		return k.ioctl_err;
-	ck_assert_uint_ge(m->count, 1);
-	ck_assert_uint_le(m->count, XEN_REQUEST_PAGES);
-	k.domid = refs[0].domid;
-	k.ref = refs[0].ref;
-	k.refs = k.count = m->count;
-	if (m->count > k.most)
-		k.most = m->count;
-	for (uint32_t i = 0; i < m->count; i++) {
-		ck_assert_uint_eq(refs[i].domid, k.domid);
-		k.list[i] = refs[i].ref;
-	}
-	k.registered = true;
-	m->index = 0x5000;
-	return 0;
-}
-
-static int fake_ioctl(int fd, unsigned long request, void *arg)
-{
-	k.ioctls++;
-	k.fd = fd;
-	if (request == IOCTL_PRIVCMD_MMAPBATCH_V2)
-		return privcmd_map(arg);
-	if (request == IOCTL_GNTDEV_MAP_GRANT_REF)
-		return gntdev_map(arg);
-	ck_assert_uint_eq(request, IOCTL_GNTDEV_UNMAP_GRANT_REF);
-	const struct gntdev_unmap_grant_ref *u = arg;
-
-	ck_assert(k.registered);
-	ck_assert_uint_eq(u->index, 0x5000);
-	ck_assert_uint_eq(u->count, k.refs);
-	k.registered = false;
-	k.unmaps++;
-	return 0;
-}
-
-/* Puts the pages of the registered references; a bad one fails here, not before. */
-static int gntdev_mmap(void *va, size_t len, int prot, uint64_t off)
-{
-	ck_assert(k.registered);
-	ck_assert_uint_eq(off, 0x5000);
-	ck_assert_uint_eq(len, k.refs * PAGE);
-	k.prot = prot;
-	for (uint32_t i = 0; i < k.refs; i++) {
-		uint32_t ref = k.list[i];
-
-		if (!is_there(ref) || ref == k.hole || (!k.sparse && ref == READ_ONLY && (prot & PROT_WRITE)))
-			return -EINVAL;
-		put_page((char *)va + i * PAGE, ref, prot);
-	}
-	return 0;
-}
-
-static int fake_mmap(void *addr, size_t len, int prot, int flags, int fd, uint64_t off, void **out)
-{
-	int err = 0;
-
-	k.mmaps++;
-	if (k.mmap_err)
-		return k.mmap_err;
-	void *va = mmap(addr, len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (addr ? MAP_FIXED : 0), -1, 0);
-
-	ck_assert_ptr_ne(va, MAP_FAILED);
-	if (!addr)
-		k.mapped += len;
-	ck_assert_int_eq(fd >= 0, (flags & MAP_SHARED) != 0);
-	if (fd == GNTDEV || fd == DUP) {
-		err = gntdev_mmap(va, len, prot, off);
-	} else if (fd >= 0) {
-		ck_assert_uint_eq(off, 0);
-		k.blank = va;
-		k.blank_len = len;
-		k.fd = fd;
-	}
-	if (err && !addr) {
-		munmap(va, len);
-		k.mapped -= len;
-	}
-	*out = va;
-	return err;
-}
-
-static int fake_munmap(void *addr, size_t len)
-{
-	k.munmaps++;
-	k.mapped -= len;
-	return munmap(addr, len) < 0 ? -errno : 0;
-}
-
-static const struct xen_sys fake_sys = {
-	.open = fake_open,
-	.dup = fake_dup,
-	.close = fake_close,
-	.ioctl = fake_ioctl,
-	.mmap = fake_mmap,
-	.munmap = fake_munmap,
-};
-
 static void start(unsigned int cache_pages)
 {
-	gmem_xen_init(&xen, &fake_sys, cache_pages);
+	gmem_xen_init(&xen, &fake_xen_sys, cache_pages);
 	ck_assert_int_eq(gmem_new(&xen.any, &gm), 0);
-}
-
-/* Every page holds its own number. */
-static void setup(void)
-{
-	memset(&k, 0, sizeof(k));
-	k.file = memfd_create("domain", MFD_CLOEXEC);
-	ck_assert_int_eq(ftruncate(k.file, FRAMES * PAGE), 0);
-	k.view = mmap(NULL, FRAMES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, k.file, 0);
-	ck_assert_ptr_ne(k.view, MAP_FAILED);
-	for (unsigned int i = 0; i < FRAMES; i++)
-		memset(k.view + i * PAGE, (int)i, PAGE);
 }
 
 /* All that was taken is given back. */
@@ -237,11 +40,7 @@ static void teardown(void)
 	gmem_free(gm);
 	gm = NULL;
 	gmem_xen_close(&xen);
-	ck_assert_uint_eq(k.mapped, 0);
-	ck_assert_uint_eq(k.closes, (k.open_err ? 0 : k.opens) + (k.dup_err ? 0 : k.dups));
-	ck_assert(!k.registered);
-	munmap(k.view, FRAMES * PAGE);
-	close(k.file);
+	fake_xen_fini();
 }
 
 static int add_region(uint32_t flags, uint64_t guest, uint64_t size, int fd)
@@ -295,19 +94,19 @@ START_TEST(test_foreign)
 	struct gmem_seg seg;
 
 	start(0);
-	ck_assert_uint_eq(k.opens, 2);
+	ck_assert_uint_eq(k->opens, 2);
 	ck_assert_int_eq(add_region(GMEM_XEN_FOREIGN, FIRST * PAGE + 0x10, 3 * PAGE, -1), 0);
-	ck_assert_int_eq(k.fd, PRIVCMD);
-	ck_assert_uint_eq(k.domid, DOMID);
-	ck_assert_uint_eq(k.count, 4); /* the first and the last only in part */
-	ck_assert_uint_eq(k.ioctls, 1);
+	ck_assert_int_eq(k->fd, PRIVCMD);
+	ck_assert_uint_eq(k->domid, DOMID);
+	ck_assert_uint_eq(k->count, 4); /* the first and the last only in part */
+	ck_assert_uint_eq(k->ioctls, 1);
 	seg = pin(FIRST * PAGE + 0x10 + PAGE, 8, GMEM_WRITE);
 	ck_assert_uint_eq((uintptr_t)seg.va % PAGE, 0x10);
 	ck_assert_uint_eq(*(uint8_t *)seg.va, 1);
 	memcpy(seg.va, "written!", 8);
 	gmem_unpin(&seg);
-	ck_assert_mem_eq(k.view + PAGE + 0x10, "written!", 8);
-	ck_assert_uint_eq(k.ioctls, 1);
+	ck_assert_mem_eq(k->view + PAGE + 0x10, "written!", 8);
+	ck_assert_uint_eq(k->ioctls, 1);
 	teardown();
 }
 END_TEST
@@ -316,8 +115,8 @@ START_TEST(test_foreign_with_their_fd)
 {
 	start(0);
 	ck_assert_int_eq(add_region(GMEM_XEN_FOREIGN, FIRST * PAGE, PAGE, PASSED), 0);
-	ck_assert_int_eq(k.fd, PASSED);
-	ck_assert_uint_eq(k.dups, 0); /* a mapping outlives its descriptor */
+	ck_assert_int_eq(k->fd, PASSED);
+	ck_assert_uint_eq(k->dups, 0); /* a mapping outlives its descriptor */
 	teardown();
 }
 END_TEST
@@ -328,16 +127,16 @@ START_TEST(test_foreign_hole)
 	const int errors[] = {-EINVAL, -ENOENT, -EFAULT, 1};
 
 	for (size_t i = 0; i < ARRAY_SIZE(errors); i++) {
-		setup();
-		k.hole = FIRST + 5;
-		k.hole_err = errors[i];
+		fake_xen_init();
+		k->hole = FIRST + 5;
+		k->hole_err = errors[i];
 		start(0);
 		ck_assert_int_eq(add_region(GMEM_XEN_FOREIGN, FIRST * PAGE + 0x800, 8 * PAGE, -1),
 				 errors[i] < 0 ? errors[i] : -EIO);
 		ck_assert_uint_eq(gmem_fault(gm), (FIRST + 5) * PAGE);
 		ck_assert_uint_eq(gmem_count(gm), 0);
 		/* The first page's name is that of the region. */
-		k.hole = FIRST;
+		k->hole = FIRST;
 		ck_assert_int_lt(add_region(GMEM_XEN_FOREIGN, FIRST * PAGE + 0x800, 8 * PAGE, -1), 0);
 		ck_assert_uint_eq(gmem_fault(gm), FIRST * PAGE + 0x800);
 		teardown();
@@ -347,20 +146,20 @@ END_TEST
 
 START_TEST(test_foreign_errors)
 {
-	k.open_err = -EACCES;
+	k->open_err = -EACCES;
 	start(0);
 	ck_assert_int_eq(add_region(GMEM_XEN_FOREIGN, FIRST * PAGE, PAGE, -1), -EACCES);
 	ck_assert_int_eq(add_region(GMEM_XEN_FOREIGN, FIRST * PAGE, PAGE, PASSED), 0);
 	teardown();
 
-	setup();
-	k.mmap_err = -ENOMEM;
+	fake_xen_init();
+	k->mmap_err = -ENOMEM;
 	start(0);
 	ck_assert_int_eq(add_region(GMEM_XEN_FOREIGN, FIRST * PAGE, PAGE, -1), -ENOMEM);
 	teardown();
 
-	setup();
-	k.ioctl_err = -EPERM;
+	fake_xen_init();
+	k->ioctl_err = -EPERM;
 	start(0);
 	ck_assert_int_eq(add_region(GMEM_XEN_FOREIGN, FIRST * PAGE, PAGE, -1), -EPERM);
 	teardown();
@@ -386,7 +185,7 @@ START_TEST(test_refused)
 	start(0);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		ck_assert_msg(gmem_add(gm, &bad[i]) == -EINVAL, "%zu was not refused", i);
-	ck_assert_uint_eq(k.ioctls, 0);
+	ck_assert_uint_eq(k->ioctls, 0);
 	teardown();
 }
 END_TEST
@@ -394,12 +193,13 @@ END_TEST
 /* No flag: a file, as from other hypervisors; both in one table. */
 START_TEST(test_unix_beside_foreign)
 {
-	const struct gmem_desc d = {.guest_addr = 0x1000, .size = PAGE, .user_addr = 0x1000, .fd = k.file, .offset = 2 * PAGE};
+	const struct gmem_desc d = {
+		.guest_addr = 0x1000, .size = PAGE, .user_addr = 0x1000, .fd = k->file, .offset = 2 * PAGE};
 	struct gmem_seg seg;
 
 	start(0);
 	ck_assert_int_eq(gmem_add(gm, &d), 0);
-	ck_assert_uint_eq(k.ioctls, 0);
+	ck_assert_uint_eq(k->ioctls, 0);
 	ck_assert_int_eq(add_region(GMEM_XEN_FOREIGN, FIRST * PAGE, PAGE, -1), 0);
 	seg = pin(0x1000, 1, GMEM_READ);
 	ck_assert_uint_eq(*(uint8_t *)seg.va, 2);
@@ -418,24 +218,24 @@ START_TEST(test_advance)
 
 	start(0);
 	ck_assert_int_eq(add_region(GMEM_XEN_GRANT, GRANT(FIRST) + 0x800, 2 * PAGE, PASSED), 0);
-	ck_assert_uint_eq(k.dups, 1);
-	ck_assert_int_eq(k.fd, DUP);
-	ck_assert_uint_eq(k.domid, DOMID);
-	ck_assert_uint_eq(k.count, 3);
-	ck_assert_int_eq(k.prot, PROT_READ | PROT_WRITE);
-	ck_assert_uint_eq(k.unmaps, 1); /* forgotten, but mapped */
+	ck_assert_uint_eq(k->dups, 1);
+	ck_assert_int_eq(k->fd, DUP);
+	ck_assert_uint_eq(k->domid, DOMID);
+	ck_assert_uint_eq(k->count, 3);
+	ck_assert_int_eq(k->prot, PROT_READ | PROT_WRITE);
+	ck_assert_uint_eq(k->unmaps, 1); /* forgotten, but mapped */
 	seg = pin(GRANT(FIRST) + 2 * PAGE, 4, GMEM_WRITE);
 	ck_assert_uint_eq(*(uint8_t *)seg.va, 2);
 	gmem_unpin(&seg);
-	ck_assert_uint_eq(k.ioctls, 2);
+	ck_assert_uint_eq(k->ioctls, 2);
 	/* Removed while it is pinned: it stays. */
 	seg = pin(GRANT(FIRST) + PAGE, 4, GMEM_WRITE);
 	ck_assert_int_eq(drop_region(GRANT(FIRST) + 0x800, 2 * PAGE), 0);
-	ck_assert_uint_eq(k.munmaps, 0);
+	ck_assert_uint_eq(k->munmaps, 0);
 	memcpy(seg.va, "late", 4);
-	ck_assert_mem_eq(k.view + PAGE, "late", 4);
+	ck_assert_mem_eq(k->view + PAGE, "late", 4);
 	gmem_unpin(&seg);
-	ck_assert_uint_eq(k.munmaps, 1);
+	ck_assert_uint_eq(k->munmaps, 1);
 	teardown();
 }
 END_TEST
@@ -444,19 +244,19 @@ START_TEST(test_advance_errors)
 {
 	start(0);
 	ck_assert_int_eq(add_region(GMEM_XEN_GRANT, GRANT(FIRST + FRAMES), PAGE, -1), -EINVAL);
-	ck_assert_int_eq(k.fd, GNTDEV);
+	ck_assert_int_eq(k->fd, GNTDEV);
 	/* A grant that is read-only cannot be part of a region that is not. */
 	ck_assert_int_eq(add_region(GMEM_XEN_GRANT, GRANT(READ_ONLY), PAGE, -1), -EINVAL);
-	ck_assert_uint_eq(k.unmaps, 2);
-	k.ioctl_err = -ENOMEM;
+	ck_assert_uint_eq(k->unmaps, 2);
+	k->ioctl_err = -ENOMEM;
 	ck_assert_int_eq(add_region(GMEM_XEN_GRANT, GRANT(FIRST), PAGE, -1), -ENOMEM);
-	k.ioctl_err = 0;
-	k.dup_err = -EMFILE;
+	k->ioctl_err = 0;
+	k->dup_err = -EMFILE;
 	ck_assert_int_eq(add_region(GMEM_XEN_GRANT, GRANT(FIRST), PAGE, PASSED), -EMFILE);
 	teardown();
 
-	setup();
-	k.open_err = -ENOENT;
+	fake_xen_init();
+	k->open_err = -ENOENT;
 	start(0);
 	ck_assert_int_eq(add_region(GMEM_XEN_GRANT, GRANT(FIRST), PAGE, -1), -ENOENT);
 	ck_assert_int_eq(add_region(DEMAND, GRANT(FIRST), PAGE, -1), -ENOENT);
@@ -473,22 +273,22 @@ START_TEST(test_split)
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
 		uint64_t guest = flags[i] == GMEM_XEN_GRANT ? GRANT(FIRST) : FIRST * PAGE;
 
-		setup();
-		k.sparse = true;
-		k.hole_err = -EINVAL;
+		fake_xen_init();
+		k->sparse = true;
+		k->hole_err = -EINVAL;
 		start(0);
 		ck_assert_int_eq(add_region(flags[i], guest, pages * PAGE, -1), 0);
-		ck_assert_uint_eq(k.most, XEN_REQUEST_PAGES);
-		ck_assert_uint_eq(k.count, 5);
-		ck_assert_uint_eq(k.ioctls, flags[i] == GMEM_XEN_GRANT ? 6 : 3);
-		ck_assert_uint_eq(k.mapped, pages * PAGE);
+		ck_assert_uint_eq(k->most, XEN_REQUEST_PAGES);
+		ck_assert_uint_eq(k->count, 5);
+		ck_assert_uint_eq(k->ioctls, flags[i] == GMEM_XEN_GRANT ? 6 : 3);
+		ck_assert_uint_eq(k->mapped, pages * PAGE);
 		ck_assert_int_eq(drop_region(guest, pages * PAGE), 0);
-		ck_assert_uint_eq(k.mapped, 0);
-		k.hole = FIRST + XEN_REQUEST_PAGES + 1;
+		ck_assert_uint_eq(k->mapped, 0);
+		k->hole = FIRST + XEN_REQUEST_PAGES + 1;
 		ck_assert_int_eq(add_region(flags[i], guest, pages * PAGE, -1), -EINVAL);
 		/* gntdev does not say which of a request's it was. */
 		ck_assert_uint_eq(gmem_fault(gm), guest + (XEN_REQUEST_PAGES + (flags[i] == GMEM_XEN_FOREIGN)) * PAGE);
-		ck_assert_uint_eq(k.mapped, 0);
+		ck_assert_uint_eq(k->mapped, 0);
 		teardown();
 	}
 }
@@ -505,27 +305,27 @@ START_TEST(test_demand)
 	for (size_t i = 0; i < ARRAY_SIZE(spellings); i++) {
 		struct gmem_seg seg;
 
-		setup();
+		fake_xen_init();
 		start(0);
 		ck_assert_int_eq(add_region(GMEM_XEN_GRANT | spellings[i], GRANT(FIRST) + 0x400, 8 * PAGE, PASSED), 0);
-		ck_assert_uint_eq(k.ioctls, 0);
-		ck_assert_uint_eq(k.mapped, 0);
+		ck_assert_uint_eq(k->ioctls, 0);
+		ck_assert_uint_eq(k->mapped, 0);
 		/* Over a page's end; only to read. */
 		seg = pin(GRANT(FIRST) + 3 * PAGE - 2, 4, GMEM_READ);
-		ck_assert_uint_eq(k.ref, FIRST + 2);
-		ck_assert_uint_eq(k.count, 2);
-		ck_assert_int_eq(k.prot, PROT_READ);
+		ck_assert_uint_eq(k->ref, FIRST + 2);
+		ck_assert_uint_eq(k->count, 2);
+		ck_assert_int_eq(k->prot, PROT_READ);
 		ck_assert_mem_eq(seg.va, "\2\2\3\3", 4);
-		ck_assert_uint_eq(k.mapped, 2 * PAGE);
+		ck_assert_uint_eq(k->mapped, 2 * PAGE);
 		gmem_unpin(&seg);
-		ck_assert_uint_eq(k.mapped, 0);
+		ck_assert_uint_eq(k->mapped, 0);
 		/* To write, up to the page's last byte. */
 		seg = pin(GRANT(FIRST) + 4 * PAGE - 4, 4, GMEM_WRITE);
-		ck_assert_uint_eq(k.count, 1);
-		ck_assert_int_eq(k.prot, PROT_READ | PROT_WRITE);
+		ck_assert_uint_eq(k->count, 1);
+		ck_assert_int_eq(k->prot, PROT_READ | PROT_WRITE);
 		memcpy(seg.va, "done", 4);
 		gmem_unpin(&seg);
-		ck_assert_mem_eq(k.view + 4 * PAGE - 4, "done", 4);
+		ck_assert_mem_eq(k->view + 4 * PAGE - 4, "done", 4);
 		teardown();
 	}
 }
@@ -539,7 +339,7 @@ START_TEST(test_demand_read_only)
 	touch(GRANT(READ_ONLY), 4, GMEM_READ);
 	/* What is kept to be read serves no writer. */
 	ck_assert_int_eq(pin_fails(GRANT(READ_ONLY), 4, GMEM_WRITE), -EINVAL);
-	ck_assert_uint_eq(k.mapped, PAGE);
+	ck_assert_uint_eq(k->mapped, PAGE);
 	teardown();
 }
 END_TEST
@@ -552,17 +352,17 @@ START_TEST(test_demand_errors)
 	ck_assert_int_eq(add_region(DEMAND, GRANT(FIRST), (FRAMES + 8) * PAGE, -1), 0);
 	ck_assert_int_eq(pin_fails(GRANT(FIRST + FRAMES), 4, GMEM_READ), -EINVAL);
 	ck_assert_int_eq(pin_fails(GRANT(FIRST + FRAMES) - 2, 4, GMEM_READ), -EINVAL);
-	k.ioctl_err = -ENOMEM;
+	k->ioctl_err = -ENOMEM;
 	ck_assert_int_eq(pin_fails(GRANT(FIRST), 4, GMEM_READ), -ENOMEM);
-	k.ioctl_err = 0;
-	k.mmap_err = -EAGAIN;
+	k->ioctl_err = 0;
+	k->mmap_err = -EAGAIN;
 	ck_assert_int_eq(pin_fails(GRANT(FIRST), 4, GMEM_READ), -EAGAIN);
-	k.mmap_err = 0;
-	ck_assert(!k.registered);
+	k->mmap_err = 0;
+	ck_assert(!k->registered);
 	touch(GRANT(FIRST), 4, GMEM_READ);
 	/* Over the end of the region, into none. */
 	ck_assert_int_eq(gmem_pin(gm, GMEM_GUEST, GRANT(FIRST + FRAMES + 8) - 4, 8, GMEM_READ, segs, 2), -EFAULT);
-	ck_assert_uint_eq(k.mapped, 0);
+	ck_assert_uint_eq(k->mapped, 0);
 	teardown();
 }
 END_TEST
@@ -584,19 +384,19 @@ START_TEST(test_demand_split)
 {
 	struct gmem_seg seg;
 
-	k.sparse = true;
+	k->sparse = true;
 	start(0);
 	ck_assert_int_eq(add_region(DEMAND, XEN_GRANT_ADDR, (1ull << 30), -1), 0);
 	seg = pin(GRANT(3) + 0x123, XEN_REQUEST_PAGES * PAGE, GMEM_WRITE);
-	ck_assert_uint_eq(k.most, XEN_REQUEST_PAGES);
-	ck_assert_uint_eq(k.count, 1);
-	ck_assert_uint_eq(k.mapped, (XEN_REQUEST_PAGES + 1) * PAGE);
+	ck_assert_uint_eq(k->most, XEN_REQUEST_PAGES);
+	ck_assert_uint_eq(k->count, 1);
+	ck_assert_uint_eq(k->mapped, (XEN_REQUEST_PAGES + 1) * PAGE);
 	ck_assert_uint_eq((uintptr_t)seg.va % PAGE, 0x123);
 	gmem_unpin(&seg);
-	ck_assert_uint_eq(k.mapped, 0);
-	k.hole = 3 + XEN_REQUEST_PAGES;
+	ck_assert_uint_eq(k->mapped, 0);
+	k->hole = 3 + XEN_REQUEST_PAGES;
 	ck_assert_int_eq(pin_fails(GRANT(3) + 0x123, XEN_REQUEST_PAGES * PAGE, GMEM_WRITE), -EINVAL);
-	ck_assert_uint_eq(k.mapped, 0);
+	ck_assert_uint_eq(k->mapped, 0);
 	teardown();
 }
 END_TEST
@@ -610,12 +410,12 @@ START_TEST(test_pins_apart)
 	ck_assert_int_eq(add_region(DEMAND, GRANT(FIRST), 8 * PAGE, -1), 0);
 	a = pin(GRANT(FIRST), 2 * PAGE, GMEM_WRITE);
 	b = pin(GRANT(FIRST) + 16, 16, GMEM_READ);
-	ck_assert_uint_eq(k.mapped, 3 * PAGE);
+	ck_assert_uint_eq(k->mapped, 3 * PAGE);
 	gmem_unpin(&a);
-	ck_assert_uint_eq(k.mapped, PAGE);
-	ck_assert_mem_eq(b.va, k.view + 16, 16);
+	ck_assert_uint_eq(k->mapped, PAGE);
+	ck_assert_mem_eq(b.va, k->view + 16, 16);
 	gmem_unpin(&b);
-	ck_assert_uint_eq(k.mapped, 0);
+	ck_assert_uint_eq(k->mapped, 0);
 	teardown();
 }
 END_TEST
@@ -640,25 +440,25 @@ START_TEST(test_together)
 	start(0);
 	ck_assert_int_eq(add_region(DEMAND, GRANT(FIRST), FRAMES * PAGE, -1), 0);
 	for (unsigned int turn = 0; turn < 3; turn++) {
-		k.ioctls = 0;
+		k->ioctls = 0;
 		for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
 			ck_assert_int_eq(gmem_pin_later(gm, GMEM_GUEST, GRANT(FIRST) + pieces[i].at, pieces[i].len,
 							pieces[i].access, &segs[i], 1), 1);
 			ck_assert_ptr_null(segs[i].va);
 		}
-		ck_assert_uint_eq(k.ioctls, 0);
+		ck_assert_uint_eq(k->ioctls, 0);
 		for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
 			ck_assert_int_eq(gmem_settle(&segs[i]), 0);
-			ck_assert_mem_eq(segs[i].va, k.view + pieces[i].at, pieces[i].len);
+			ck_assert_mem_eq(segs[i].va, k->view + pieces[i].at, pieces[i].len);
 		}
-		ck_assert_uint_eq(k.ioctls, 4); /* map and forget, twice */
-		ck_assert_uint_eq(k.mapped, (4 + 4) * PAGE);
+		ck_assert_uint_eq(k->ioctls, 4); /* map and forget, twice */
+		ck_assert_uint_eq(k->mapped, (4 + 4) * PAGE);
 		/* Those who wait for nothing need nothing. */
 		ck_assert_int_eq(gmem_settle(&segs[0]), 0);
-		ck_assert_uint_eq(k.ioctls, 4);
+		ck_assert_uint_eq(k->ioctls, 4);
 		for (size_t i = 0; i < ARRAY_SIZE(pieces); i++)
 			gmem_unpin(&segs[turn == 1 ? ARRAY_SIZE(pieces) - 1 - i : i]);
-		ck_assert_uint_eq(k.mapped, 0);
+		ck_assert_uint_eq(k->mapped, 0);
 	}
 	teardown();
 }
@@ -679,7 +479,7 @@ START_TEST(test_together_fails)
 	ck_assert_int_eq(gmem_settle(&segs[0]), 0); /* it was that one */
 	gmem_unpin(&segs[0]);
 	gmem_unpin(&segs[2]);
-	ck_assert_uint_eq(k.mapped, 0);
+	ck_assert_uint_eq(k->mapped, 0);
 	ck_assert_int_eq(gmem_pin_later(gm, GMEM_GUEST, GRANT(FIRST), 8, GMEM_WRITE, &segs[0], 1), 1);
 	gmem_unpin(&segs[0]);
 	touch(GRANT(FIRST), 8, GMEM_READ);
@@ -693,18 +493,18 @@ START_TEST(test_together_split)
 	const size_t len = XEN_REQUEST_PAGES * PAGE - PAGE;
 	struct gmem_seg segs[3];
 
-	k.sparse = true;
+	k->sparse = true;
 	start(0);
 	ck_assert_int_eq(add_region(DEMAND, XEN_GRANT_ADDR, 1ull << 31, -1), 0);
 	for (unsigned int i = 0; i < 3; i++)
 		ck_assert_int_eq(gmem_pin_later(gm, GMEM_GUEST, GRANT(8) + i * len, len, GMEM_READ, &segs[i], 1), 1);
 	ck_assert_int_eq(gmem_settle(&segs[0]), 0);
-	ck_assert_uint_eq(k.mapped, 3 * len);
-	ck_assert_uint_eq(k.ioctls, 6);
-	ck_assert_uint_eq(k.count, XEN_REQUEST_PAGES - 3);
+	ck_assert_uint_eq(k->mapped, 3 * len);
+	ck_assert_uint_eq(k->ioctls, 6);
+	ck_assert_uint_eq(k->count, XEN_REQUEST_PAGES - 3);
 	for (unsigned int i = 0; i < 3; i++)
 		gmem_unpin(&segs[i]);
-	ck_assert_uint_eq(k.mapped, 0);
+	ck_assert_uint_eq(k->mapped, 0);
 	teardown();
 }
 END_TEST
@@ -719,14 +519,14 @@ START_TEST(test_pins_share)
 	a = pin(GRANT(FIRST), 2 * PAGE, GMEM_WRITE);
 	b = pin(GRANT(FIRST) + 16, 16, GMEM_READ);
 	c = pin(GRANT(FIRST) + PAGE, 16, GMEM_READ); /* begins elsewhere */
-	ck_assert_uint_eq(k.mapped, 3 * PAGE);
+	ck_assert_uint_eq(k->mapped, 3 * PAGE);
 	ck_assert_ptr_eq((char *)b.va, (char *)a.va + 16);
 	gmem_unpin(&a);
-	ck_assert_uint_eq(k.mapped, 3 * PAGE);
+	ck_assert_uint_eq(k->mapped, 3 * PAGE);
 	gmem_unpin(&b);
-	ck_assert_uint_eq(k.mapped, PAGE); /* two are more than are kept */
+	ck_assert_uint_eq(k->mapped, PAGE); /* two are more than are kept */
 	gmem_unpin(&c);
-	ck_assert_uint_eq(k.mapped, PAGE);
+	ck_assert_uint_eq(k->mapped, PAGE);
 	teardown();
 }
 END_TEST
@@ -736,31 +536,31 @@ START_TEST(test_cache)
 	start(3);
 	ck_assert_int_eq(add_region(DEMAND, GRANT(FIRST), FRAMES * PAGE, -1), 0);
 	touch(GRANT(FIRST), 8, GMEM_WRITE);
-	ck_assert_uint_eq(k.ioctls, 2);
-	ck_assert_uint_eq(k.mapped, PAGE);
+	ck_assert_uint_eq(k->ioctls, 2);
+	ck_assert_uint_eq(k->mapped, PAGE);
 	/* Again, elsewhere in it, and only to read: no system call. */
-	unsigned int calls = k.ioctls + k.mmaps + k.munmaps;
+	unsigned int calls = k->ioctls + k->mmaps + k->munmaps;
 
 	touch(GRANT(FIRST), 8, GMEM_WRITE);
 	touch(GRANT(FIRST) + 100, 8, GMEM_READ);
-	ck_assert_uint_eq(k.ioctls + k.mmaps + k.munmaps, calls);
+	ck_assert_uint_eq(k->ioctls + k->mmaps + k->munmaps, calls);
 	touch(GRANT(FIRST + 1), 8, GMEM_WRITE);
 	touch(GRANT(FIRST + 2), 8, GMEM_WRITE);
-	ck_assert_uint_eq(k.mapped, 3 * PAGE);
+	ck_assert_uint_eq(k->mapped, 3 * PAGE);
 	/* The first is used once more, so the second is the oldest. */
 	touch(GRANT(FIRST), 8, GMEM_WRITE);
 	touch(GRANT(FIRST + 3), 8, GMEM_WRITE);
-	ck_assert_uint_eq(k.mapped, 3 * PAGE);
-	calls = k.ioctls;
+	ck_assert_uint_eq(k->mapped, 3 * PAGE);
+	calls = k->ioctls;
 	touch(GRANT(FIRST), 8, GMEM_WRITE);
-	ck_assert_uint_eq(k.ioctls, calls);
+	ck_assert_uint_eq(k->ioctls, calls);
 	touch(GRANT(FIRST + 1), 8, GMEM_WRITE);
-	ck_assert_uint_eq(k.ioctls, calls + 2);
+	ck_assert_uint_eq(k->ioctls, calls + 2);
 	/* One of two pages drives two out; one of four is not kept at all. */
 	touch(GRANT(FIRST + 8), 2 * PAGE, GMEM_READ);
-	ck_assert_uint_eq(k.mapped, 3 * PAGE);
+	ck_assert_uint_eq(k->mapped, 3 * PAGE);
 	touch(GRANT(FIRST + 12), 4 * PAGE, GMEM_READ);
-	ck_assert_uint_eq(k.mapped, 3 * PAGE);
+	ck_assert_uint_eq(k->mapped, 3 * PAGE);
 	teardown();
 }
 END_TEST
@@ -775,19 +575,19 @@ START_TEST(test_cache_flush)
 	touch(GRANT(FIRST + 1), 8, GMEM_WRITE);
 	seg = pin(GRANT(FIRST + 2), 8, GMEM_WRITE);
 	gmem_flush(gm);
-	ck_assert_uint_eq(k.mapped, PAGE); /* the pin's */
+	ck_assert_uint_eq(k->mapped, PAGE); /* the pin's */
 	memcpy(seg.va, "in use", 6);
-	ck_assert_mem_eq(k.view + 2 * PAGE, "in use", 6);
+	ck_assert_mem_eq(k->view + 2 * PAGE, "in use", 6);
 	gmem_unpin(&seg);
-	ck_assert_uint_eq(k.mapped, PAGE); /* kept: the cache goes on */
+	ck_assert_uint_eq(k->mapped, PAGE); /* kept: the cache goes on */
 	/* The region goes while a pin is held, and what is kept with it at once. */
 	seg = pin(GRANT(FIRST + 5), 8, GMEM_WRITE);
 	ck_assert_int_eq(drop_region(GRANT(FIRST), FRAMES * PAGE), 0);
-	ck_assert_uint_eq(k.mapped, PAGE);
+	ck_assert_uint_eq(k->mapped, PAGE);
 	memcpy(seg.va, "late", 4);
 	gmem_unpin(&seg);
-	ck_assert_uint_eq(k.mapped, 0);
-	ck_assert_mem_eq(k.view + 5 * PAGE, "late", 4);
+	ck_assert_uint_eq(k->mapped, 0);
+	ck_assert_mem_eq(k->view + 5 * PAGE, "late", 4);
 	teardown();
 }
 END_TEST
@@ -803,12 +603,12 @@ START_TEST(test_pin_outlives_table)
 	seg = pin(GRANT(FIRST + 1), 8, GMEM_WRITE);
 	gmem_free(gm);
 	gm = NULL;
-	ck_assert_uint_eq(k.mapped, PAGE);
+	ck_assert_uint_eq(k->mapped, PAGE);
 	memcpy(seg.va, "late", 4);
-	ck_assert_uint_eq(k.closes, 0);
+	ck_assert_uint_eq(k->closes, 0);
 	gmem_unpin(&seg);
-	ck_assert_uint_eq(k.closes, 1);
-	ck_assert_mem_eq(k.view + PAGE, "late", 4);
+	ck_assert_uint_eq(k->closes, 1);
+	ck_assert_mem_eq(k->view + PAGE, "late", 4);
 	teardown();
 }
 END_TEST
@@ -833,15 +633,15 @@ START_TEST(test_against_a_model)
 		if (off + len > FRAMES * PAGE)
 			continue;
 		*seg = pin(GRANT(FIRST) + off, len, GMEM_READ);
-		ck_assert_mem_eq(seg->va, k.view + off, len);
+		ck_assert_mem_eq(seg->va, k->view + off, len);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(held); i++) {
 		if (held[i].va)
 			gmem_unpin(&held[i]);
 	}
-	ck_assert_uint_le(k.mapped, 6 * PAGE * (unsigned int)_i);
+	ck_assert_uint_le(k->mapped, 6 * PAGE * (unsigned int)_i);
 	gmem_flush(gm);
-	ck_assert_uint_eq(k.mapped, 0);
+	ck_assert_uint_eq(k->mapped, 0);
 	teardown();
 }
 END_TEST
@@ -879,7 +679,7 @@ Suite *suite_gmem_xen(void)
 	TCase *tc = tcase_create("fake"), *kernel = tcase_create("kernel");
 
 	/* Each test ends with teardown, which asserts: a fixture's assertions are not a test's. */
-	tcase_add_checked_fixture(tc, setup, NULL);
+	tcase_add_checked_fixture(tc, fake_xen_init, NULL);
 	tcase_add_test(tc, test_foreign);
 	tcase_add_test(tc, test_foreign_with_their_fd);
 	tcase_add_test(tc, test_foreign_hole);
