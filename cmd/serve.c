@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -174,6 +175,31 @@ static int serve_instance(void *arg, unsigned int i, int ready)
 	return serve(c, &socket, ready);
 }
 
+/*
+ * Looks at each instance's part of the options, in a copy, so that a wrong call is told once.  Returns CMD_OK, or how to
+ * end.
+ */
+static int check_instances(const struct call *call)
+{
+	const struct vdev_class *class = call->d->class;
+	struct vdev *trial = malloc(class->inst_size);
+	unsigned int count = (unsigned int)call->common.count;
+	int err = 0;
+
+	if (!trial) {
+		log_error(&call->d->log, "out of memory");
+		return CMD_FAILED;
+	}
+	for (unsigned int i = 0; !err && i < count; i++) {
+		memcpy(trial, call->d, class->inst_size);
+		err = class->compat->fit ? class->compat->fit(trial, i, count) : 0;
+		if (!err)
+			err = vdev_check(trial);
+	}
+	free(trial);
+	return err ? CMD_USAGE : CMD_OK;
+}
+
 /* Serves as the replaced daemon would; the parent of several instances has no use for its own. */
 static int serve_compat(struct call *call)
 {
@@ -188,7 +214,9 @@ static int serve_compat(struct call *call)
 		vdev_free(call->d);
 		return CMD_USAGE;
 	}
-	status = instances_run(&call->d->log, (unsigned int)c->count, serve_instance, call);
+	status = check_instances(call);
+	if (status == CMD_OK)
+		status = instances_run(&call->d->log, (unsigned int)c->count, serve_instance, call);
 	vdev_free(call->d);
 	return status;
 }

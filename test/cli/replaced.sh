@@ -1,0 +1,70 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# replaced.sh - gpio and i2c in place of vhost-device-gpio and vhost-device-i2c: by their names, with their options.
+
+# shellcheck disable=SC2317 # functions that expect calls
+# shellcheck source=test/build/common
+. "${0%/*}/../build/common"
+cd "$work" || exit 2
+ln -s "$VDEVD" vhost-device-gpio
+ln -s "$VDEVD" vhost-device-i2c
+
+# built DEVICE: whether it is.
+built()
+{
+	case " $VDEVD_DEVICES " in
+	*" $1 "*) return 0 ;;
+	esac
+	echo "skip vhost-device-$1: $1 is not built"
+	return 1
+}
+
+# lines SOCKET N: whether the chip there has so many.
+lines()
+{
+	for _ in $(seq 500); do
+		[ ! -S "$1" ] || break
+		sleep 0.02
+	done
+	"$VDEVD" probe --socket-path="$1" --id=gpio --quiet | grep -q "^  configuration      0$2 00 00 00"
+}
+
+if built gpio; then
+	./vhost-device-gpio --socket-path g --socket-count=2 --device-list s8:s4 2>log &
+	pid=$!
+	expect 'gpio: a chip of its own for the first socket' lines g0 8
+	expect 'gpio: and for the second' lines g1 4
+	kill $pid
+	wait $pid
+	expect 'gpio: both are gone' test ! -e g0 -a ! -e g1
+	./vhost-device-gpio -s g -c 1 -l s3 2>log &
+	pid=$!
+	expect 'gpio: short options' lines g0 3
+	kill $pid
+	wait $pid
+	refuses 'gpio: fewer chips than sockets' 2 '^vdevd gpio: --device-list=s8: numbers of 2 different GPIO chips' \
+		./vhost-device-gpio -s g -c 2 -l s8
+	refuses 'gpio: more' 2 '^vdevd gpio: --device-list=0:1: numbers of 1 ' ./vhost-device-gpio -s g -l 0:1
+	refuses 'gpio: one twice' 2 '^vdevd gpio: --device-list=0:0: ' ./vhost-device-gpio -s g -c 2 -l 0:0
+	refuses 'gpio: none' 2 '^vdevd gpio: --device-list=: ' ./vhost-device-gpio -s g
+fi
+if built i2c; then
+	./vhost-device-i2c -s i -c 2 -l a:32:0x48,b:80 --backend=sim 2>log &
+	pid=$!
+	for _ in $(seq 500); do
+		[ ! -S i0 ] || [ ! -S i1 ] || break
+		sleep 0.02
+	done
+	expect 'i2c: a socket for each of two guests' test -S i0 -a -S i1
+	expect 'i2c: it answers' prints '^[0-9]* ok, 0 failed' "$VDEVD" probe -s i1 --id=i2c
+	kill $pid
+	wait $pid
+	refuses 'i2c: an address on two buses' 2 '^vdevd i2c: -l 1:32,2:32: 0x20 is given already, on --bus=1' \
+		./vhost-device-i2c -s i -c 1 -l 1:32,2:32
+	refuses 'i2c: a bus twice' 2 '^vdevd i2c: --device-list=1:32,1:33: given twice' \
+		./vhost-device-i2c --socket-path=i --device-list=1:32,1:33
+	refuses 'i2c: no list, told once' 2 '^vdevd i2c: \(no bus\|this build is without\)' ./vhost-device-i2c -s i -c 3
+	expect 'i2c: no socket was left behind' test ! -e i0
+fi
+exit $status
