@@ -1120,9 +1120,19 @@ static const struct vdev_compat gpio_compat = {
 static const char *const gpio_examples[] = {
 	"vdevd gpio --socket-path=/run/gpio.sock --chip=/dev/gpiochip0",
 	"vdevd gpio --socket-path=/run/gpio.sock --chip=0 --lines=0-3,LED_RED --input-only=0-3 --active-low=LED_RED",
-	"vdevd gpio --socket-path=/run/gpio.sock --backend=sim --sim-names=LED,BUTTON --sim-control=/run/gpio.ctl",
-	"echo set BUTTON 1 | socat - UNIX-CONNECT:/run/gpio.ctl",
 	"vhost-device-gpio -s /run/gpio.sock -c 2 -l 0:3",
+	"",
+	"# a guest under QEMU lights a lamp, which is seen outside; somebody presses a button",
+	"vdevd gpio --socket-path=/run/gpio.sock --backend=sim --sim-names=LAMP,BUTTON --sim-control=/run/gpio.ctl &",
+	"qemu-system-x86_64 -m 512M -M q35,memory-backend=mem -object memory-backend-memfd,id=mem,size=512M,share=on \\",
+	"    -chardev socket,id=gpio,path=/run/gpio.sock -device vhost-user-gpio-pci,chardev=gpio ...",
+	"guest# gpioset --mode=signal gpiochip0 0=1 &",
+	"echo get LAMP | socat - UNIX-CONNECT:/run/gpio.ctl",
+	"1",
+	"ok",
+	"echo set BUTTON 1 | socat - UNIX-CONNECT:/run/gpio.ctl",
+	"guest# gpioget gpiochip0 1",
+	"1",
 	NULL,
 };
 

@@ -755,9 +755,17 @@ static const struct vdev_compat i2c_compat = {
 static const char *const i2c_examples[] = {
 	"vdevd i2c --socket-path=/run/i2c.sock --bus=1 --addr=0x20,0x48-0x4f:ro",
 	"vdevd i2c --socket-path=/run/i2c.sock --bus=/dev/i2c-1 --addr=0x20 --bus=\"SMBus I801 adapter at efa0\" --addr=0x50:ro",
-	"vdevd i2c --socket-path=/run/i2c.sock --sim=lm75@0x48:21.5 --sim=eeprom@0x50:256 --sim-control=/run/i2c.ctl",
-	"echo set 0x48 25.5 | socat - UNIX-CONNECT:/run/i2c.ctl",
 	"vhost-device-i2c -s /run/i2c.sock -c 1 -l 1:32:33",
+	"",
+	"# a guest under QEMU reads a thermometer; somebody warms it",
+	"vdevd i2c --socket-path=/run/i2c.sock --sim=lm75@0x48:21.5 --sim-control=/run/i2c.ctl &",
+	"qemu-system-x86_64 -m 512M -M q35,memory-backend=mem -object memory-backend-memfd,id=mem,size=512M,share=on \\",
+	"    -chardev socket,id=i2c,path=/run/i2c.sock -device vhost-user-i2c-pci,chardev=i2c ...",
+	"guest# i2ctransfer -y 0 w1@0x48 0 r2",
+	"0x15 0x80",
+	"echo set 0x48 25.5 | socat - UNIX-CONNECT:/run/i2c.ctl",
+	"guest# i2ctransfer -y 0 w1@0x48 0 r2",
+	"0x19 0x80",
 	NULL,
 };
 
