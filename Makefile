@@ -130,7 +130,7 @@ $(TOP): $(VDEVD)
 absent_tests := $(foreach d,$(ABSENT),test/device/test_$(d).c test/device/test_$(d)_%.c)
 # What is tested on the machine's own hardware, or the kernel's simulation of it, wants the device's library.
 hardware_tests_gpio := test/device/test_gpio_chip.c
-hardware_tests_i2c := test/device/test_i2c_adapter.c
+hardware_tests_i2c := test/device/test_i2c_adapter.c test/device/test_i2c_smbus.c
 absent_tests += $(foreach d,$(SIMULATED),$(hardware_tests_$(d)))
 TEST_SRCS := $(filter-out $(absent_tests) $(absent_xen),$(call in_tree,$(addprefix test/,device/*.c protocol/*.c unit/*.c lib/*.c)))
 SUITES := $(patsubst test_%.c,%,$(filter test_%.c,$(notdir $(TEST_SRCS))))

@@ -785,7 +785,8 @@ const struct vdev_class vdev_i2c_class = {
 		 "bytes on the bus: quick, byte, byte and word data, block, I2C block, process call; and otherwise answered with "
 		 "an error.\n"
 		 "\n"
-		 "An address that a driver of the host uses is served all the same, and reported when the device starts.",
+		 "An address that a driver of the host uses is served all the same, and reported when the device starts.  The "
+		 "adapters are held while the device runs: one that is unplugged is answered for with errors until the device is started again.",
 	.virtio_id = 34,
 	.features = BIT(VIRTIO_I2C_F_ZERO_LENGTH_REQUEST),
 	.feature_names = i2c_feature_names,
