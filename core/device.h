@@ -118,7 +118,8 @@ struct vdev {
 	const struct vdev_class *class;
 	struct log log;
 	struct ev_loop *loop;
-	uint64_t feature_mask;    /* device and ring features that may be offered (--features) */
+	uint64_t feature_mask;    /* device and ring features that may be offered (--features=-NAME) */
+	uint64_t feature_wish;    /* those that are offered only when asked for (--features=+NAME) */
 	uint64_t protocol_mask;   /* vhost-user protocol features likewise */
 	uint64_t features;        /* those the driver has accepted */
 	const struct vdev_transport_ops *transport;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * driver_ring.h - the driver's side of a virtqueue: VIRTIO 1.4, section 2.6 "Virtqueues", split layout 2.7.
+ * driver_ring.h - the driver's side of a virtqueue: VIRTIO 1.4, section 2.6 "Virtqueues", layouts 2.7 and 2.8.
  *
  * For tests and for probing back ends: it is careful with what the device writes, it can be told to break the
  * rules, and it does not care where its memory comes from.
@@ -8,11 +8,15 @@
 #ifndef VDEVD_TRANSPORT_DRIVER_RING_H
 #define VDEVD_TRANSPORT_DRIVER_RING_H
 
+#include "transport/packed_layout.h"
 #include "transport/split_layout.h"
 
 struct driver_ring;
 
-/* The three areas of section 2.6, in the host's address space; a split ring's table, avail and used. */
+/*
+ * The three areas of section 2.6, in the host's address space: a split ring's table, avail and used; a packed
+ * ring's descriptors, the driver's and the device's event suppression structure.
+ */
 struct driver_ring_areas {
 	void *desc, *driver, *device;
 };
@@ -47,20 +51,23 @@ struct driver_used {
 	uint32_t len;
 };
 
-/* The parts of a split ring for tests that write what a driver must not. */
+/* The parts of a ring for tests that write what a driver must not: a split one's, or a packed one's. */
 struct driver_ring_raw {
 	struct virtq_desc *desc;
 	struct virtq_avail *avail;
 	struct virtq_used *used;
+	struct pvirtq_desc *packed;
+	struct pvirtq_event_suppress *driver, *device;
 	unsigned int num;
 };
 
 /* What the areas of a ring of num entries need. */
-void driver_ring_sizes(unsigned int num, struct driver_ring_sizes *sizes);
+void driver_ring_sizes(unsigned int num, uint64_t features, struct driver_ring_sizes *sizes);
 
 /*
- * Makes an empty ring in memory that stays the caller's and is zeroed; indexes begin at base.
- * num: a power of two up to 32768.  features: those accepted; of interest is VIRTIO_F_EVENT_IDX.
+ * Makes an empty ring in memory that stays the caller's and is zeroed, as if base entries had gone by.
+ * num: up to 32768, for a split ring a power of two.  features: those accepted; of interest are VIRTIO_F_RING_PACKED and
+ * VIRTIO_F_EVENT_IDX.
  * Returns 0 and *out (free with driver_ring_free), -EINVAL or -ENOMEM.
  */
 int driver_ring_new(unsigned int num, uint64_t features, const struct driver_ring_areas *areas, uint16_t base,
@@ -88,8 +95,9 @@ bool driver_ring_publish(struct driver_ring *r);
  */
 int driver_ring_take(struct driver_ring *r, struct driver_used *used);
 
-/* Whether the device has used something, without taking it. */
+/* Whether the device has used something, without taking it; how many buffers. */
 bool driver_ring_has_used(const struct driver_ring *r);
+unsigned int driver_ring_used(const struct driver_ring *r);
 
 /* What the device did wrong, or NULL. */
 const char *driver_ring_error(const struct driver_ring *r);
@@ -100,22 +108,25 @@ const char *driver_ring_error(const struct driver_ring *r);
  */
 bool driver_ring_interrupts(struct driver_ring *r, bool enable);
 
-/* With event index: asks for a notification only when after more buffers, from 1, are used. */
+/*
+ * With event index: asks for a notification only when after more buffers, from 1, are used.  A packed ring counts
+ * descriptors: there all buffers in flight must have as many.
+ */
 void driver_ring_interrupt_after(struct driver_ring *r, unsigned int after);
 
 /* Descriptors that are free; buffers added and not yet taken back. */
 unsigned int driver_ring_free_descs(const struct driver_ring *r);
 unsigned int driver_ring_pending(const struct driver_ring *r);
 
-/* The next available index as published: where a device that stopped with nothing in flight stands. */
-uint16_t driver_ring_index(const struct driver_ring *r);
+/* Where a device stands that has used all that was published, as GET_VRING_BASE tells it. */
+uint32_t driver_ring_base(const struct driver_ring *r);
 
 /* The areas, for hostile tests. */
 struct driver_ring_raw driver_ring_raw(struct driver_ring *r);
 
 /*
- * Publishes an arbitrary head index as the next available entry, without a buffer behind it; nothing is checked or
- * remembered.  For hostile tests.
+ * Publishes an arbitrary head index, or buffer id, as the next available entry, without a buffer behind it; nothing is
+ * checked or remembered.  For hostile tests.
  */
 void driver_ring_publish_raw(struct driver_ring *r, uint16_t head);
 

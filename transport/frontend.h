@@ -159,7 +159,7 @@ unsigned int frontend_back_channel_errors(const struct frontend *fe);
  */
 struct frontend_queue_opts {
 	unsigned int num; /* entries */
-	uint16_t base;    /* where the indexes begin */
+	uint16_t base;    /* entries that have gone by before */
 	bool disabled;    /* left disabled */
 	bool poll_kick;   /* no kick fd: the back end polls */
 	bool poll_call;   /* no call fd: the front-end polls */
@@ -179,7 +179,7 @@ int frontend_queue_make(struct frontend *fe, unsigned int q, const struct fronte
 int frontend_queue_start(struct frontend *fe, unsigned int q, const struct frontend_queue_opts *opts);
 
 /* Starts a made or stopped queue: NUM, BASE, ADDR, CALL, ERR, KICK, ENABLE. */
-int frontend_queue_restart(struct frontend *fe, unsigned int q, uint16_t base);
+int frontend_queue_restart(struct frontend *fe, unsigned int q, uint32_t base);
 
 /* Stops it: GET_VRING_BASE.  Its ring stays as it is. */
 int frontend_queue_stop(struct frontend *fe, unsigned int q, uint32_t *base);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * frontend_queue.c - a small vhost-user front-end, its queues and requests: vhost-user "Ring states"; VIRTIO 1.4,
- * section 2.7 "Split Virtqueues".
+ * section 2.6.
  */
 #include "transport/frontend_impl.h"
 
@@ -98,7 +98,7 @@ static int queue_make_ring(struct frontend *fe, struct fe_queue *queue)
 	struct driver_ring_sizes sizes;
 	int err;
 
-	driver_ring_sizes(opts->num, &sizes);
+	driver_ring_sizes(opts->num, fe->features, &sizes);
 	err = frontend_mem_alloc(fe->mem, opts->region, sizes.desc, sizes.desc_align, &queue->desc);
 	if (err)
 		return err;
@@ -166,7 +166,7 @@ struct vu_vring_addr frontend_queue_addr(struct frontend *fe, unsigned int q)
 	};
 }
 
-int frontend_queue_restart(struct frontend *fe, unsigned int q, uint16_t base)
+int frontend_queue_restart(struct frontend *fe, unsigned int q, uint32_t base)
 {
 	struct fe_queue *queue = fe_queue(fe, q);
 	struct vu_vring_addr addr = frontend_queue_addr(fe, q);
@@ -193,7 +193,7 @@ int frontend_queue_start(struct frontend *fe, unsigned int q, const struct front
 {
 	int err = frontend_queue_make(fe, q, opts);
 
-	return err ? err : frontend_queue_restart(fe, q, opts->base);
+	return err ? err : frontend_queue_restart(fe, q, driver_ring_base(frontend_ring(fe, q)));
 }
 
 int frontend_queue_stop(struct frontend *fe, unsigned int q, uint32_t *base)

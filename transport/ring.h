@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * ring.h - the inside of a virtqueue: what virtq.c, chain.c and the layouts (ring_split.c) share.
+ * ring.h - the inside of a virtqueue: what virtq.c, chain.c and the layouts (ring_split.c, ring_packed.c) share.
  *
  * Theory of operation.  A ring layout knows how available chains are found and used ones told; everything a chain
  * needs while the device has it is here, in arrays allocated when the ring starts:
@@ -15,6 +15,9 @@
 #ifndef VDEVD_TRANSPORT_RING_H
 #define VDEVD_TRANSPORT_RING_H
 
+#include "transport/inflight.h"
+#include "transport/packed_layout.h"
+#include "transport/split_layout.h"
 #include "transport/virtq.h"
 
 #define SEG_NONE UINT32_MAX
@@ -40,7 +43,9 @@ enum chain_state {
 struct chain {
 	struct virtq *vq;
 	enum chain_state state;
-	uint16_t head;      /* its descriptor's index, which names it in the used ring */
+	uint16_t head;      /* its number, which names it to the driver: its descriptor's index, or its buffer id */
+	uint16_t entry;     /* of a packed ring: its first descriptor in the record */
+	uint16_t slots;     /* by how much its use advances the ring */
 	uint32_t order;     /* of the pop; tells the order of requeued chains */
 	uint32_t first;     /* piece */
 	uint32_t last;
@@ -67,6 +72,10 @@ struct split_ring {
 	uint16_t shadow_avail; /* the driver's index as last read */
 };
 
+struct packed_ring {
+	struct gmem_seg desc, driver, device;
+};
+
 struct requeued {
 	uint32_t age; /* pops since */
 	uint16_t head;
@@ -87,14 +96,15 @@ struct virtq {
 	bool in_turn;     /* budget counts */
 	bool left_behind; /* the turn's budget is used up */
 	bool dirty;       /* pushed since the last flush */
-	bool called;      /* notified at least once in this life: signalled_used counts */
+	bool called;      /* notified at least once in this life: used_since counts */
 	unsigned int budget;
-	uint16_t last_avail;     /* next to take */
+	uint16_t last_avail;     /* next to take: an index, or a place (packed_layout.h) */
 	uint16_t used_idx;       /* next to fill */
-	uint16_t signalled_used; /* used_idx at the last notification */
+	unsigned int used_since; /* the last notification, in steps of used_idx; does not wrap */
 
 	struct chain *chains; /* num */
 	unsigned int held;
+	unsigned int in_flight; /* slots of chains that were taken and not used, in this life or the last */
 	uint32_t order;
 	struct requeued *resume; /* from the last life, oldest first */
 	unsigned int nresume, resumed;
@@ -102,27 +112,36 @@ struct virtq {
 	struct seg *segs; /* nsegs; those from fresh_segs on were never used */
 	uint32_t nsegs, fresh_segs, free_segs;
 
-	struct split_ring split;
+	union ring_parts {
+		struct split_ring split;
+		struct packed_ring packed;
+	} parts;
+	struct inflight_packed *record; /* of a packed ring */
 };
 
 /* A layout. */
 struct ring_ops {
-	/* Pins the ring in vq->mem and reads where it stands.  Returns as virtq_start. */
+	/* Whether a ring may have this size. */
+	bool (*size_ok)(unsigned int num);
+	/* Pins the ring in vq->mem.  Returns as virtq_start. */
 	int (*map)(struct virtq *vq);
 	void (*unmap)(struct virtq *vq);
-	/* Reads the device's own index from the ring, at the start of a life. */
-	uint16_t (*used_idx)(const struct virtq *vq);
+	/* Sets last_avail and used_idx at the start of a life.  Returns how many slots lie between them, or -EINVAL. */
+	int (*set_base)(struct virtq *vq, uint32_t base);
+	uint32_t (*base)(const struct virtq *vq);
+	/* All chains are the driver's.  May be NULL. */
+	void (*forget)(struct virtq *vq);
 	/*
 	 * Takes the next available chain and builds it.  Returns 1 and *out; 0 when there is none; -ENOSPC when the pool
 	 * has too few pieces now (nothing is taken); -EIO after virtq_break.
 	 */
 	int (*pop)(struct virtq *vq, struct chain **out);
-	/* Builds the chain with this head once more (virtq_requeue).  As pop, but never 0. */
+	/* Builds the chain with this number once more (virtq_requeue).  As pop, but never 0. */
 	int (*pop_again)(struct virtq *vq, uint16_t head, struct chain **out);
-	/* Tells the driver that the chain is used. */
-	void (*push)(struct virtq *vq, uint16_t head, uint32_t len);
-	/* Whether the driver wants to be notified of what was pushed since the last call. */
-	bool (*want_call)(struct virtq *vq);
+	/* Tells the driver that the chain is used, len bytes of it written. */
+	void (*push)(struct virtq *vq, const struct chain *c, uint32_t len);
+	/* Whether the driver wants to be notified of the last n steps of used_idx. */
+	bool (*want_call)(struct virtq *vq, unsigned int n);
 	/* Asks for kicks.  Returns true when chains have come meanwhile: there may be no kick for those. */
 	bool (*arm)(struct virtq *vq);
 	/* Kicks are not needed now. */
@@ -130,12 +149,47 @@ struct ring_ops {
 };
 
 extern const struct ring_ops ring_split;
+extern const struct ring_ops ring_packed;
 
 /* Latches the ring broken and tells its transport; why completes "queue N is broken: ". */
 void virtq_break(struct virtq *vq, const char *why);
 
 /* The most descriptors a chain of this ring may have. */
 unsigned int virtq_chain_limit(const struct virtq *vq);
+
+/*
+ * ring_table.c
+ */
+
+/* Pins a part of the ring, which must be in one piece and aligned where we see it.  Returns as virtq_start. */
+int ring_map_part(struct virtq *vq, uint64_t addr, size_t len, size_t align, enum gmem_access access,
+		  struct gmem_seg *seg);
+
+/* Copies entry i, which is below t->size, out of a table that may lie in several pieces. */
+void desc_table_read(const struct desc_table *t, uint32_t i, void *desc);
+
+/* Pins an indirect table (sections 2.7.5.3, 2.8.7).  Returns 0, or -EIO after virtq_break. */
+int desc_table_open(struct virtq *vq, uint64_t addr, uint32_t len, struct desc_table *t);
+void desc_table_close(struct desc_table *t);
+
+/* Latches the ring broken; returns -EIO. */
+int ring_broken(struct virtq *vq, const char *why);
+
+/* The compiler may not read shared memory a second time behind our back, nor move a store past this. */
+static inline void forget_shared(void)
+{
+	__asm__ volatile("" ::: "memory");
+}
+
+static inline uint16_t load16(const le16 *p)
+{
+	return le16toh(__atomic_load_n(p, __ATOMIC_RELAXED));
+}
+
+static inline void store16(le16 *p, uint16_t v)
+{
+	__atomic_store_n(p, htole16(v), __ATOMIC_RELAXED);
+}
 
 /* Begins the chain with this head; 0, or -EIO after virtq_break when that is in flight already. */
 int chain_begin(struct virtq *vq, uint16_t head, struct chain **out);

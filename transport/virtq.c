@@ -3,6 +3,7 @@
  * virtq.c - the life of a virtqueue and its chains, whatever the layout: VIRTIO 1.4, section 2.6; see virtq.h.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "transport/ring.h"
@@ -27,10 +28,13 @@ static void virtq_free_arrays(struct virtq *vq)
 	free(vq->chains);
 	free(vq->resume);
 	free(vq->segs);
+	free(vq->record);
+	vq->record = NULL;
 	vq->chains = NULL;
 	vq->resume = NULL;
 	vq->segs = NULL;
 	vq->nresume = vq->resumed = 0;
+	vq->in_flight = 0;
 	vq->num = 0;
 }
 
@@ -53,11 +57,14 @@ unsigned int virtq_chain_limit(const struct virtq *vq)
 }
 
 /* Room for num chains, and for twice the pieces of the longest. */
-static int virtq_alloc_arrays(struct virtq *vq, unsigned int num)
+static int virtq_alloc_arrays(struct virtq *vq, unsigned int num, const struct ring_ops *ring)
 {
-	if (vq->num == num)
+	bool packed = ring == &ring_packed;
+
+	if (vq->num == num && vq->ring == ring)
 		return 0;
 	virtq_free_arrays(vq);
+	vq->ring = ring;
 	vq->num = num;
 	vq->nsegs = 2 * virtq_chain_limit(vq);
 	vq->fresh_segs = 0;
@@ -65,8 +72,11 @@ static int virtq_alloc_arrays(struct virtq *vq, unsigned int num)
 	vq->chains = calloc(num, sizeof(*vq->chains));
 	vq->resume = calloc(num, sizeof(*vq->resume));
 	vq->segs = calloc(vq->nsegs, sizeof(*vq->segs));
-	if (vq->chains && vq->resume && vq->segs)
+	vq->record = packed ? calloc(1, sizeof(*vq->record) + num * sizeof(vq->record->desc[0])) : NULL;
+	if (vq->chains && vq->resume && vq->segs && (vq->record || !packed)) {
+		virtq_forget(vq);
 		return 0;
+	}
 	virtq_free_arrays(vq);
 	return -ENOMEM;
 }
@@ -76,6 +86,9 @@ void virtq_forget(struct virtq *vq)
 	for (unsigned int i = 0; vq->chains && i < vq->num; i++)
 		vq->chains[i].state = CHAIN_FREE;
 	vq->nresume = vq->resumed = 0;
+	vq->in_flight = 0;
+	if (vq->ring->forget)
+		vq->ring->forget(vq);
 }
 
 static int older_first(const void *a, const void *b)
@@ -111,31 +124,35 @@ static int virtq_map(struct virtq *vq)
 }
 
 int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t features, const struct virtq_addrs *addrs,
-		uint16_t base)
+		uint32_t base)
 {
-	int err;
+	const struct ring_ops *ring = features & BIT(VIRTIO_F_RING_PACKED) ? &ring_packed : &ring_split;
+	int err, taken;
 
-	if (!num || num > VIRTQ_MAX_SIZE || (num & (num - 1)))
+	if (!num || num > VIRTQ_MAX_SIZE || !ring->size_ok(num))
 		return -EINVAL;
-	err = virtq_alloc_arrays(vq, num);
+	err = virtq_alloc_arrays(vq, num, ring);
 	if (err)
 		return err;
 	vq->mem = mem;
 	vq->addrs = *addrs;
 	vq->indirect = features & BIT(VIRTIO_F_INDIRECT_DESC);
 	vq->event_idx = features & BIT(VIRTIO_F_EVENT_IDX);
-	vq->last_avail = base;
 	err = virtq_map(vq);
 	if (err)
 		return err;
-	vq->used_idx = vq->ring->used_idx(vq);
-	vq->signalled_used = vq->used_idx;
+	taken = ring->set_base(vq, base);
+	if (taken < 0) {
+		ring->unmap(vq);
+		return taken;
+	}
+	vq->used_since = 0;
 	vq->stopping = vq->broken = vq->armed = vq->starved = vq->dirty = vq->called = false;
 	vq->in_turn = false;
 
 	/* Chains between the used index and the base are in flight.  They are ours to finish if we know them all. */
 	collect_requeued(vq);
-	if ((uint16_t)(vq->last_avail - vq->used_idx) != vq->nresume)
+	if ((unsigned int)taken != vq->in_flight)
 		virtq_forget(vq);
 	vq->started = true;
 	return 0;
@@ -161,7 +178,12 @@ bool virtq_resumes(const struct virtq *vq)
 	return vq->nresume > 0;
 }
 
-uint16_t virtq_stop(struct virtq *vq)
+bool virtq_base_fresh(uint64_t features, uint32_t base)
+{
+	return !base || (features & BIT(VIRTIO_F_RING_PACKED) && base == PVIRTQ_FRESH);
+}
+
+uint32_t virtq_stop(struct virtq *vq)
 {
 	if (vq->started && vq->mem)
 		vq->ring->unmap(vq);
@@ -169,7 +191,7 @@ uint16_t virtq_stop(struct virtq *vq)
 	vq->stopping = false;
 	vq->dirty = false;
 	vq->mem = NULL;
-	return vq->last_avail;
+	return vq->ring->base(vq);
 }
 
 bool virtq_started(const struct virtq *vq)
@@ -205,20 +227,20 @@ unsigned int virtq_in_flight(const struct virtq *vq)
 int virtq_remap(struct virtq *vq, struct gmem *mem)
 {
 	struct gmem *old_mem = vq->mem;
-	struct split_ring old = vq->split;
+	union ring_parts old = vq->parts;
 	int err;
 
 	vq->mem = mem;
 	err = virtq_map(vq);
 	if (err)
 		vq->mem = NULL;
-	struct split_ring new = vq->split;
+	union ring_parts new = vq->parts;
 
 	if (old_mem) {
-		vq->split = old;
+		vq->parts = old;
 		vq->ring->unmap(vq);
 	}
-	vq->split = new;
+	vq->parts = new;
 	if (err)
 		virtq_break(vq, "not in memory any more");
 	return err;
@@ -235,12 +257,16 @@ void virtq_break(struct virtq *vq, const char *why)
 /* A chain from the last life, or else from the ring. */
 static int virtq_take(struct virtq *vq, struct chain **out)
 {
-	if (vq->resumed == vq->nresume)
-		return vq->ring->pop(vq, out);
-	int ret = vq->ring->pop_again(vq, vq->resume[vq->resumed].head, out);
+	int ret;
 
-	if (ret > 0)
-		vq->resumed++;
+	if (vq->resumed < vq->nresume) {
+		ret = vq->ring->pop_again(vq, vq->resume[vq->resumed].head, out);
+		vq->resumed += ret > 0;
+	} else {
+		ret = vq->ring->pop(vq, out);
+		if (ret > 0)
+			vq->in_flight += (*out)->slots;
+	}
 	return ret;
 }
 
@@ -295,9 +321,11 @@ void virtq_push(struct chain *c)
 	uint32_t len = (uint32_t)c->written;
 
 	chain_end(c, CHAIN_FREE);
+	vq->in_flight -= c->slots;
 	if (vq->mem) {
-		vq->ring->push(vq, c->head, len);
+		vq->ring->push(vq, c, len);
 		vq->dirty = true;
+		vq->used_since += vq->used_since < UINT_MAX - c->slots ? c->slots : 0;
 	}
 	virtq_returned(vq);
 }
@@ -326,8 +354,13 @@ void virtq_flush(struct virtq *vq)
 {
 	if (!vq->dirty)
 		return;
+	/* The first of a life is told in any case: what the driver asked for may be of the last one. */
+	unsigned int n = vq->called ? vq->used_since : UINT_MAX;
+
 	vq->dirty = false;
-	if (vq->mem && vq->ring->want_call(vq))
+	vq->called = true;
+	vq->used_since = 0;
+	if (vq->mem && vq->ring->want_call(vq, n))
 		vq->ev->call(vq);
 }
 

@@ -3,7 +3,7 @@
  * virtq.h - the device side of a virtqueue, whatever its layout: VIRTIO 1.4, section 2.6.
  *
  * What is common (chains, segments, limits, the broken latch, in-flight bookkeeping) is here; the layout in
- * guest memory is behind struct ring_ops: ring_split.c.  The device's view is chain.h; this header is for transports.
+ * guest memory is behind struct ring_ops: ring_split.c, ring_packed.c.  The device's view is chain.h; this header is for transports.
  */
 #ifndef VDEVD_TRANSPORT_VIRTQ_H
 #define VDEVD_TRANSPORT_VIRTQ_H
@@ -16,6 +16,7 @@
 #define VIRTIO_F_INDIRECT_DESC   28
 #define VIRTIO_F_EVENT_IDX       29
 #define VIRTIO_F_VERSION_1       32
+#define VIRTIO_F_RING_PACKED     34
 
 #define VIRTQ_MAX_SIZE 32768 /* section 2.6 */
 
@@ -40,7 +41,10 @@ struct virtq_events {
 	void (*again)(struct virtq *vq);
 };
 
-/* Where the parts of a split ring are, in the space their front-end uses. */
+/*
+ * Where the parts of a ring are, in the space their front-end uses.  Of a packed ring: the descriptor ring, and the event
+ * suppression structures of driver and device.
+ */
 struct virtq_addrs {
 	enum gmem_space space;
 	uint64_t desc, avail, used;
@@ -57,13 +61,18 @@ void *virtq_owner(const struct virtq *vq);
 
 /*
  * Starts the ring: pins its parts in mem and allocates what chains need.  mem must outlive the ring's life.
- * num: queue size, a power of two up to VIRTQ_MAX_SIZE.  features: as the driver accepted them.
- * base: next available index (vhost-user SET_VRING_BASE).  When the ring's used index says that chains are in
- * flight and this queue remembers as many from its last life (virtq_requeue), they will be popped first.
- * Returns 0; -EINVAL: num; -EFAULT: a part is not in memory in one piece; -ENOMEM; or as gmem_pin.
+ * num: queue size up to VIRTQ_MAX_SIZE, of a split ring a power of two.  features: as the driver accepted them;
+ * VIRTIO_F_RING_PACKED among them chooses the layout.
+ * base: where it goes on, as in vhost-user SET_VRING_BASE: the next available index of a split ring, two places of a
+ * packed one (packed_layout.h).  When that says that chains are in flight and this queue remembers
+ * as many from its last life (virtq_requeue), they will be popped first.
+ * Returns 0; -EINVAL: num or base; -EFAULT: a part is not in memory in one piece; -ENOMEM; or as gmem_pin.
  */
 int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t features, const struct virtq_addrs *addrs,
-		uint16_t base);
+		uint32_t base);
+
+/* Whether this base is that of a ring that begins anew. */
+bool virtq_base_fresh(uint64_t features, uint32_t base);
 
 /* Enables or disables a ring: a disabled one gives no chains (vhost-user, "Ring states"). */
 void virtq_enable(struct virtq *vq, bool enable);
@@ -74,7 +83,7 @@ void virtq_enable(struct virtq *vq, bool enable);
  * ring and returns the base from which it can be started again.
  */
 void virtq_stopping(struct virtq *vq);
-uint16_t virtq_stop(struct virtq *vq);
+uint32_t virtq_stop(struct virtq *vq);
 
 /* Whether the ring is between virtq_stopping and virtq_stop. */
 bool virtq_stopping_now(const struct virtq *vq);

@@ -15,13 +15,16 @@
 	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_INDIRECT_DESC) | BIT(VIRTIO_F_EVENT_IDX) |                             \
 	 BIT(VHOST_USER_F_PROTOCOL_FEATURES))
 
+/* Only when asked for: some front-ends pass every bit to their guest and then cannot keep what it promises. */
+#define WISHED_FEATURES BIT(VIRTIO_F_RING_PACKED)
+
 #define PROTOCOL_FEATURES                                                                                              \
 	(BIT(VU_PF_MQ) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_RESET_DEVICE) |                      \
 	 BIT(VU_PF_INBAND_NOTIFICATIONS) | BIT(VU_PF_CONFIGURE_MEM_SLOTS) | BIT(VU_PF_STATUS))
 
 uint64_t vu_offered_features(const struct vdev *d)
 {
-	return (d->class->features | RING_FEATURES) & d->feature_mask;
+	return ((d->class->features | RING_FEATURES) & d->feature_mask) | (WISHED_FEATURES & d->feature_wish);
 }
 
 uint64_t vu_offered_protocol_features(const struct vdev *d)
@@ -78,6 +81,8 @@ int vu_apply_feature_masks(struct vdev *d, const char *masks, char *why, size_t 
 			return -EINVAL;
 		}
 		*mask = *masks == '+' ? *mask | BIT(bit) : *mask & ~BIT(bit);
+		if (mask == &d->feature_mask)
+			d->feature_wish = *masks == '+' ? d->feature_wish | BIT(bit) : d->feature_wish & ~BIT(bit);
 		masks += len;
 		masks += *masks == ',';
 	}

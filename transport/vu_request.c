@@ -247,7 +247,9 @@ static int set_vring_num(struct vu_backend *b, struct vu_msg *m)
 	struct vu_queue *q = queue_at(b, m->p.state.index);
 	uint32_t num = m->p.state.num;
 
-	if (!q || !num || (num & (num - 1)) || num > b->d->class->queues[q->index].max)
+	bool packed = b->features & BIT(VIRTIO_F_RING_PACKED);
+
+	if (!q || !num || (!packed && (num & (num - 1))) || num > b->d->class->queues[q->index].max)
 		return -EINVAL;
 	if (virtq_started(q->vq))
 		return num == q->num ? 0 : -EBUSY;
@@ -280,13 +282,15 @@ static int set_vring_base(struct vu_backend *b, struct vu_msg *m)
 {
 	struct vu_queue *q = queue_at(b, m->p.state.index);
 
-	if (!q || m->p.state.num > UINT16_MAX)
+	bool packed = b->features & BIT(VIRTIO_F_RING_PACKED);
+
+	if (!q || (!packed && m->p.state.num > UINT16_MAX))
 		return -EINVAL;
 	if (virtq_started(q->vq))
 		return -EBUSY;
-	/* Disabled but never stopped, and now it begins at 0: that is all that tells of a driver that begins anew. */
-	b->reset_pending |= q->parked && m->p.state.num == 0 && !vu_any_started(b);
-	q->base = (uint16_t)m->p.state.num;
+	/* Disabled but never stopped, and now it begins anew: that is all that tells of a driver that does. */
+	b->reset_pending |= q->parked && virtq_base_fresh(b->features, m->p.state.num) && !vu_any_started(b);
+	q->base = m->p.state.num;
 	return 0;
 }
 

@@ -37,7 +37,7 @@ struct vu_queue {
 	uint32_t num;                /* SET_VRING_NUM; 0: not yet */
 	bool addrs_set;
 	struct virtq_addrs addrs;
-	uint16_t base;               /* SET_VRING_BASE, or where the ring stopped */
+	uint32_t base;               /* SET_VRING_BASE, or where the ring stopped */
 	bool enabled;                /* SET_VRING_ENABLE */
 	bool parked;                 /* stopped by being disabled: starts again when enabled */
 	struct notify_fd kick, call, err;

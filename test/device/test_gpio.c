@@ -663,7 +663,7 @@ static void all_lines(struct carrier *c)
 static void eventq_stops(struct carrier *c)
 {
 	struct frontend_request *req;
-	uint16_t base;
+	uint32_t base;
 
 	gpio_tell(c, SET_IRQ_TYPE, 2, RISING);
 	req = gpio_unmask(c, 2);

@@ -428,7 +428,7 @@ static void slow_stop(struct carrier *c)
 	static const struct i2c_test_segment set = {REGS, 0, "\x01s", 0, 0, OK, NULL}, point = {REGS, 0, "\x01", 0, 0, OK, NULL},
 				    get = {REGS, M_RD, NULL, 0, 1, OK, "s"};
 	struct frontend_request *reqs[3];
-	uint16_t base;
+	uint32_t base;
 
 	reqs[0] = i2c_offer(c, &set, true);
 	carrier_idle(c, 20);

@@ -114,7 +114,7 @@ static void turns(struct harness *h, unsigned int n)
 	}
 }
 
-static void start(struct harness *h, unsigned int q, uint16_t base)
+static void start(struct harness *h, unsigned int q, uint32_t base)
 {
 	uint64_t at = USER + q * RING_BYTES;
 	const struct virtq_addrs addrs = {.space = GMEM_USER, .desc = at, .avail = at + 0x1000, .used = at + 0x2000};

@@ -70,7 +70,7 @@ static struct gmem *make_table(const struct gmem_backend *backend, int fd)
 	return mem;
 }
 
-static void start(struct state *s, uint16_t base)
+static void start(struct state *s, uint32_t base)
 {
 	const struct virtq_addrs addrs = {.space = GMEM_USER, .desc = USER, .avail = USER + AVAIL, .used = USER + USED};
 

@@ -225,7 +225,7 @@ static uint64_t rings_end(struct carrier *c)
 		struct vu_vring_addr a = frontend_queue_addr(c->fe, q);
 		struct driver_ring_sizes s;
 
-		driver_ring_sizes(carrier_size(c, q), &s);
+		driver_ring_sizes(carrier_size(c, q), c->features, &s);
 		const uint64_t ends[] = {a.desc + s.desc, a.avail + s.driver, a.used + s.device};
 
 		for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
@@ -297,7 +297,7 @@ void carrier_arrive(struct carrier *c)
 	cut_mem(c);
 	c->ops->share(c);
 	for (unsigned int q = 0; q < c->class->nqueues; q++)
-		c->ops->start(c, q, c->set->base);
+		c->ops->start(c, q, driver_ring_base(frontend_ring(c->fe, q)));
 }
 
 void carrier_reconnect(struct carrier *c)
@@ -526,31 +526,20 @@ void carrier_stays(struct carrier *c, unsigned int q, unsigned int ms)
 
 uint32_t carrier_raw(struct carrier *c, unsigned int q, const struct driver_buf *bufs, unsigned int n)
 {
-	struct driver_ring_raw raw = driver_ring_raw(frontend_ring(c->fe, q));
-	uint16_t at = le16toh(raw.used->idx);
-	uint32_t len;
+	struct driver_ring *ring = frontend_ring(c->fe, q);
+	struct driver_used used;
 
-	ck_assert_uint_le(n, raw.num);
-	for (unsigned int i = 0; i < n; i++) {
-		unsigned int flags = (bufs[i].writable ? VIRTQ_DESC_F_WRITE : 0) | (i + 1 < n ? VIRTQ_DESC_F_NEXT : 0);
-
-		raw.desc[i] = (struct virtq_desc){
-			.addr = htole64(bufs[i].addr),
-			.len = htole32(bufs[i].len),
-			.flags = htole16((uint16_t)flags),
-			.next = htole16((uint16_t)(i + 1)),
-		};
-	}
-	driver_ring_publish_raw(frontend_ring(c->fe, q), 0);
+	ck_assert_int_eq(driver_ring_add(ring, bufs, n, NULL, NULL), 0);
+	driver_ring_publish(ring);
 	carrier_ok(c, frontend_kick(c->fe, q), "kick");
-	for (unsigned int ms = 0; le16toh(__atomic_load_n(&raw.used->idx, __ATOMIC_ACQUIRE)) == at; ms++) {
+	for (unsigned int ms = 0; !driver_ring_has_used(ring); ms++) {
 		ck_assert_msg(ms < CARRIER_PATIENCE_MS, "queue %u: a chain was not used", q);
 		carrier_idle(c, 1);
 	}
-	len = le32toh(raw.used->ring[at & (raw.num - 1)].len);
+	ck_assert_msg(driver_ring_take(ring, &used) == 1, "queue %u: %s", q, driver_ring_error(ring));
 	carrier_stop(c, q);
 	carrier_renew(c, q);
-	return len;
+	return used.len;
 }
 
 struct frontend_buf carrier_alloc(struct carrier *c, size_t len)
@@ -561,12 +550,12 @@ struct frontend_buf carrier_alloc(struct carrier *c, size_t len)
 	return buf;
 }
 
-uint16_t carrier_stop(struct carrier *c, unsigned int q)
+uint32_t carrier_stop(struct carrier *c, unsigned int q)
 {
 	return c->ops->stop(c, q);
 }
 
-void carrier_start(struct carrier *c, unsigned int q, uint16_t base)
+void carrier_start(struct carrier *c, unsigned int q, uint32_t base)
 {
 	c->ops->start(c, q, base);
 }
@@ -576,7 +565,7 @@ void carrier_renew(struct carrier *c, unsigned int q)
 	struct frontend_queue_opts o = queue_opts(c, q);
 
 	carrier_ok(c, frontend_queue_make(c->fe, q, &o), "queue");
-	c->ops->start(c, q, o.base);
+	c->ops->start(c, q, driver_ring_base(frontend_ring(c->fe, q)));
 }
 
 void carrier_reset(struct carrier *c)
@@ -655,6 +644,23 @@ static const struct carrier_setting settings[] = {
 	{.name = "no acknowledgements",
 	 .kinds = SESSION,
 	 .refuse_protocol = BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_INBAND_NOTIFICATIONS)},
+	{.name = "packed", .kinds = DIRECT | SESSION | BINARY, .masks = "+ring_packed"},
+	{.name = "packed, indirect", .kinds = DIRECT | SESSION | BINARY, .masks = "+ring_packed", .how = {.indirect = true}},
+	{.name = "packed, no event index",
+	 .kinds = DIRECT | SESSION | BINARY,
+	 .masks = "+ring_packed",
+	 .refuse = BIT(VIRTIO_F_EVENT_IDX)},
+	{.name = "packed, a byte a descriptor", .kinds = DIRECT | SESSION, .masks = "+ring_packed", .how = {.split = 1}},
+	{.name = "packed, ring of 3",
+	 .kinds = DIRECT | SESSION,
+	 .masks = "+ring_packed",
+	 .num = 3,
+	 .how = {.split = 1, .indirect = true}},
+	{.name = "packed, largest ring", .kinds = DIRECT | SESSION, .masks = "+ring_packed", .num = UINT_MAX},
+	{.name = "packed, the place wraps", .kinds = DIRECT | SESSION, .masks = "+ring_packed", .base = 65534},
+	{.name = "packed, strict memory", .kinds = DIRECT | SESSION, .masks = "+ring_packed", .strict = true},
+	{.name = "packed, driver polls", .kinds = DIRECT | SESSION, .masks = "+ring_packed", .how = {.poll = true}},
+	{.name = "packed, in band", .kinds = SESSION | BINARY, .masks = "+ring_packed", .in_band = true},
 	{.name = "masked", .kinds = SESSION | BINARY, .masks = "-indirect_desc,-event_idx,-mq,-status,-reset_device"},
 };
 
@@ -705,7 +711,9 @@ static bool suits(enum carrier_kind kind, const struct carrier_setting *set, con
 	if ((dc->flags & CASE_CONFIG) && (!class->config_size || (set->refuse_protocol & BIT(VU_PF_CONFIG))))
 		return false;
 	for (unsigned int q = 0; q < class->nqueues; q++) {
-		if (depth_of(set, set->num == 1 ? 1 : class->queues[q].size) < dc->depth)
+		unsigned int size = class->queues[q].size;
+
+		if (depth_of(set, set->num && set->num < size ? set->num : size) < dc->depth)
 			return false;
 	}
 	return true;

@@ -164,8 +164,8 @@ struct frontend_buf carrier_alloc(struct carrier *c, size_t len);
 uint32_t carrier_raw(struct carrier *c, unsigned int q, const struct driver_buf *bufs, unsigned int n);
 
 /* Stops a ring: GET_VRING_BASE.  Starts it again as it is. */
-uint16_t carrier_stop(struct carrier *c, unsigned int q);
-void carrier_start(struct carrier *c, unsigned int q, uint16_t base);
+uint32_t carrier_stop(struct carrier *c, unsigned int q);
+void carrier_start(struct carrier *c, unsigned int q, uint32_t base);
 /* Makes a new ring in its place, starting at the setting's base, and starts it; the old one must be stopped. */
 void carrier_renew(struct carrier *c, unsigned int q);
 /* The driver resets the device: rings stop, the state is forgotten, new rings start. */

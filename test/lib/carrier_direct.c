@@ -119,7 +119,7 @@ static void direct_negotiate(struct carrier *c)
 	vdev_features_set(c->d, c->features);
 }
 
-static uint16_t direct_stop(struct carrier *c, unsigned int q)
+static uint32_t direct_stop(struct carrier *c, unsigned int q)
 {
 	struct virtq *vq = c->vqs[q];
 
@@ -188,7 +188,7 @@ static void direct_share_again(struct carrier *c)
 	gmem_free(old);
 }
 
-static void direct_start(struct carrier *c, unsigned int q, uint16_t base)
+static void direct_start(struct carrier *c, unsigned int q, uint32_t base)
 {
 	struct vu_vring_addr a = frontend_queue_addr(c->fe, q);
 	struct virtq_addrs addrs = {.space = GMEM_USER, .desc = a.desc, .avail = a.avail, .used = a.used};

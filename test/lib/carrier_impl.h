@@ -36,8 +36,8 @@ struct carrier_ops {
 	void (*share)(struct carrier *c);
 	/* In the place of the regions before, while rings run. */
 	void (*share_again)(struct carrier *c);
-	void (*start)(struct carrier *c, unsigned int q, uint16_t base);
-	uint16_t (*stop)(struct carrier *c, unsigned int q);
+	void (*start)(struct carrier *c, unsigned int q, uint32_t base);
+	uint32_t (*stop)(struct carrier *c, unsigned int q);
 	/* All rings are stopped. */
 	void (*reset)(struct carrier *c);
 	int (*wait_broken)(struct carrier *c, unsigned int q, unsigned int ms);

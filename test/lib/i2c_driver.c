@@ -85,7 +85,7 @@ void i2c_together(struct carrier *c, const struct i2c_test_segment *s, unsigned 
 	struct frontend_request *reqs[SEGMENTS_MAX + 4];
 	bool polls = carrier_setting(c)->poll_kick && n > 1;
 	bool indirect = n > carrier_depth(c, REQUESTQ);
-	uint16_t base = polls ? carrier_stop(c, REQUESTQ) : 0;
+	uint32_t base = polls ? carrier_stop(c, REQUESTQ) : 0;
 
 	ck_assert_uint_le(n, ARRAY_SIZE(reqs));
 	for (unsigned int i = 0; i < n; i++)

@@ -75,7 +75,7 @@ void rig_fini(struct rig *r)
 	close(r->fd);
 }
 
-int rig_restart(struct rig *r, uint16_t base)
+int rig_restart(struct rig *r, uint32_t base)
 {
 	const struct virtq_addrs addrs = {
 		.space = GMEM_USER,
@@ -97,7 +97,7 @@ void rig_start(struct rig *r, unsigned int num, uint64_t features, uint16_t base
 	virtq_enable(r->vq, true);
 }
 
-uint16_t rig_stop(struct rig *r)
+uint32_t rig_stop(struct rig *r)
 {
 	virtq_stopping(r->vq);
 	ck_assert_uint_eq(virtq_in_flight(r->vq), 0);

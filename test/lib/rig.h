@@ -46,9 +46,9 @@ void rig_fini(struct rig *r);
 /* Starts the ring, enabled; both of the driver's indexes are base. */
 void rig_start(struct rig *r, unsigned int num, uint64_t features, uint16_t base);
 /* Starts it as the driver left it. */
-int rig_restart(struct rig *r, uint16_t base);
+int rig_restart(struct rig *r, uint32_t base);
 /* Stops it; returns its base. */
-uint16_t rig_stop(struct rig *r);
+uint32_t rig_stop(struct rig *r);
 
 /* Guest address of a place in the buffers. */
 static inline uint64_t rig_addr(uint32_t off)

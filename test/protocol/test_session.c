@@ -181,7 +181,7 @@ START_TEST(test_status_0_resets)
 END_TEST
 
 /* As QEMU pauses a machine: rings disabled and stopped, status 0. */
-static void pause_machine(uint16_t bases[ECHO_QUEUES])
+static void pause_machine(uint32_t bases[ECHO_QUEUES])
 {
 	for (unsigned int q = 0; q < ECHO_QUEUES; q++)
 		ok(frontend_vring_state(fe, VU_SET_VRING_ENABLE, q, 0));
@@ -191,7 +191,7 @@ static void pause_machine(uint16_t bases[ECHO_QUEUES])
 }
 
 /* And as it lets it go on: all rings are started, then enabled; backwards: the last ring first. */
-static void resume_machine(const uint16_t bases[ECHO_QUEUES], bool backwards)
+static void resume_machine(const uint32_t bases[ECHO_QUEUES], bool backwards)
 {
 	for (unsigned int i = 0; i < ECHO_QUEUES; i++) {
 		unsigned int q = backwards ? ECHO_QUEUES - 1 - i : i;
@@ -210,7 +210,7 @@ static void resume_machine(const uint16_t bases[ECHO_QUEUES], bool backwards)
 
 START_TEST(test_status_0_pauses)
 {
-	uint16_t bases[ECHO_QUEUES];
+	uint32_t bases[ECHO_QUEUES];
 	uint8_t bytes[4];
 
 	ok(frontend_set_config(fe, 0, "abcd", 4, 0));
@@ -232,7 +232,7 @@ END_TEST
 START_TEST(test_pause_with_chain_in_flight)
 {
 	struct frontend_request *req = hold();
-	uint16_t bases[ECHO_QUEUES];
+	uint32_t bases[ECHO_QUEUES];
 	char in[8];
 
 	for (unsigned int round = 0; round < 2; round++) {

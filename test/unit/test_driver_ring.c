@@ -19,7 +19,7 @@ static void make(unsigned int num, uint64_t features, uint16_t base)
 {
 	struct driver_ring_sizes sizes;
 
-	driver_ring_sizes(num, &sizes);
+	driver_ring_sizes(num, features, &sizes);
 	ck_assert_int_eq(posix_memalign(&memory[0], sizes.desc_align, sizes.desc), 0);
 	ck_assert_int_eq(posix_memalign(&memory[1], 16, sizes.driver), 0);
 	ck_assert_int_eq(posix_memalign(&memory[2], 16, sizes.device), 0);
@@ -85,7 +85,7 @@ START_TEST(test_sizes)
 	struct driver_ring_sizes sizes;
 	struct driver_ring *r = NULL;
 
-	driver_ring_sizes(4, &sizes);
+	driver_ring_sizes(4, 0, &sizes);
 	ck_assert_uint_eq(sizes.desc, 64);
 	ck_assert_uint_eq(sizes.driver, 6 + 2 * 4);
 	ck_assert_uint_eq(sizes.device, 6 + 8 * 4);
@@ -108,7 +108,7 @@ START_TEST(test_chain)
 	ck_assert_uint_eq(le16toh(raw.avail->idx), 0);
 	ck_assert(driver_ring_publish(ring));
 	ck_assert_uint_eq(le16toh(raw.avail->idx), 1);
-	ck_assert_uint_eq(driver_ring_index(ring), 1);
+	ck_assert_uint_eq(driver_ring_base(ring), 1);
 	ck_assert_uint_eq(driver_ring_free_descs(ring), 5);
 	ck_assert_uint_eq(driver_ring_pending(ring), 1);
 
@@ -353,7 +353,7 @@ START_TEST(test_publish_raw)
 	driver_ring_publish_raw(ring, 0x1234);
 	ck_assert_uint_eq(le16toh(raw.avail->idx), 1);
 	ck_assert_uint_eq(avail_head(0), 0x1234);
-	ck_assert_uint_eq(driver_ring_index(ring), 1);
+	ck_assert_uint_eq(driver_ring_base(ring), 1);
 }
 END_TEST
 

@@ -247,7 +247,7 @@ START_TEST(test_queue_sizes)
 		echo_once(0, i + 1, &req);
 	ok(frontend_queue_stop(fe, 0, &base));
 	ck_assert_uint_eq(base, (uint16_t)(65530 + 20));
-	ck_assert_uint_eq(base, driver_ring_index(frontend_ring(fe, 0)));
+	ck_assert_uint_eq(base, driver_ring_base(frontend_ring(fe, 0)));
 }
 END_TEST
 

@@ -763,7 +763,7 @@ START_TEST(test_starvation)
 	virtq_push(a);
 	virtq_push(b);
 	ck_assert_uint_eq(r.agains, 2);
-	uint16_t base = rig_stop(&r);
+	uint32_t base = rig_stop(&r);
 
 	ck_assert_int_eq(rig_restart(&r, base), 0);
 	virtq_push(pop(2));
@@ -884,7 +884,7 @@ START_TEST(test_drained)
 END_TEST
 
 /* Stops the ring; the chains held are given back unanswered in this order. */
-static uint16_t requeue(struct chain **held, unsigned int n)
+static uint32_t requeue(struct chain **held, unsigned int n)
 {
 	unsigned int drains = r.drains;
 

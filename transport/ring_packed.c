@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * ring_packed.c - the device side of a packed virtqueue: VIRTIO 1.4, section 2.8.
+ *
+ * Theory of operation.  There is one array of descriptors, which both sides write: the driver makes descriptors available, the
+ * device marks them used, each going round at its own pace.  What is used out of order overwrites descriptors of
+ * chains still in flight, so a chain's are copied into a record (inflight.h) when it is taken, and only the copies are looked at: a
+ * hostile driver cannot change them, and a chain that was given back unanswered can be built again.
+ *
+ * The barriers are those of ring_split.c in other clothes:
+ *
+ * 1. Available.  The driver writes a chain, and last the flags of its first descriptor; we read these with acquire.
+ * 2. Used.  We write id and length, then the flags, with release.
+ * 3. To call or not to call.  Flags stored, full fence, then the driver's event suppression structure is read.
+ * 4. To kick or not to kick.  The device's event suppression structure stored, full fence, then the next flags are read.
+ *
+ * The order of stores to the record is vhost-user's ("Inflight I/O tracking"): at any instruction the process can end, and
+ * the record and the ring tell what is in flight.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "transport/ring.h"
+
+static struct pvirtq_desc *packed_desc(const struct virtq *vq, uint16_t place)
+{
+	return (struct pvirtq_desc *)vq->parts.packed.desc.va + pvirtq_index(place);
+}
+
+static bool packed_size_ok(unsigned int num)
+{
+	return num > 0;
+}
+
+static int packed_map(struct virtq *vq)
+{
+	struct packed_ring *p = &vq->parts.packed;
+	int err = ring_map_part(vq, vq->addrs.desc, PVIRTQ_DESC_BYTES(vq->num), PVIRTQ_DESC_ALIGN, GMEM_WRITE, &p->desc);
+
+	if (err)
+		return err;
+	err = ring_map_part(vq, vq->addrs.avail, sizeof(struct pvirtq_event_suppress), PVIRTQ_EVENT_ALIGN, GMEM_READ,
+			    &p->driver);
+	if (err)
+		goto undo_desc;
+	err = ring_map_part(vq, vq->addrs.used, sizeof(struct pvirtq_event_suppress), PVIRTQ_EVENT_ALIGN, GMEM_WRITE,
+			    &p->device);
+	if (err)
+		goto undo_driver;
+	return 0;
+undo_driver:
+	gmem_unpin(&p->driver);
+undo_desc:
+	gmem_unpin(&p->desc);
+	return err;
+}
+
+static void packed_unmap(struct virtq *vq)
+{
+	gmem_unpin(&vq->parts.packed.device);
+	gmem_unpin(&vq->parts.packed.driver);
+	gmem_unpin(&vq->parts.packed.desc);
+}
+
+/*
+ * Front-ends that know nothing of packed rings (User-Mode Linux) say 0 where a ring begins.  That is also a place, which a
+ * ring has when the device has used all of its first round; then the first descriptor bears the marks of that.
+ */
+static uint32_t mend_base(const struct virtq *vq, uint32_t base)
+{
+	bool fresh = !base && !(load16(&packed_desc(vq, 0)->flags) & PVIRTQ_DESC_F_USED);
+
+	return fresh ? PVIRTQ_FRESH : base;
+}
+
+static int packed_set_base(struct virtq *vq, uint32_t base)
+{
+	uint16_t avail, used;
+
+	base = mend_base(vq, base);
+	avail = (uint16_t)base;
+	used = (uint16_t)(base >> 16);
+	if (pvirtq_index(avail) >= vq->num || pvirtq_index(used) >= vq->num)
+		return -EINVAL;
+	/* Others fill in the lower half only. */
+	if (pvirtq_distance(used, avail, vq->num) > vq->num)
+		used = avail;
+	vq->last_avail = avail;
+	vq->used_idx = used;
+	return (int)pvirtq_distance(used, avail, vq->num);
+}
+
+static uint32_t packed_base(const struct virtq *vq)
+{
+	return vq->last_avail | (uint32_t)vq->used_idx << 16;
+}
+
+/* A record of nothing: all entries are in the free list. */
+static void packed_forget(struct virtq *vq)
+{
+	struct inflight_packed *rec = vq->record;
+
+	if (!rec)
+		return;
+	rec->version = INFLIGHT_VERSION;
+	rec->desc_num = (uint16_t)vq->num;
+	rec->free_head = rec->old_free_head = 0;
+	for (unsigned int i = 0; i < vq->num; i++)
+		rec->desc[i] = (struct inflight_packed_desc){.next = (uint16_t)(i + 1)};
+}
+
+/* Whether the next descriptor is available (order 1). */
+static bool packed_available(const struct virtq *vq)
+{
+	unsigned int flags = le16toh(__atomic_load_n(&packed_desc(vq, vq->last_avail)->flags, __ATOMIC_ACQUIRE));
+
+	return (flags & (PVIRTQ_DESC_F_AVAIL | PVIRTQ_DESC_F_USED)) == pvirtq_avail_flags(vq->last_avail);
+}
+
+/*
+ * Copies the available list of descriptors into free entries of the record, which stay free until packed_keep.
+ * Returns how many, or -EIO after virtq_break.
+ */
+static int packed_copy(struct virtq *vq)
+{
+	struct inflight_packed *rec = vq->record;
+	uint16_t entry = rec->free_head, place = vq->last_avail;
+	struct inflight_packed_desc *first = &rec->desc[entry];
+	struct pvirtq_desc d;
+	unsigned int n = 0;
+
+	do {
+		if (n == vq->num - vq->in_flight)
+			return ring_broken(vq, n ? "more descriptors in flight than the ring has" :
+						   "a descriptor in flight was made available again");
+		memcpy(&d, packed_desc(vq, place), sizeof(d));
+		forget_shared();
+		struct inflight_packed_desc *e = &rec->desc[entry];
+
+		e->addr = le64toh(d.addr);
+		e->len = le32toh(d.len);
+		e->id = le16toh(d.id);
+		e->flags = le16toh(d.flags);
+		first->last = entry;
+		entry = e->next;
+		place = pvirtq_advance(place, 1, vq->num);
+		n++;
+	} while (le16toh(d.flags) & VIRTQ_DESC_F_NEXT);
+	first->num = (uint16_t)n;
+	return (int)n;
+}
+
+/* Adds the buffers of an indirect table, whose descriptors are all of a chain: section 2.8.7. */
+static int walk_table(struct chain *c, const struct inflight_packed_desc *e)
+{
+	struct pvirtq_desc d;
+	struct desc_table t;
+	int err = desc_table_open(c->vq, e->addr, e->len, &t);
+
+	if (err)
+		return err;
+	for (uint32_t i = 0; !err && i < t.size; i++) {
+		desc_table_read(&t, i, &d);
+		err = chain_add(c, le64toh(d.addr), le32toh(d.len), le16toh(d.flags) & VIRTQ_DESC_F_WRITE);
+	}
+	desc_table_close(&t);
+	return err;
+}
+
+/* Adds the buffers that the record's entries tell of. */
+static int walk(struct chain *c, const struct inflight_packed *rec)
+{
+	const struct inflight_packed_desc *first = &rec->desc[c->entry];
+	uint16_t entry = c->entry;
+
+	if (first->flags & VIRTQ_DESC_F_INDIRECT && c->slots == 1)
+		return walk_table(c, first);
+	for (unsigned int i = 0; i < c->slots; i++) {
+		const struct inflight_packed_desc *e = &rec->desc[entry];
+
+		if (e->flags & VIRTQ_DESC_F_INDIRECT)
+			return ring_broken(c->vq, "indirect descriptor in a list");
+		int err = chain_add(c, e->addr, e->len, e->flags & VIRTQ_DESC_F_WRITE);
+
+		if (err)
+			return err;
+		entry = e->next;
+	}
+	return 0;
+}
+
+/* Builds the chain that begins at this entry of the record. */
+static int packed_build(struct virtq *vq, uint16_t entry, struct chain **out)
+{
+	const struct inflight_packed_desc *first = &vq->record->desc[entry];
+	uint16_t id = vq->record->desc[first->last].id;
+	struct chain *c;
+	int err;
+
+	if (id >= vq->num)
+		return ring_broken(vq, "buffer id out of range");
+	err = chain_begin(vq, id, &c);
+	if (err)
+		return err;
+	c->entry = entry;
+	c->slots = first->num;
+	err = walk(c, vq->record);
+	if (!err)
+		err = chain_ready(c);
+	if (err) {
+		chain_end(c, c->state);
+		return err;
+	}
+	*out = c;
+	return 1;
+}
+
+static int packed_pop_again(struct virtq *vq, uint16_t head, struct chain **out)
+{
+	return packed_build(vq, vq->chains[head].entry, out);
+}
+
+/* The record has the chain from now on. */
+static void packed_keep(struct virtq *vq, const struct chain *c)
+{
+	struct inflight_packed *rec = vq->record;
+	struct inflight_packed_desc *first = &rec->desc[c->entry];
+
+	first->counter = c->order;
+	forget_shared();
+	first->inflight = 1;
+	rec->free_head = rec->desc[first->last].next;
+	forget_shared();
+	rec->old_free_head = rec->free_head;
+}
+
+static int packed_pop(struct virtq *vq, struct chain **out)
+{
+	int n, ret;
+
+	if (!packed_available(vq))
+		return 0;
+	n = packed_copy(vq);
+	if (n < 0)
+		return n;
+	ret = packed_build(vq, vq->record->free_head, out);
+	if (ret > 0) {
+		packed_keep(vq, *out);
+		vq->last_avail = pvirtq_advance(vq->last_avail, (unsigned int)n, vq->num);
+	}
+	return ret;
+}
+
+static void packed_push(struct virtq *vq, const struct chain *c, uint32_t len)
+{
+	struct pvirtq_desc *d = packed_desc(vq, vq->used_idx);
+	unsigned int flags = pvirtq_used_flags(vq->used_idx) | (len ? VIRTQ_DESC_F_WRITE : 0);
+	struct inflight_packed *rec = vq->record;
+	struct inflight_packed_desc *first = &rec->desc[c->entry];
+
+	d->id = htole16(c->head);
+	d->len = htole32(len);
+	rec->desc[first->last].next = rec->free_head;
+	rec->free_head = c->entry;
+	vq->used_idx = pvirtq_advance(vq->used_idx, c->slots, vq->num);
+	rec->used_idx = pvirtq_index(vq->used_idx);
+	rec->used_wrap_counter = !!(vq->used_idx & PVIRTQ_WRAP);
+	__atomic_store_n(&d->flags, htole16((uint16_t)flags), __ATOMIC_RELEASE); /* order 2 */
+	forget_shared();
+	first->inflight = 0;
+	rec->old_free_head = rec->free_head;
+	rec->old_used_idx = rec->used_idx;
+	rec->old_used_wrap_counter = rec->used_wrap_counter;
+}
+
+static bool packed_want_call(struct virtq *vq, unsigned int n)
+{
+	const struct pvirtq_event_suppress *driver = vq->parts.packed.driver.va;
+
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* order 3 */
+	/* The place is read after the flags that say it counts, as the driver writes it before them. */
+	unsigned int flags = le16toh(__atomic_load_n(&driver->flags, __ATOMIC_ACQUIRE));
+
+	return pvirtq_need_event(flags, load16(&driver->desc), vq->event_idx, vq->used_idx, n, vq->num);
+}
+
+static bool packed_arm(struct virtq *vq)
+{
+	struct pvirtq_event_suppress *device = vq->parts.packed.device.va;
+
+	if (vq->event_idx) {
+		store16(&device->desc, vq->last_avail);
+		__atomic_store_n(&device->flags, htole16(RING_EVENT_FLAGS_DESC), __ATOMIC_RELEASE);
+	} else {
+		store16(&device->flags, RING_EVENT_FLAGS_ENABLE);
+	}
+	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* order 4 */
+	return packed_available(vq);
+}
+
+static void packed_disarm(struct virtq *vq)
+{
+	struct pvirtq_event_suppress *device = vq->parts.packed.device.va;
+
+	store16(&device->flags, RING_EVENT_FLAGS_DISABLE);
+}
+
+const struct ring_ops ring_packed = {
+	.size_ok = packed_size_ok,
+	.map = packed_map,
+	.unmap = packed_unmap,
+	.set_base = packed_set_base,
+	.base = packed_base,
+	.forget = packed_forget,
+	.pop = packed_pop,
+	.pop_again = packed_pop_again,
+	.push = packed_push,
+	.want_call = packed_want_call,
+	.arm = packed_arm,
+	.disarm = packed_disarm,
+};
