@@ -133,7 +133,7 @@ static void renew(struct harness *h, unsigned int q)
 	must(driver_ring_new(NUM, h->features, &areas, 0, &h->rings[q]) == 0);
 }
 
-static uint16_t stop(struct harness *h, unsigned int q)
+static uint32_t stop(struct harness *h, unsigned int q)
 {
 	virtq_stopping(h->vqs[q]);
 	vdev_quiesce(h->d, q);

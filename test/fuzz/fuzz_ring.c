@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * fuzz_ring.c - rings, descriptors and tables of any content: VIRTIO 1.4, section 2.7.
+ * fuzz_ring.c - rings, descriptors and tables of any content, split and packed: VIRTIO 1.4, sections 2.7 and 2.8.
  *
  * The input: eight bytes of set-up, a row of operations with its length before it, and what is left is guest memory
- * from address 0 on: descriptors, then at fixed places the available ring, the used ring, tables and buffers.
+ * from address 0 on: descriptors, then at fixed places the available ring and the used ring, or what a packed ring has in their
+ * place, tables and buffers.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "test/lib/gmem_strict.h"
+#include "transport/packed_layout.h"
 #include "transport/virtq.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -70,13 +73,17 @@ static struct gmem *make_table(const struct gmem_backend *backend, int fd)
 	return mem;
 }
 
-static void start(struct state *s, uint32_t base)
+/* Returns whether the ring could start: a place of a packed ring may be none. */
+static bool start(struct state *s, uint32_t base)
 {
 	const struct virtq_addrs addrs = {.space = GMEM_USER, .desc = USER, .avail = USER + AVAIL, .used = USER + USED};
 
 	s->broken = false;
-	must(virtq_start(s->vq, s->mem, s->num, s->features, &addrs, base) == 0);
+	int err = virtq_start(s->vq, s->mem, s->num, s->features, &addrs, base);
+
+	must(err == 0 || (err == -EINVAL && s->features & BIT(VIRTIO_F_RING_PACKED)));
 	virtq_enable(s->vq, true);
+	return !err;
 }
 
 static void pop(struct state *s)
@@ -167,7 +174,7 @@ static void restart(struct state *s, unsigned int bits)
 		give_back(s, bits % 3 % s->nheld, bits & 1);
 		bits = bits >> 1 | bits << 7;
 	}
-	start(s, virtq_stop(s->vq));
+	must(start(s, virtq_stop(s->vq)));
 }
 
 static void operate(struct state *s, uint8_t op, const uint8_t *arg)
@@ -205,6 +212,34 @@ static void operate(struct state *s, uint8_t op, const uint8_t *arg)
 	}
 }
 
+/* An input need not know where the indexes are: as many are available as it says. */
+static uint32_t prepare_split(struct state *s, const uint8_t *data)
+{
+	uint16_t base = (uint16_t)(data[2] | data[3] << 8), ahead = (uint16_t)(data[4] | data[5] << 8);
+
+	memcpy(s->va + AVAIL + 2, &(uint16_t){htole16((uint16_t)(base + ahead))}, 2);
+	memcpy(s->va + USED + 2, &(uint16_t){htole16((uint16_t)(base - data[6] % 2))}, 2);
+	return base;
+}
+
+static uint32_t prepare_packed(struct state *s, const uint8_t *data)
+{
+	unsigned int index = (unsigned int)(data[2] | data[3] << 8) % s->num;
+	uint16_t place = (uint16_t)(index | (data[6] & 2u) << 14), used = place;
+	struct pvirtq_desc *ring = (void *)s->va;
+	unsigned int marks = PVIRTQ_DESC_F_AVAIL | PVIRTQ_DESC_F_USED;
+
+	if (data[6] & 1)
+		used = (uint16_t)(data[6] | data[7] << 8);
+	for (unsigned int i = 0; i < data[4] && i < s->num; i++) {
+		uint16_t at = pvirtq_advance(place, i, s->num);
+		le16 *flags = &ring[pvirtq_index(at)].flags;
+
+		*flags = htole16((uint16_t)((le16toh(*flags) & ~marks) | pvirtq_avail_flags(at)));
+	}
+	return place | (uint32_t)used << 16;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct state s;
@@ -219,19 +254,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(s.va != MAP_FAILED);
 	}
 	size_t nops = min_size(data[8], size - 9), left = size - 9 - nops;
-	uint16_t base = (uint16_t)(data[2] | data[3] << 8), ahead = (uint16_t)(data[4] | data[5] << 8);
+	bool packed = data[1] & 4;
+	uint32_t base;
 
-	s.num = 1u << data[0] % 7;
-	s.features = (uint64_t)(data[1] & 3) << VIRTIO_F_INDIRECT_DESC;
+	s.num = packed ? 1u + data[0] % 64 : 1u << data[0] % 7;
+	s.features = (uint64_t)(data[1] & 3) << VIRTIO_F_INDIRECT_DESC | (packed ? BIT(VIRTIO_F_RING_PACKED) : 0);
 	s.nheld = 0;
 	memset(s.va, 0, MEM_BYTES);
 	memcpy(s.va, data + 9 + nops, min_size(left, MEM_BYTES));
-	/* An input need not know where the indexes are. */
-	memcpy(s.va + AVAIL + 2, &(uint16_t){htole16((uint16_t)(base + ahead))}, 2);
-	memcpy(s.va + USED + 2, &(uint16_t){htole16((uint16_t)(base - data[6] % 2))}, 2);
+	base = packed ? prepare_packed(&s, data) : prepare_split(&s, data);
 	s.mem = make_table(data[1] & 128 ? &gmem_strict : &gmem_shm, fd);
 	must(virtq_new(0, &events, &s, &s.vq) == 0);
-	start(&s, base);
+	if (!start(&s, base)) {
+		virtq_free(s.vq);
+		gmem_free(s.mem);
+		return 0;
+	}
 	for (size_t i = 0; i < nops; i++)
 		operate(&s, data[9 + i], &data[9 + (i + 1) % nops]);
 	virtq_stopping(s.vq);
