@@ -146,7 +146,8 @@ static const struct opt common_opts[] = {
 		.arg = "+X,-Y",
 		.help = "offer feature X, do not offer Y",
 		.man = "Features to offer (+) or not to offer (-), by name or bit number: the device's, the ring's and "
-		       "those of the protocol. The names are those --print-capabilities shows.",
+		       "those of the protocol. The names are those --print-capabilities shows. Offered only when asked for: "
+		       "+ring_packed (packed virtqueues).",
 	},
 #if VDEVD_HAVE_XEN
 	{

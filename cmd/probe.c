@@ -186,12 +186,14 @@ int probe_negotiate(struct probe *p, uint64_t without)
 {
 	const uint64_t ring = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_INDIRECT_DESC) | BIT(VIRTIO_F_EVENT_IDX) |
 			      BIT(VHOST_USER_F_PROTOCOL_FEATURES);
+	/* The driver's choice of layout is not everybody's: a check says so. */
+	const uint64_t packed = p->check ? p->check->features & BIT(VIRTIO_F_RING_PACKED) : 0;
 	/* Front-ends on Xen do without memory slots. */
 	const uint64_t protocol = BIT(VU_PF_MQ) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_CONFIG) |
 				  BIT(VU_PF_RESET_DEVICE) |
 				  (p->xen_map ? BIT(VU_PF_XEN_MMAP) : BIT(VU_PF_CONFIGURE_MEM_SLOTS));
 
-	return frontend_negotiate(p->fe, (ring | (p->device ? p->device->features : 0)) & ~without, protocol);
+	return frontend_negotiate(p->fe, (ring | packed | (p->device ? p->device->features : 0)) & ~without, protocol);
 }
 
 #if VDEVD_HAVE_XEN

@@ -12,6 +12,7 @@
 
 #define EVENT	 BIT(VIRTIO_F_EVENT_IDX)
 #define INDIRECT BIT(VIRTIO_F_INDIRECT_DESC)
+#define PACKED	 BIT(VIRTIO_F_RING_PACKED)
 #define PROTOCOL BIT(VHOST_USER_F_PROTOCOL_FEATURES)
 
 /* The row ends here when this front-end call fails. */
@@ -269,6 +270,32 @@ static enum probe_verdict ring_largest(struct probe *p)
 
 	TRY(ready_queue(p, 0, &opts));
 	return probe_request(p, NULL);
+}
+
+/* Packed rings, as arg says. */
+enum { PACKED_PLAIN, PACKED_INDIRECT, PACKED_SPLIT, PACKED_NO_EVENT, PACKED_ODD };
+
+static enum probe_verdict request_packed(struct probe *p)
+{
+	unsigned int num = p->check->arg == PACKED_ODD ? PROBE_RING - 1 : PROBE_RING;
+	struct frontend_queue_opts opts = frontend_queue_defaults(num);
+	struct frontend_request_opts req = {.indirect = p->check->arg == PACKED_INDIRECT,
+					    .split = p->check->arg == PACKED_SPLIT ? probe_split(p) : 0};
+	uint32_t base;
+
+	TRY(ready_queue(p, p->check->arg == PACKED_NO_EVENT ? EVENT : 0, &opts));
+	for (unsigned int i = 0; i < 3 * num; i++) {
+		if (probe_request(p, &req))
+			return PROBE_FAIL;
+		if (i % num != num / 2)
+			continue;
+		/* Twice in between it stops and goes on. */
+		TRY(frontend_queue_stop(p->fe, probe_queue(p), &base));
+		if (base != driver_ring_base(frontend_ring(p->fe, probe_queue(p))))
+			return probe_say(p, PROBE_FAIL, "base 0x%x", base);
+		TRY(frontend_queue_restart(p->fe, probe_queue(p), base));
+	}
+	return PROBE_OK;
 }
 
 /*
@@ -547,6 +574,41 @@ const struct probe_check probe_ring_checks[] = {
 	 .want = USED,
 	 .request = true,
 	 .run = ring_largest},
+	{.name = "packed",
+	 .sent = "requests in a packed ring, stops",
+	 .want = USED ", its bases",
+	 .features = PACKED,
+	 .request = true,
+	 .arg = PACKED_PLAIN,
+	 .run = request_packed},
+	{.name = "packed-indirect",
+	 .sent = "the same in indirect tables",
+	 .want = USED ", its bases",
+	 .features = PACKED | INDIRECT,
+	 .request = true,
+	 .arg = PACKED_INDIRECT,
+	 .run = request_packed},
+	{.name = "packed-split",
+	 .sent = "the same in many descriptors",
+	 .want = USED ", its bases",
+	 .features = PACKED,
+	 .request = true,
+	 .arg = PACKED_SPLIT,
+	 .run = request_packed},
+	{.name = "packed-no-event",
+	 .sent = "the same without event index",
+	 .want = USED ", its bases",
+	 .features = PACKED,
+	 .request = true,
+	 .arg = PACKED_NO_EVENT,
+	 .run = request_packed},
+	{.name = "packed-31",
+	 .sent = "the same, of 31 entries",
+	 .want = USED ", its bases",
+	 .features = PACKED,
+	 .request = true,
+	 .arg = PACKED_ODD,
+	 .run = request_packed},
 	{.name = "poll-call",
 	 .sent = "SET_VRING_CALL without a descriptor",
 	 .want = "used",

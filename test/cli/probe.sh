@@ -83,8 +83,17 @@ holds()
 	wait $pid
 }
 
+# holds_packed DEVICE OPTION...: the same with packed rings, which are offered when asked for.
+holds_packed()
+{
+	holds "$@" --features=+ring_packed
+	! built "$1" || expect "$1: packed rings were tried" test "$(grep -c '^ok    packed' prints.log)" = 5
+}
+
 holds gpio
 holds i2c
+holds_packed gpio
+holds_packed i2c
 spelled
 measured
 built rng || exit $status

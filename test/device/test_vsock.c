@@ -947,7 +947,7 @@ static void rx_stops(struct carrier *c)
 	struct peer p;
 	int s = open_one(c, &p);
 	uint8_t in[HDR + 16];
-	uint16_t base;
+	uint32_t base;
 
 	host_write(s, "one", 3);
 	ck_assert_uint_eq(expect(&p, OP_RW, in, 16), 3);

@@ -55,10 +55,11 @@ need_qemu_drivers() {
 	"$here/qemu-drivers" >&2 || lacking 'the drivers that Debian leaves out could not be built'
 }
 
-# vdevd_start DEVICE [OPTION]... - serve the device on $dir/DEVICE.sock; one vdevd at a time.
+# vdevd_start DEVICE [OPTION]... - serve the device on $dir/DEVICE.sock; one vdevd at a time.  vdevd_more is one option
+# more, for a case that runs another one with it.
 vdevd_start() {
 	vdevd_socket=$dir/$1.sock
-	"$VDEVD" "$@" --socket-path="$vdevd_socket" >>"$dir/vdevd.log" 2>&1 &
+	"$VDEVD" "$@" ${vdevd_more:+"$vdevd_more"} --socket-path="$vdevd_socket" >>"$dir/vdevd.log" 2>&1 &
 	vdevd_pid=$!
 	tries=0
 	while [ ! -S "$vdevd_socket" ]; do
@@ -67,6 +68,12 @@ vdevd_start() {
 		[ "$tries" -lt 500 ] || fail "vdevd made no socket in 5 s"
 		sleep 0.01
 	done
+}
+
+# guest_packed ID - for a guest's script: fails unless its driver of the virtio device has a packed ring (feature bit 34).
+guest_packed() {
+	# shellcheck disable=SC2016 # for the guest's shell
+	printf 'for d in /sys/bus/virtio/devices/*; do [ $(($(cat $d/device))) != %s ] || grep -q "^.\\{34\\}1" $d/features; done || exit 1; ' "$1"
 }
 
 # vdevd_alive - fail unless the vdevd that was started is still there.

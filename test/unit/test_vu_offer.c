@@ -76,7 +76,8 @@ static const struct {
 	{"-irq,+irq", 0, 0},
 	{"+irq,-irq", BIT(0), 0},
 	{"-irq,", BIT(0), 0},
-	{"+ring_packed", 0, 0}, /* what is not there cannot be had */
+	{"+in_order", 0, 0}, /* what is not there cannot be had */
+	{"+ring_packed,-ring_packed", 0, 0},
 	/* In-band notifications need both. */
 	{"-reply_ack", 0, BIT(3) | BIT(14)},
 	{"-backend_req", 0, BIT(5) | BIT(14)},
@@ -91,6 +92,20 @@ START_TEST(test_masks)
 	ck_assert_int_eq(mask(masks[_i].text), 0);
 	ck_assert_uint_eq(vu_offered_features(d), features & ~masks[_i].features);
 	ck_assert_uint_eq(vu_offered_protocol_features(d), protocol & ~masks[_i].protocol);
+}
+END_TEST
+
+/* Some are offered only when asked for. */
+START_TEST(test_wishes)
+{
+	make(&plain);
+	ck_assert(!(vu_offered_features(d) & BIT(34)));
+	ck_assert_int_eq(mask("+ring_packed"), 0);
+	ck_assert(vu_offered_features(d) & BIT(34));
+	ck_assert_int_eq(mask("-event_idx"), 0);
+	ck_assert(vu_offered_features(d) & BIT(34));
+	ck_assert_int_eq(mask("-34"), 0);
+	ck_assert(!(vu_offered_features(d) & BIT(34)));
 }
 END_TEST
 
@@ -122,6 +137,7 @@ Suite *suite_vu_offer(void)
 
 	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_test(tc, test_all);
+	tcase_add_test(tc, test_wishes);
 	tcase_add_loop_test(tc, test_masks, 0, ARRAY_SIZE(masks));
 	tcase_add_loop_test(tc, test_wrong_masks, 0, ARRAY_SIZE(wrong));
 	suite_add_tcase(s, tc);

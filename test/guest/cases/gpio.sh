@@ -132,6 +132,11 @@ f' ;;
 	cmp -s expected got || fail "$(diff expected got | grep -c '^>') of $2 edges are not as they were made"
 }
 
+case_gpio_uml_packed() {
+	vdevd_more=--features=+ring_packed
+	case_gpio_uml
+}
+
 case_gpio_uml_rising() {
 	need_gpio
 	gpio_start

@@ -133,6 +133,11 @@ case_i2c_uml_drivers() {
 }
 
 # A guest whose driver lets go of the device and takes it again; then another guest.
+case_i2c_uml_packed() {
+	vdevd_more=--features=+ring_packed
+	case_i2c_uml
+}
+
 case_i2c_uml_rebind() {
 	need_i2c
 	vdevd_start i2c --sim=regs@0x20:64

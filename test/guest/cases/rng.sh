@@ -109,6 +109,27 @@ case_rng_uml_killed() {
 	vdevd_stop
 }
 
+# Packed rings: the kernel's other half of its virtio_ring.c.
+case_rng_uml_packed() {
+	vdevd_more=--features=+ring_packed
+	rng_again uml
+	vdevd_start rng --source="$dir/source"
+	rng_in uml "$(guest_packed 4)hwrng_rebind; hwrng_read 65536"
+	stream_find source got 65536
+	vdevd_stop
+}
+
+case_rng_qemu_packed() {
+	need_device rng
+	need_qemu
+	stream_make source 2048
+	vdevd_start rng --source="$dir/source" --features=+ring_packed
+	"$here/qemu-run" --vu rng="$vdevd_socket",packed=on --mod virtio_rng \
+		"$guest_hwrng$(guest_packed 4)hwrng_read $mib" >got
+	stream_find source got "$mib"
+	vdevd_stop
+}
+
 case_rng_uml_rebind() { rng_rebind uml; }
 
 case_rng_qemu() {
