@@ -104,7 +104,7 @@ START_TEST(test_wishes)
 	ck_assert(vu_offered_features(d) & BIT(34));
 	ck_assert_int_eq(mask("-event_idx"), 0);
 	ck_assert(vu_offered_features(d) & BIT(34));
-	ck_assert_int_eq(mask("-34"), 0);
+	ck_assert_int_eq(mask("-ring_packed"), 0);
 	ck_assert(!(vu_offered_features(d) & BIT(34)));
 }
 END_TEST
