@@ -12,7 +12,9 @@ alone() { ! readelf -lW "$work/s/vdevd" | grep -q INTERP && ! readelf -dW "$work
 expect 'it wants no interpreter and no library' alone
 expect 'it runs' prints '"type": *"rng"' "$work/s/vdevd" rng --print-capabilities
 
+# shellcheck disable=SC2119,SC2120 # refuses and expect have arguments for it
 rng() { "$work/s/vdevd" rng --socket-path="$work/rng" "$@" --print-capabilities; }
+# shellcheck disable=SC2119
 xenless() { rng >"$work/json" && ! grep -q xen "$work/json" && ! "$work/s/vdevd" rng --help | grep -q xen; }
 expect 'it tells of no Xen' xenless
 refuses 'it says why --xen=on cannot be' 2 '^vdevd rng: --xen=on: this vdevd was configured --without-xen' rng --xen=on

@@ -30,10 +30,12 @@ if "$VDEVD" rng --help | grep -q -e '--xen='; then
 		"$VDEVD" rng --socket-path=s --xen-grant-cache=-1
 	offers_xen() { "$VDEVD" rng --xen="$1" --xen-grant-cache=64 --print-capabilities | grep -q '"xen_mmap"'; }
 	expect '--xen=on offers xen_mmap' offers_xen on
+	# shellcheck disable=SC2016 # the inner shell's
 	expect '--xen=off does not' sh -c '! "$VDEVD" rng --xen=off --print-capabilities | grep -q xen_mmap'
 	if [ -e /dev/xen/privcmd ] || [ -e /dev/xen/gntdev ]; then
 		expect '--xen=auto does on Xen' offers_xen auto
 	else
+		# shellcheck disable=SC2016
 		expect '--xen=auto does not without Xen' sh -c '! "$VDEVD" rng --print-capabilities | grep -q xen_mmap'
 	fi
 else
