@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * unix_socket.c - Unix stream sockets with a name in the file system, unix(7); see unix_socket.h.
+ * unix_socket.c - Unix sockets with a name in the file system, unix(7); see unix_socket.h.
  */
 #include "core/unix_socket.h"
 
@@ -21,16 +21,16 @@ static int fill_address(const char *path, struct sockaddr_un *sa)
 	return 0;
 }
 
-static int make_socket(void)
+static int make_socket(int type)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	return fd < 0 ? -errno : fd;
 }
 
-static int connect_address(const struct sockaddr_un *sa)
+static int connect_address(int type, const struct sockaddr_un *sa)
 {
-	int fd = make_socket();
+	int fd = make_socket(type);
 
 	if (fd < 0)
 		return fd;
@@ -43,12 +43,17 @@ static int connect_address(const struct sockaddr_un *sa)
 	return fd;
 }
 
-int unix_connect(const char *path)
+int unix_connect_type(int type, const char *path)
 {
 	struct sockaddr_un sa;
 	int err = fill_address(path, &sa);
 
-	return err ? err : connect_address(&sa);
+	return err ? err : connect_address(type, &sa);
+}
+
+int unix_connect(const char *path)
+{
+	return unix_connect_type(SOCK_STREAM, path);
 }
 
 /* Makes room for a new socket file: a stale one goes; a live one, or another kind of file, stays (-EADDRINUSE). */
@@ -60,12 +65,12 @@ static int remove_stale(const struct sockaddr_un *sa)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -EADDRINUSE;
-	int fd = connect_address(sa);
+	int fd = connect_address(SOCK_STREAM, sa);
 
 	if (fd >= 0)
 		close(fd);
 	if (fd != -ECONNREFUSED)
-		return fd >= 0 || fd == -EAGAIN ? -EADDRINUSE : fd;
+		return fd >= 0 || fd == -EAGAIN || fd == -EPROTOTYPE ? -EADDRINUSE : fd;
 	return unlink(sa->sun_path) < 0 && errno != ENOENT ? -errno : 0;
 }
 
@@ -83,7 +88,7 @@ static int bind_mode(int fd, const struct sockaddr_un *sa, uint64_t mode)
 	return err;
 }
 
-int unix_listen(struct unix_listener *l, const char *path, uint64_t mode, int backlog)
+int unix_listen_type(struct unix_listener *l, int type, const char *path, uint64_t mode, int backlog)
 {
 	struct sockaddr_un sa;
 	struct stat st;
@@ -94,7 +99,7 @@ int unix_listen(struct unix_listener *l, const char *path, uint64_t mode, int ba
 		err = remove_stale(&sa);
 	if (err)
 		return err;
-	int fd = make_socket();
+	int fd = make_socket(type);
 
 	if (fd < 0)
 		return fd;
@@ -111,6 +116,11 @@ int unix_listen(struct unix_listener *l, const char *path, uint64_t mode, int ba
 close_fd:
 	close(fd);
 	return err;
+}
+
+int unix_listen(struct unix_listener *l, const char *path, uint64_t mode, int backlog)
+{
+	return unix_listen_type(l, SOCK_STREAM, path, mode, backlog);
 }
 
 void unix_listener_close(struct unix_listener *l)

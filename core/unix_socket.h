@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * unix_socket.h - Unix stream sockets with a name in the file system, unix(7): listening, connecting, and who
- * owns the file.
+ * unix_socket.h - Unix sockets with a name in the file system, unix(7): listening, connecting, and who owns the
+ * file.
  */
 #ifndef VDEVD_CORE_UNIX_SOCKET_H
 #define VDEVD_CORE_UNIX_SOCKET_H
@@ -26,6 +26,9 @@ struct unix_listener {
  */
 int unix_listen(struct unix_listener *l, const char *path, uint64_t mode, int backlog);
 
+/* The same with a socket of this type: SOCK_STREAM or SOCK_SEQPACKET. */
+int unix_listen_type(struct unix_listener *l, int type, const char *path, uint64_t mode, int backlog);
+
 /* Closes the socket and unlinks its file, unless somebody has put another in its place. */
 void unix_listener_close(struct unix_listener *l);
 
@@ -34,5 +37,8 @@ void unix_listener_close(struct unix_listener *l);
  * Returns a non-blocking, close-on-exec socket; -EAGAIN: the listener's backlog is full; or another -errno.
  */
 int unix_connect(const char *path);
+
+/* The same with a socket of this type; also -EPROTOTYPE: the listener is of another. */
+int unix_connect_type(int type, const char *path);
 
 #endif

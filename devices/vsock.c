@@ -9,9 +9,6 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define VIRTIO_VSOCK_F_STREAM            0
-#define VIRTIO_VSOCK_F_NO_IMPLIED_STREAM 2
-
 /* Section 5.10.4, struct virtio_vsock_config. */
 struct vsock_config {
 	le64 guest_cid;
@@ -32,20 +29,36 @@ static struct vsock *to_vsock(struct vdev *d)
 	return container_of(d, struct vsock, d);
 }
 
-/*
- * Tells a driver once that no connection of its past is alive.  One that has none loses nothing; one that knew another
- * process in our place, or was moved here, would wait for ever.
- */
+/* Tells a driver that no connection of its past is alive, when that is due. */
 static void event_send(struct vsock *v)
 {
 	const struct vsock_event event = {.id = htole32(VIRTIO_VSOCK_EVENT_TRANSPORT_RESET)};
-	struct chain *c;
 
-	while (v->event_due && (c = virtq_pop(vdev_queue(&v->d, VSOCK_EVENT)))) {
-		v->event_due = !chain_put(c, &event, sizeof(event));
+	/* One buffer is in hand also when there is nothing to tell: a ring that cannot be trusted shows now. */
+	while (v->event || (v->event = virtq_pop(vdev_queue(&v->d, VSOCK_EVENT)))) {
+		if (!v->event_due)
+			return;
+		v->event_due = !chain_put(v->event, &event, sizeof(event));
 		if (v->event_due)
 			log_guest(&v->d.log, "event: a buffer without room for an event");
-		virtq_push(c);
+		virtq_push(v->event);
+		v->event = NULL;
+	}
+}
+
+/*
+ * A ring is seen for the first time since all was forgotten.  Where it has been used before, its driver knew another process
+ * in our place, or another connection to this one, or was moved here: it would wait for ever for what it knew.
+ */
+static void meet_driver(struct vsock *v, unsigned int q)
+{
+	if (v->met & BIT(q))
+		return;
+	v->met |= BIT(q);
+	if (!virtq_fresh(vdev_queue(&v->d, q))) {
+		v->met = BIT(VSOCK_RX) | BIT(VSOCK_TX);
+		v->event_due = true;
+		event_send(v);
 	}
 }
 
@@ -53,18 +66,27 @@ static void vsock_kick(struct vdev *d, unsigned int q)
 {
 	struct vsock *v = to_vsock(d);
 
+	if (q == VSOCK_EVENT) {
+		event_send(v);
+		return;
+	}
+	meet_driver(v, q);
 	if (q == VSOCK_RX)
 		vsock_rx(v);
-	else if (q == VSOCK_TX)
-		vsock_tx(v);
 	else
-		event_send(v);
+		vsock_tx(v);
 }
 
 static void vsock_quiesce(struct vdev *d, unsigned int q)
 {
+	struct vsock *v = to_vsock(d);
+
 	if (q == VSOCK_RX)
-		vsock_rx_return(to_vsock(d));
+		vsock_rx_return(v);
+	if (q == VSOCK_EVENT && v->event) {
+		virtq_requeue(v->event);
+		v->event = NULL;
+	}
 }
 
 static void vsock_reset(struct vdev *d)
@@ -74,7 +96,8 @@ static void vsock_reset(struct vdev *d)
 	vsock_links_reset(v);
 	v->nresets = 0;
 	v->tx_waits = false;
-	v->event_due = true;
+	v->event_due = false;
+	v->met = 0;
 }
 
 static void vsock_config(struct vdev *d, void *buf)
@@ -101,15 +124,24 @@ static int raise_fds(struct vsock *v)
 	return setrlimit(RLIMIT_NOFILE, &r) < 0 ? -errno : 0;
 }
 
+static int vsock_check(struct vdev *d)
+{
+	struct vsock *v = to_vsock(d);
+
+	if (!v->host)
+		v->host = &vsock_unix_ops;
+	if (v->host == &vsock_unix_ops && !v->uds_path) {
+		log_usage(&d->log, "--uds-path is wanted (a path; or --backend=sim, to try a guest without anything else)");
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int vsock_open(struct vdev *d)
 {
 	struct vsock *v = to_vsock(d);
 	int err;
 
-	v->listener.fd = -1;
-	v->event_due = true;
-	if (!v->host)
-		v->host = &vsock_unix_ops;
 	err = raise_fds(v);
 	if (err)
 		return err;
@@ -119,18 +151,17 @@ static int vsock_open(struct vdev *d)
 			  (uintmax_t)v->buf_size);
 		return err;
 	}
-	err = v->host->open(v);
-	return err ? err : vsock_unix_listen(v);
+	err = v->host->open ? v->host->open(v) : 0;
+	return err ? err : vsock_doors_open(v);
 }
 
 static void vsock_close(struct vdev *d)
 {
 	struct vsock *v = to_vsock(d);
 
-	if (v->listener.fd >= 0)
-		vsock_unix_unlisten(v);
+	vsock_doors_close(v);
 	vsock_links_close(v);
-	if (v->host)
+	if (v->host && v->host->close)
 		v->host->close(v);
 }
 
@@ -159,6 +190,7 @@ static const struct vdev_queue_desc vsock_queues[] = {
 
 static const struct vdev_feature vsock_feature_names[] = {
 	{VIRTIO_VSOCK_F_STREAM, "stream"},
+	{VIRTIO_VSOCK_F_SEQPACKET, "seqpacket"},
 	{VIRTIO_VSOCK_F_NO_IMPLIED_STREAM, "no_implied_stream"},
 	{0},
 };
@@ -186,6 +218,16 @@ static const struct opt vsock_opts[] = {
 		       "connect to PATH, send CONNECT, a space, the guest's port in decimal and a newline, and read OK, a "
 		       "space, their own port and a newline when the guest has accepted; where it has not, the socket is closed.",
 		.compat = "uds-path",
+	},
+	{
+		.name = "uds-seqpacket-path",
+		.type = OPT_TEXT,
+		.off = offsetof(struct vsock, uds_seqpacket),
+		.arg = "PATH",
+		.help = "Unix SOCK_SEQPACKET socket to the guest",
+		.man = "Programs of the host that want a SEQPACKET socket of the guest's connect to this SOCK_SEQPACKET socket; else it "
+		       "is as the PATH of --uds-path, each of the two lines a message.  From the guest no option is needed: PATH_N is "
+		       "called with a socket of the type the guest's has.",
 	},
 	{
 		.name = "backend",
@@ -256,7 +298,7 @@ static const char *const vsock_examples[] = {
 const struct vdev_class vdev_vsock_class = {
 	.name = "vsock",
 	.summary = "socket device",
-	.about = "Gives a guest AF_VSOCK sockets: stream connections with programs of the host, without a network.\n"
+	.about = "Gives a guest AF_VSOCK sockets, stream and SEQPACKET: connections with programs of the host, without a network.\n"
 		 "\n"
 		 "A connection is closed by halves, in both directions, as with other sockets.  What the guest has sent before it "
 		 "closes still reaches the host, for a minute at most where nothing of it is read.  A connection nobody listens for "
@@ -265,9 +307,11 @@ const struct vdev_class vdev_vsock_class = {
 		 "The host's bytes are read when the guest has room for them, the guest's are written as they come; "
 		 "a side that does not read slows its own connection and no other.\n"
 		 "\n"
-		 "When another front-end comes, or the driver begins anew, all connections are reset, and the driver is told.",
+		 "When another front-end comes, or the driver begins anew, all connections are reset.  A driver that goes on where "
+		 "another vdevd or connection has left it is told (TRANSPORT_RESET).",
 	.virtio_id = 19,
-	.features = BIT(VIRTIO_VSOCK_F_STREAM) | BIT(VIRTIO_VSOCK_F_NO_IMPLIED_STREAM),
+	.features = BIT(VIRTIO_VSOCK_F_STREAM) | BIT(VIRTIO_VSOCK_F_SEQPACKET) |
+		    BIT(VIRTIO_VSOCK_F_NO_IMPLIED_STREAM),
 	.feature_names = vsock_feature_names,
 	.queues = vsock_queues,
 	.nqueues = ARRAY_SIZE(vsock_queues),
@@ -276,6 +320,7 @@ const struct vdev_class vdev_vsock_class = {
 	.inst_size = sizeof(struct vsock),
 	.compat = &vsock_compat,
 	.examples = vsock_examples,
+	.check = vsock_check,
 	.open = vsock_open,
 	.kick = vsock_kick,
 	.quiesce = vsock_quiesce,

@@ -25,6 +25,10 @@
 #include "devices/vsock_conn.h"
 #include "transport/chain.h"
 
+#define VIRTIO_VSOCK_F_STREAM            0
+#define VIRTIO_VSOCK_F_SEQPACKET         1
+#define VIRTIO_VSOCK_F_NO_IMPLIED_STREAM 2
+
 #define VSOCK_CID_HOST 2
 
 /* Ports of connections to the guest: above those that services have, and many more than there are links. */
@@ -54,8 +58,20 @@ enum vsock_side {
 	VSOCK_SIDE_LINGERING, /* the guest has left; what it sent is still to be written */
 };
 
+/* Where programs of the host knock. */
+struct vsock_door {
+	struct vsock *v;
+	uint16_t type;
+	struct unix_listener listener;
+	struct ev_io acceptable;
+	struct ev_timer retry; /* when there was no descriptor or memory for a connection */
+};
+
+#define VSOCK_DOORS 2
+
 struct vsock_link {
 	struct vsock *v;
+	struct vsock_door *door;    /* through which it came, or NULL */
 	struct vsock_conn conn;
 	enum vsock_side side;
 	int fd;
@@ -67,9 +83,15 @@ struct vsock_link {
 	bool want_read;             /* in the line to be read, not only to be told something */
 	bool ended;                 /* the host's bytes have ended, or nobody wants them */
 	bool deaf;                  /* the host takes no more bytes */
-	uint8_t *buf;               /* bytes for the host: a ring of v->buf_size */
+	uint8_t *buf;               /* bytes for the host: a ring of v->ring_size */
 	size_t head, fill;
-	bool touched;               /* the buffer has pages */
+	uint64_t *eom, *eor;        /* of SEQPACKET: a bit for each byte of it, where messages and records end */
+	size_t ends;                /* messages in it that are whole */
+	uint8_t *msg;               /* a message of the host's, of which the guest has msg_at bytes */
+	size_t msg_len, msg_at;     /* msg_len 0: none */
+	uint32_t msg_flags;         /* VSOCK_SEQ_... */
+	unsigned int burst;         /* messages read since the socket was watched */
+	bool touched;               /* the buffers have pages */
 	struct vsock_link *next;    /* of the same hash */
 	TAILQ_ENTRY(vsock_link) list;
 };
@@ -86,7 +108,7 @@ struct vsock_portion {
 /* Where the guest's connections go. */
 struct vsock_host_ops {
 	const char *name;
-	/* Takes what it needs.  Returns 0, or -errno after a line that says why. */
+	/* Takes what it needs.  Returns 0, or -errno after a line that says why.  Both may be NULL. */
 	int (*open)(struct vsock *v);
 	void (*close)(struct vsock *v);
 	/*
@@ -111,7 +133,7 @@ struct vsock {
 	struct vdev d;
 	/* options */
 	uint64_t guest_cid, buf_size, max_links, connect_timeout;
-	const char *uds_path;
+	const char *uds_path, *uds_seqpacket;
 	const struct vsock_host_ops *host;
 	/* links */
 	struct vsock_link *links;
@@ -119,7 +141,8 @@ struct vsock {
 	size_t nhash;               /* a power of two */
 	struct vsock_links unused, ready;
 	uint8_t *pool;              /* the links' buffers */
-	size_t pool_size;
+	size_t pool_size, stride;   /* of all; from link to link */
+	size_t ring_size;           /* buf_size in whole pages */
 	uint32_t next_port;         /* of a connection to the guest */
 	/* rings */
 	struct chain *spare[VSOCK_RX_CHAINS]; /* popped from rx, nothing written yet, in order */
@@ -127,12 +150,13 @@ struct vsock {
 	struct vsock_packet resets[VSOCK_RESETS];
 	unsigned int reset_first, nresets;
 	bool tx_waits;              /* there was no room for an answer */
+	struct chain *event;        /* popped from event, nothing written yet */
 	bool event_due;             /* TRANSPORT_RESET */
+	uint64_t met;               /* queues seen since the last reset, as bits */
 	struct vsock_batch batch;
 	/* host */
-	struct unix_listener listener;
-	struct ev_io acceptable;
-	struct ev_timer accept_retry;
+	struct vsock_door doors[VSOCK_DOORS];
+	unsigned int ndoors;
 	void *sim;
 };
 
@@ -150,8 +174,8 @@ void vsock_rx_push(struct vsock *v, const struct vsock_packet *p);
  */
 bool vsock_rx_gather(struct vsock *v, struct vsock_portion *p, size_t want);
 
-/* len bytes were read into a portion: gives them to the guest as packets of the connection. */
-void vsock_rx_deliver(struct vsock *v, const struct vsock_portion *p, struct vsock_conn *c, size_t len);
+/* len bytes were read into a portion: gives them to the guest as packets of the connection; flags: of the last one. */
+void vsock_rx_deliver(struct vsock *v, const struct vsock_portion *p, struct vsock_conn *c, size_t len, uint32_t flags);
 
 /* Lets every link that waits for the rx queue have its turn, as far as there are buffers. */
 void vsock_pump(struct vsock *v);
@@ -163,8 +187,21 @@ void vsock_tx(struct vsock *v);
 /* Gives the buffers of rx back unused. */
 void vsock_rx_return(struct vsock *v);
 
+/* ---- vsock_data.c */
+
+/* Payload of the guest's for the host.  Gives the chain back, now or when the batch is flushed. */
+void vsock_link_data(struct vsock_link *l, struct chain *c, const struct vsock_packet *p);
+
 /* Writes the batch to its socket and gives its chains back. */
 void vsock_batch_flush(struct vsock *v);
+
+/* Whether there is something in the link's buffer that can be written; writes it; drops it. */
+bool vsock_buffer_waits(const struct vsock_link *l);
+void vsock_buffer_flush(struct vsock_link *l);
+void vsock_buffer_drop(struct vsock_link *l);
+
+/* Reads of the host's bytes what the guest has credit for, at least a byte's; there is an rx buffer. */
+void vsock_link_read(struct vsock_link *l, uint32_t credit);
 
 /* ---- vsock_link.c */
 
@@ -189,14 +226,22 @@ bool vsock_link_dial(struct vsock *v, const struct vsock_packet *p);
 /* The host asks for a connection to a port of the guest's. */
 void vsock_link_ask(struct vsock_link *l, uint32_t guest_port, uint16_t type);
 
-/* A socket was accepted: it will say which port it wants. */
-void vsock_link_adopt(struct vsock_link *l, int fd);
+/* A socket was accepted at a door: it will say which port it wants. */
+void vsock_link_adopt(struct vsock_link *l, struct vsock_door *door, int fd);
 
 /* A packet of the guest's for this link; its payload is what is left to read in the chain.  Gives the chain back. */
 void vsock_link_receive(struct vsock_link *l, const struct vsock_packet *p, struct chain *c);
 
-/* Bytes of a batch: n of its lens were written, or -errno.  Copies the rest, gives its chains back. */
-void vsock_link_written(struct vsock_link *l, struct vsock_batch *b, ssize_t n);
+/* A write to the host's socket has failed; has made progress; has emptied the buffer. */
+void vsock_link_write_failed(struct vsock_link *l, int err);
+void vsock_link_progress(struct vsock_link *l);
+void vsock_link_drained(struct vsock_link *l);
+
+/* The host's bytes have ended: by half, or, where its socket has gone, in both directions. */
+void vsock_link_end(struct vsock_link *l);
+
+/* Resets the connection: the guest will get a RST, the host sees its socket closed. */
+void vsock_link_abort(struct vsock_link *l);
 
 /* The link's turn at the rx queue, where there is a buffer.  Returns false when it needs another buffer. */
 bool vsock_link_serve(struct vsock_link *l);
@@ -209,9 +254,9 @@ void vsock_link_patience(struct vsock_link *l, double s);
 
 /* ---- vsock_unix.c */
 
-/* Listens at v->uds_path for connections to the guest.  Returns 0, or -errno after a line. */
-int vsock_unix_listen(struct vsock *v);
-void vsock_unix_unlisten(struct vsock *v);
+/* Listens for connections to the guest.  Returns 0, or -errno after a line. */
+int vsock_doors_open(struct vsock *v);
+void vsock_doors_close(struct vsock *v);
 
 /* A link is free again: connections that wait can be taken. */
 void vsock_unix_resume(struct vsock *v);

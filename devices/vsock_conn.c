@@ -92,12 +92,24 @@ void vsock_conn_respond(struct vsock_conn *c)
 	c->pending |= VSOCK_OWES_RESPONSE;
 }
 
+/*
+ * A guest in the middle of a message: nothing of it is forwarded before its end has come, and it may wait for the last
+ * bit of room to send that.
+ */
+static void tell_waiting(struct vsock_conn *c)
+{
+	if (c->type == VSOCK_TYPE_SEQPACKET && c->fwd_cnt != c->told_fwd &&
+	    c->buf_alloc - (c->rx_cnt - c->told_fwd) < c->buf_alloc / 4)
+		c->pending |= VSOCK_OWES_UPDATE;
+}
+
 /* Payload: must fit into the room the guest was told of, or could have been told of. */
 static enum vsock_verdict receive_data(struct vsock_conn *c, const struct vsock_packet *p)
 {
 	if (c->peer_shutdown & VSOCK_SHUTDOWN_SEND || p->len > c->buf_alloc - (c->rx_cnt - c->fwd_cnt))
 		return VSOCK_WRONG;
 	c->rx_cnt += p->len;
+	tell_waiting(c);
 	return VSOCK_DATA;
 }
 
@@ -161,8 +173,11 @@ void vsock_conn_forwarded(struct vsock_conn *c, uint32_t len)
 {
 	c->fwd_cnt += len;
 	/* Every quarter: a guest that streams is never without credit, and few packets say so. */
-	if (c->state == VSOCK_OPEN && c->fwd_cnt - c->told_fwd >= c->buf_alloc / 4 && c->fwd_cnt != c->told_fwd)
+	if (c->state != VSOCK_OPEN)
+		return;
+	if (c->fwd_cnt - c->told_fwd >= c->buf_alloc / 4 && c->fwd_cnt != c->told_fwd)
 		c->pending |= VSOCK_OWES_UPDATE;
+	tell_waiting(c);
 }
 
 /* Whether there can be payload for the guest at all: neither side has said that there will be none. */

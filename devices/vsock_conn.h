@@ -33,7 +33,11 @@ enum vsock_op {
 	VSOCK_OP_CREDIT_REQUEST,
 };
 
-#define VSOCK_TYPE_STREAM 1
+#define VSOCK_TYPE_STREAM    1
+#define VSOCK_TYPE_SEQPACKET 2
+
+#define VSOCK_SEQ_EOM 1u /* flags of RW: the message ends here */
+#define VSOCK_SEQ_EOR 2u /* and so does the record */
 
 #define VSOCK_SHUTDOWN_RECEIVE 1u /* of SHUTDOWN: the sender will not receive any more */
 #define VSOCK_SHUTDOWN_SEND    2u /* will not send any more */

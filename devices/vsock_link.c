@@ -12,6 +12,8 @@
 
 #include "devices/vsock.h"
 
+#define PAGE ((size_t)4096)
+
 #define ENDING_PATIENCE 8.   /* s for the guest's RST after our SHUTDOWN; the guest's own patience is as long */
 #define LINGER_PATIENCE 60.  /* s without progress, to write what a guest that left has sent */
 #define REDIAL_INTERVAL 0.01 /* s; of a listener whose backlog is full */
@@ -32,8 +34,10 @@ int vsock_links_open(struct vsock *v)
 	v->hash = calloc(v->nhash, sizeof(*v->hash));
 	if (!v->links || !v->hash)
 		return -ENOMEM;
-	/* Address space only: a link's buffer gets pages when the host does not keep up. */
-	v->pool_size = (size_t)(v->max_links * v->buf_size);
+	/* Address space only: a link's buffers get pages when the host does not keep up, and with messages. */
+	v->ring_size = ((size_t)v->buf_size + PAGE - 1) & ~(PAGE - 1);
+	v->stride = (v->ring_size / 4 * 9 + PAGE - 1) & ~(PAGE - 1);
+	v->pool_size = (size_t)v->max_links * v->stride;
 	v->pool = mmap(NULL, v->pool_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (v->pool == MAP_FAILED) {
 		v->pool = NULL;
@@ -44,7 +48,10 @@ int vsock_links_open(struct vsock *v)
 
 		l->v = v;
 		l->fd = -1;
-		l->buf = v->pool + i * v->buf_size;
+		l->buf = v->pool + i * v->stride;
+		l->msg = l->buf + v->ring_size;
+		l->eom = (uint64_t *)(void *)(l->msg + v->ring_size);
+		l->eor = l->eom + v->ring_size / 64;
 		ev_init(&l->readable, readable_ready);
 		ev_init(&l->writable, writable_ready);
 		ev_init(&l->timer, timer_due);
@@ -104,8 +111,10 @@ struct vsock_link *vsock_link_new(struct vsock *v)
 	TAILQ_REMOVE(&v->unused, l, list);
 	memset(&l->conn, 0, sizeof(l->conn));
 	l->side = VSOCK_SIDE_NONE;
+	l->door = NULL;
 	l->stalled = l->want_read = l->ended = l->deaf = false;
-	l->head = l->fill = 0;
+	l->head = 0;
+	l->burst = 0;
 	return l;
 }
 
@@ -120,7 +129,8 @@ static void link_leave(struct vsock_link *l)
 	l->fd = -1;
 	l->side = VSOCK_SIDE_NONE;
 	l->want_read = l->stalled = false;
-	l->fill = 0;
+	l->msg_len = 0;
+	vsock_buffer_drop(l);
 }
 
 void vsock_link_free(struct vsock_link *l)
@@ -135,7 +145,7 @@ void vsock_link_free(struct vsock_link *l)
 	l->conn.state = VSOCK_NONE;
 	l->conn.pending = 0;
 	if (l->touched)
-		madvise(l->buf, (size_t)v->buf_size, MADV_DONTNEED);
+		madvise(l->buf, v->stride, MADV_DONTNEED);
 	l->touched = false;
 	/* The one that has rested longest is used next: a tuple of ports is not seen again at once. */
 	TAILQ_INSERT_TAIL(&v->unused, l, list);
@@ -176,7 +186,7 @@ void vsock_link_patience(struct vsock_link *l, double s)
 /* ---- ends */
 
 /* Resets the connection: the guest will get a RST, the host sees its socket closed. */
-static void link_abort(struct vsock_link *l)
+void vsock_link_abort(struct vsock_link *l)
 {
 	link_leave(l);
 	vsock_conn_reset(&l->conn);
@@ -191,7 +201,7 @@ static void link_finish(struct vsock_link *l)
 {
 	ev_io_stop(l->v->d.loop, &l->readable);
 	l->want_read = l->stalled = false;
-	if (l->fill && !l->deaf && l->side >= VSOCK_SIDE_OPEN) {
+	if (vsock_buffer_waits(l) && !l->deaf && l->side >= VSOCK_SIDE_OPEN) {
 		if (l->side != VSOCK_SIDE_LINGERING)
 			vsock_link_patience(l, LINGER_PATIENCE);
 		l->side = VSOCK_SIDE_LINGERING;
@@ -220,12 +230,12 @@ static void link_deafen(struct vsock_link *l)
 	l->deaf = true;
 	ev_io_stop(l->v->d.loop, &l->writable);
 	vsock_conn_forwarded(&l->conn, (uint32_t)l->fill);
-	l->fill = 0;
+	vsock_buffer_drop(l);
 	vsock_conn_shutdown(&l->conn, VSOCK_SHUTDOWN_RECEIVE);
 }
 
 /* A write to the host's socket has failed. */
-static void link_write_failed(struct vsock_link *l, int err)
+void vsock_link_write_failed(struct vsock_link *l, int err)
 {
 	if (l->side == VSOCK_SIDE_LINGERING) {
 		l->deaf = true;
@@ -234,14 +244,17 @@ static void link_write_failed(struct vsock_link *l, int err)
 		link_deafen(l);
 		link_settle(l);
 	} else {
-		link_abort(l);
+		if (err == -EMSGSIZE)
+			log_guest(&l->v->d.log, "port %u: a message too long for the host's socket (net.core.wmem_max)",
+				  l->conn.port);
+		vsock_link_abort(l);
 	}
 }
 
-/* ---- guest to host */
+/* ---- from the guest */
 
 /* The guest's last byte is written: the host is told so. */
-static void link_drained(struct vsock_link *l)
+void vsock_link_drained(struct vsock_link *l)
 {
 	ev_io_stop(l->v->d.loop, &l->writable);
 	if (l->side == VSOCK_SIDE_LINGERING) {
@@ -249,110 +262,19 @@ static void link_drained(struct vsock_link *l)
 		return;
 	}
 	if (l->conn.peer_shutdown & VSOCK_SHUTDOWN_SEND && !l->deaf) {
+		/* A message without an end is none. */
+		vsock_buffer_drop(l);
 		shutdown(l->fd, SHUT_WR);
 		l->deaf = true;
 	}
 	link_settle(l);
 }
 
-/* Copies the next len bytes of the chain into the buffer; the credit has made sure of the room. */
-static void buffer_put(struct vsock_link *l, struct chain *c, size_t len)
+/* Bytes have gone to the host: one that only lags is waited for. */
+void vsock_link_progress(struct vsock_link *l)
 {
-	size_t size = (size_t)l->v->buf_size;
-
-	l->touched = true;
-	while (len) {
-		size_t at = (l->head + l->fill) % size;
-		size_t n = min_size(len, size - at);
-
-		chain_get(c, l->buf + at, n);
-		l->fill += n;
-		len -= n;
-	}
-}
-
-/* Writes what the buffer holds. */
-static void buffer_flush(struct vsock_link *l)
-{
-	size_t size = (size_t)l->v->buf_size, first = min_size(l->fill, size - l->head);
-	struct iovec iov[2] = {{l->buf + l->head, first}, {l->buf, l->fill - first}};
-	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = l->fill > first ? 2 : 1};
-	ssize_t n = sendmsg(l->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-	if (n < 0) {
-		if (errno != EAGAIN && errno != EINTR)
-			link_write_failed(l, -errno);
-		return;
-	}
-	l->head = (l->head + (size_t)n) % size;
-	l->fill -= (size_t)n;
-	vsock_conn_forwarded(&l->conn, (uint32_t)n);
 	if (l->side == VSOCK_SIDE_LINGERING)
 		vsock_link_patience(l, LINGER_PATIENCE);
-	if (!l->fill)
-		link_drained(l);
-	else if (l->conn.pending)
-		vsock_link_queue(l);
-}
-
-void vsock_link_written(struct vsock_link *l, struct vsock_batch *b, ssize_t n)
-{
-	bool failed = n < 0 && n != -EAGAIN && n != -EINTR;
-	size_t left = n > 0 ? (size_t)n : 0;
-	uint32_t done = (uint32_t)left;
-
-	for (unsigned int i = 0; i < b->n; i++) {
-		size_t take = min_size(left, b->lens[i]), rest = b->lens[i] - take;
-
-		left -= take;
-		if (failed) {
-			done += (uint32_t)rest;
-		} else if (rest) {
-			chain_skip(b->chains[i], take);
-			buffer_put(l, b->chains[i], rest);
-		}
-		virtq_push(b->chains[i]);
-	}
-	vsock_conn_forwarded(&l->conn, done);
-	if (failed)
-		link_write_failed(l, (int)n);
-	else if (l->fill)
-		ev_io_start(l->v->d.loop, &l->writable);
-	if (l->conn.pending)
-		vsock_link_queue(l);
-}
-
-/* Adds the payload to the batch.  Returns false when it is full. */
-static bool batch_add(struct vsock_link *l, struct chain *c, uint32_t len)
-{
-	struct vsock_batch *b = &l->v->batch;
-	unsigned int n;
-
-	if (b->n == VSOCK_TX_CHAINS || b->niov == VSOCK_IOV)
-		return false;
-	b->link = l;
-	/* Where there are more pieces than entries, the rest is not written but copied, and the batch is full. */
-	n = chain_read_iov(c, b->iov + b->niov, VSOCK_IOV - b->niov, len);
-	b->niov += n;
-	b->chains[b->n] = c;
-	b->lens[b->n++] = len;
-	return true;
-}
-
-/* Payload for the host.  Takes the chain. */
-static void link_data(struct vsock_link *l, struct chain *c, uint32_t len)
-{
-	if (l->deaf || l->side != VSOCK_SIDE_OPEN || !len) {
-		vsock_conn_forwarded(&l->conn, len);
-		virtq_push(c);
-	} else if (l->fill) {
-		buffer_put(l, c, len);
-		virtq_push(c);
-	} else if (!batch_add(l, c, len)) {
-		vsock_batch_flush(l->v);
-		/* The socket may have filled meanwhile, or gone. */
-		link_data(l, c, len);
-	}
 }
 
 /* The guest will not receive or not send any more. */
@@ -371,24 +293,36 @@ static void link_half(struct vsock_link *l)
 	if (flags & VSOCK_SHUTDOWN_RECEIVE && !l->ended) {
 		ev_io_stop(l->v->d.loop, &l->readable);
 		shutdown(l->fd, SHUT_RD);
+		l->msg_len = 0;
 		l->ended = true;
 	}
-	if (l->fill)
+	if (vsock_buffer_waits(l))
 		link_settle(l);
 	else
-		link_drained(l);
+		vsock_link_drained(l);
+}
+
+/* Both sides have agreed. */
+static void link_open(struct vsock_link *l)
+{
+	/* A message is written at once or not at all; twice this is what the kernel makes of it. */
+	int room = (int)l->v->ring_size;
+
+	if (l->conn.type == VSOCK_TYPE_SEQPACKET)
+		setsockopt(l->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	ev_timer_stop(l->v->d.loop, &l->timer);
+	l->side = VSOCK_SIDE_OPEN;
+	ev_io_start(l->v->d.loop, &l->readable);
 }
 
 /* The guest has accepted a connection of the host's. */
 static void link_accepted(struct vsock_link *l)
 {
 	if (!vsock_unix_accepted(l)) {
-		link_abort(l);
+		vsock_link_abort(l);
 		return;
 	}
-	ev_timer_stop(l->v->d.loop, &l->timer);
-	l->side = VSOCK_SIDE_OPEN;
-	ev_io_start(l->v->d.loop, &l->readable);
+	link_open(l);
 }
 
 /* Does what a packet means.  Returns false when the link may be gone. */
@@ -407,7 +341,7 @@ static bool link_act(struct vsock_link *l, enum vsock_verdict verdict)
 		return false;
 	case VSOCK_WRONG:
 		log_guest(&l->v->d.log, "port %u: a packet that cannot be: the connection is reset", l->conn.port);
-		link_abort(l);
+		vsock_link_abort(l);
 		return false;
 	default:
 		return true;
@@ -419,7 +353,7 @@ void vsock_link_receive(struct vsock_link *l, const struct vsock_packet *p, stru
 	enum vsock_verdict verdict = vsock_conn_receive(&l->conn, p);
 
 	if (verdict == VSOCK_DATA) {
-		link_data(l, c, p->len);
+		vsock_link_data(l, c, p);
 	} else {
 		/* What came before is written before, also where this ends the connection. */
 		if (l->v->batch.link == l)
@@ -441,18 +375,16 @@ void vsock_link_receive(struct vsock_link *l, const struct vsock_packet *p, stru
 /* The host has taken the guest's connection. */
 static void link_dialled(struct vsock_link *l)
 {
-	ev_timer_stop(l->v->d.loop, &l->timer);
 	ev_io_stop(l->v->d.loop, &l->writable);
-	l->side = VSOCK_SIDE_OPEN;
 	vsock_conn_respond(&l->conn);
 	vsock_link_queue(l);
-	ev_io_start(l->v->d.loop, &l->readable);
+	link_open(l);
 }
 
 static void link_refused(struct vsock_link *l, int err)
 {
 	log_debug(&l->v->d.log, "port %u: %s", l->conn.port, strerror(-err));
-	link_abort(l);
+	vsock_link_abort(l);
 }
 
 static void link_set_fd(struct vsock_link *l, int fd)
@@ -517,8 +449,9 @@ void vsock_link_ask(struct vsock_link *l, uint32_t guest_port, uint16_t type)
 	vsock_link_queue(l);
 }
 
-void vsock_link_adopt(struct vsock_link *l, int fd)
+void vsock_link_adopt(struct vsock_link *l, struct vsock_door *door, int fd)
 {
+	l->door = door;
 	link_set_fd(l, fd);
 	l->side = VSOCK_SIDE_ASKING;
 	ev_io_start(l->v->d.loop, &l->readable);
@@ -528,7 +461,7 @@ void vsock_link_adopt(struct vsock_link *l, int fd)
 /* ---- host to guest */
 
 /* The host's bytes have ended: by half, or, where its socket has gone, in both directions. */
-static void link_end(struct vsock_link *l)
+void vsock_link_end(struct vsock_link *l)
 {
 	struct pollfd p = {.fd = l->fd};
 
@@ -537,46 +470,6 @@ static void link_end(struct vsock_link *l)
 	if (poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR))
 		link_deafen(l);
 	link_settle(l);
-}
-
-/* What a read has brought, but for bytes. */
-static void link_read_nothing(struct vsock_link *l, ssize_t n)
-{
-	if (n == 0)
-		link_end(l);
-	else if (errno == EAGAIN || errno == EINTR)
-		ev_io_start(l->v->d.loop, &l->readable);
-	else
-		link_abort(l);
-}
-
-/* Reads a portion of the host's bytes into the guest's buffers, of which there is one. */
-static void link_read(struct vsock_link *l, uint32_t credit)
-{
-	struct vsock_portion portion;
-	ssize_t n;
-	char byte;
-
-	if (!vsock_rx_gather(l->v, &portion, min_size(credit, VSOCK_PORTION))) {
-		/* The buffer has room for a header only: where there are bytes, it is used up to get at another. */
-		n = recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-		if (n > 0) {
-			l->conn.pending |= VSOCK_OWES_UPDATE;
-			l->want_read = true;
-		} else {
-			link_read_nothing(l, n);
-		}
-		return;
-	}
-	struct msghdr msg = {.msg_iov = portion.iov, .msg_iovlen = portion.niov};
-
-	n = recvmsg(l->fd, &msg, MSG_DONTWAIT);
-	if (n > 0) {
-		vsock_rx_deliver(l->v, &portion, &l->conn, (size_t)n);
-		ev_io_start(l->v->d.loop, &l->readable);
-	} else {
-		link_read_nothing(l, n);
-	}
 }
 
 /* Sends what is owed.  Returns false when buffers ran out. */
@@ -614,7 +507,7 @@ bool vsock_link_serve(struct vsock_link *l)
 		l->want_read = false;
 		l->stalled = !credit;
 		if (credit)
-			link_read(l, credit);
+			vsock_link_read(l, credit);
 	}
 }
 
@@ -647,7 +540,7 @@ static void writable_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 	(void)loop;
 	(void)revents;
 	if (l->side != VSOCK_SIDE_DIALLING)
-		buffer_flush(l);
+		vsock_buffer_flush(l);
 	else if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 || err)
 		link_refused(l, -err);
 	else

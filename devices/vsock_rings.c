@@ -4,9 +4,7 @@
  */
 #include "devices/vsock.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #define HDR sizeof(struct vsock_hdr)
 
@@ -88,7 +86,8 @@ bool vsock_rx_gather(struct vsock *v, struct vsock_portion *p, size_t want)
 	return p->n > 0;
 }
 
-void vsock_rx_deliver(struct vsock *v, const struct vsock_portion *p, struct vsock_conn *c, size_t len)
+void vsock_rx_deliver(struct vsock *v, const struct vsock_portion *p, struct vsock_conn *c, size_t len,
+		      uint32_t flags)
 {
 	unsigned int i;
 
@@ -97,7 +96,7 @@ void vsock_rx_deliver(struct vsock *v, const struct vsock_portion *p, struct vso
 		struct vsock_packet packet;
 		struct vsock_hdr hdr;
 
-		vsock_conn_send(c, n, 0, &packet);
+		vsock_conn_send(c, n, n == len ? flags : 0, &packet);
 		vsock_packet_put(&packet, &hdr);
 		chain_put(v->spare[i], &hdr, sizeof(hdr));
 		chain_wrote(v->spare[i], n);
@@ -136,20 +135,6 @@ void vsock_pump(struct vsock *v)
 
 /* ---- from the guest */
 
-void vsock_batch_flush(struct vsock *v)
-{
-	struct vsock_batch *b = &v->batch;
-	struct msghdr msg = {.msg_iov = b->iov, .msg_iovlen = b->niov};
-
-	if (!b->link)
-		return;
-	ssize_t n = sendmsg(b->link->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-	vsock_link_written(b->link, b, n < 0 ? -errno : n);
-	b->link = NULL;
-	b->n = b->niov = 0;
-}
-
 /* Answers with a RST; there is room: see vsock_tx. */
 static void refuse(struct vsock *v, const struct vsock_packet *p)
 {
@@ -166,12 +151,22 @@ static void tx_stray(struct vsock *v, const struct vsock_packet *p)
 		refuse(v, p);
 }
 
+/* Whether the driver has accepted sockets of this type: section 5.10.3.1. */
+static bool type_served(const struct vsock *v, uint16_t type)
+{
+	uint64_t f = v->d.features;
+
+	if (type == VSOCK_TYPE_SEQPACKET)
+		return f & BIT(VIRTIO_VSOCK_F_SEQPACKET);
+	return type == VSOCK_TYPE_STREAM && (f & BIT(VIRTIO_VSOCK_F_STREAM) || !(f & BIT(VIRTIO_VSOCK_F_NO_IMPLIED_STREAM)));
+}
+
 static void tx_packet(struct vsock *v, struct chain *c)
 {
 	struct vsock_link *l = NULL;
 	struct vsock_packet p;
 	struct vsock_hdr hdr;
-	bool sound = chain_get(c, &hdr, sizeof(hdr));
+	bool sound = chain_get(c, &hdr, sizeof(hdr)), ours;
 
 	if (sound)
 		vsock_packet_get(&p, &hdr);
@@ -180,7 +175,8 @@ static void tx_packet(struct vsock *v, struct chain *c)
 		virtq_push(c);
 		return;
 	}
-	if (p.src_cid == v->guest_cid && p.type == VSOCK_TYPE_STREAM)
+	ours = p.src_cid == v->guest_cid && type_served(v, p.type);
+	if (ours)
 		l = vsock_link_find(v, &p);
 	if (v->batch.link && (v->batch.link != l || p.op != VSOCK_OP_RW))
 		vsock_batch_flush(v);
@@ -189,7 +185,7 @@ static void tx_packet(struct vsock *v, struct chain *c)
 		return;
 	}
 	virtq_push(c);
-	if (p.src_cid == v->guest_cid && p.type == VSOCK_TYPE_STREAM && !l)
+	if (ours && !l)
 		tx_stray(v, &p);
 	else
 		refuse(v, &p);

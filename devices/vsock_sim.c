@@ -16,7 +16,7 @@
 #define PORT_DISCARD 9
 #define PORT_CHARGEN 19
 
-#define SIM_BUFFER 65536
+#define SIM_BUFFER ((size_t)1 << 18) /* also the longest message */
 
 /* Lines of 72 of the 95 printable characters, each beginning one further. */
 #define CHARS 95u
@@ -27,6 +27,7 @@ struct sim;
 struct sim_service {
 	struct sim *sim;
 	uint32_t port;
+	uint16_t type;
 	int fd;
 	struct ev_io readable, writable;
 	char *buf;      /* SIM_BUFFER bytes */
@@ -55,8 +56,11 @@ static void service_end(struct sim_service *s)
 /* Writes what there is.  Returns 0 when there is nothing left, -EAGAIN, or another -errno. */
 static int service_write(struct sim_service *s)
 {
+	/* A message is what was received at once; chargen's is a line. */
+	size_t most = s->type == VSOCK_TYPE_SEQPACKET && s->port == PORT_CHARGEN ? LINE : SIM_BUFFER;
+
 	while (s->fill) {
-		ssize_t n = send(s->fd, s->buf + s->at, s->fill, MSG_NOSIGNAL);
+		ssize_t n = send(s->fd, s->buf + s->at, min_size(s->fill, most), MSG_NOSIGNAL);
 
 		if (n < 0)
 			return -errno;
@@ -69,7 +73,8 @@ static int service_write(struct sim_service *s)
 
 static void chargen_fill(struct sim_service *s)
 {
-	for (s->fill = 0; s->fill < SIM_BUFFER; s->fill++, s->sent++) {
+	/* Whole lines. */
+	for (s->fill = 0; s->fill < SIM_BUFFER / LINE * LINE; s->fill++, s->sent++) {
 		unsigned int column = (unsigned int)(s->sent % LINE), line = (unsigned int)(s->sent / LINE % CHARS);
 
 		if (column == LINE - 2)
@@ -84,12 +89,12 @@ static void chargen_fill(struct sim_service *s)
 static void service_readable(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	struct sim_service *s = container_of(w, struct sim_service, readable);
-	ssize_t n = recv(s->fd, s->buf, SIM_BUFFER, 0);
+	ssize_t n = recv(s->fd, s->buf, SIM_BUFFER, s->type == VSOCK_TYPE_SEQPACKET ? MSG_TRUNC : 0);
 
 	(void)revents;
 	if (n < 0 && errno == EAGAIN)
 		return;
-	if (n <= 0) {
+	if (n <= 0 || (size_t)n > SIM_BUFFER) {
 		service_end(s);
 		return;
 	}
@@ -171,16 +176,16 @@ static int sim_connect(struct vsock *v, uint32_t port, uint16_t type, bool *pend
 	struct sim_service *s = sim->unused;
 	int fds[2];
 
-	(void)type;
 	(void)pending;
 	if (port != PORT_ECHO && port != PORT_DISCARD && port != PORT_CHARGEN)
 		return -ECONNREFUSED;
 	if (!s)
 		return -EAGAIN;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
+	if (socketpair(AF_UNIX, (type == VSOCK_TYPE_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
 	sim->unused = s->next;
 	s->port = port;
+	s->type = type;
 	s->fd = fds[1];
 	s->at = s->fill = 0;
 	s->sent = 0;

@@ -5,6 +5,9 @@
  *
  * A guest's connection to port N goes to the socket PATH_N.  A host's program connects to PATH, sends "CONNECT N\n" and
  * reads "OK M\n" when the guest has accepted, M being its own port; where the guest refuses, the socket is closed.
+ *
+ * The type of the guest's socket is that with which PATH_N is called: one that listens there with another type is not there.
+ * Connections of type SEQPACKET to the guest have a path of their own; both lines are messages there.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1 /* accept4, struct ucred */
@@ -25,6 +28,11 @@
 #define RETRY     1. /* s, when there was no descriptor or memory for a connection */
 
 #define PATH_SIZE sizeof(((struct sockaddr_un *)0)->sun_path)
+
+static int unix_type(uint16_t type)
+{
+	return type == VSOCK_TYPE_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM;
+}
 
 int vsock_unix_parse(const char *line, size_t len, uint32_t *port)
 {
@@ -62,36 +70,45 @@ static void asked(struct vsock_link *l)
 	uint32_t port;
 
 	if (vsock_unix_parse((const char *)l->buf, l->fill, &port) < 0) {
-		log_debug(&l->v->d.log, "%s: a connection that does not begin with CONNECT PORT", l->v->uds_path);
+		log_debug(&l->v->d.log, "%s: a connection that does not begin with CONNECT PORT", l->door->listener.path);
 		vsock_link_free(l);
 		return;
 	}
 	l->fill = 0;
 	ev_io_stop(l->v->d.loop, &l->readable);
 	log_peer(l, port);
-	vsock_link_ask(l, port, VSOCK_TYPE_STREAM);
+	vsock_link_ask(l, port, l->door->type);
+}
+
+/* Reads more of the line, up to its end.  Returns whether that has come; -EAGAIN, or -EPIPE: it will not. */
+static int read_line(struct vsock_link *l)
+{
+	char *line = (char *)l->buf, *end;
+	/* What follows the line is for the guest; a message is a line. */
+	int flags = l->door->type == VSOCK_TYPE_STREAM ? MSG_PEEK : 0;
+	ssize_t n = recv(l->fd, line + l->fill, LINE_MAX_ - l->fill, flags | MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return -EAGAIN;
+	if (n <= 0)
+		return -EPIPE;
+	l->touched = true;
+	end = memchr(line + l->fill, '\n', (size_t)n);
+	if (flags)
+		n = recv(l->fd, line + l->fill, end ? (size_t)(end - line) + 1 - l->fill : (size_t)n, MSG_DONTWAIT);
+	l->fill += n > 0 ? (size_t)n : 0;
+	if (end)
+		return 1;
+	return l->fill < LINE_MAX_ && flags ? -EAGAIN : -EPIPE;
 }
 
 void vsock_unix_asking(struct vsock_link *l)
 {
-	char *line = (char *)l->buf;
-	ssize_t n = recv(l->fd, line + l->fill, LINE_MAX_ - l->fill, MSG_PEEK | MSG_DONTWAIT);
-	const char *end;
+	int ret = read_line(l);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	l->touched = true;
-	if (n > 0) {
-		/* What follows the line is for the guest. */
-		end = memchr(line + l->fill, '\n', (size_t)n);
-		n = recv(l->fd, line + l->fill, end ? (size_t)(end - line) + 1 - l->fill : (size_t)n, MSG_DONTWAIT);
-		l->fill += n > 0 ? (size_t)n : 0;
-		if (end) {
-			asked(l);
-			return;
-		}
-	}
-	if (n <= 0 || l->fill == LINE_MAX_)
+	if (ret == 1)
+		asked(l);
+	else if (ret != -EAGAIN)
 		vsock_link_free(l);
 }
 
@@ -103,9 +120,12 @@ bool vsock_unix_accepted(struct vsock_link *l)
 	return send(l->fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) == len;
 }
 
+/* ---- doors */
+
 static void acceptable_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 {
-	struct vsock *v = container_of(w, struct vsock, acceptable);
+	struct vsock_door *door = container_of(w, struct vsock_door, acceptable);
+	struct vsock *v = door->v;
 
 	(void)revents;
 	for (unsigned int i = 0; i < ACCEPTS; i++) {
@@ -119,86 +139,87 @@ static void acceptable_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 		if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
 			return;
 		if (fd < 0) {
-			log_warn(&v->d.log, "%s: cannot accept a connection: %s", v->uds_path, strerror(errno));
+			log_warn(&v->d.log, "%s: cannot accept a connection: %s", door->listener.path, strerror(errno));
 			ev_io_stop(loop, w);
-			ev_timer_set(&v->accept_retry, RETRY, 0.);
-			ev_timer_start(loop, &v->accept_retry);
+			ev_timer_set(&door->retry, RETRY, 0.);
+			ev_timer_start(loop, &door->retry);
 			return;
 		}
-		vsock_link_adopt(vsock_link_new(v), fd);
+		vsock_link_adopt(vsock_link_new(v), door, fd);
 	}
 }
 
 static void retry_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
-	struct vsock *v = container_of(w, struct vsock, accept_retry);
-
 	(void)revents;
-	ev_io_start(loop, &v->acceptable);
+	ev_io_start(loop, &container_of(w, struct vsock_door, retry)->acceptable);
 }
 
 void vsock_unix_resume(struct vsock *v)
 {
-	if (v->listener.fd >= 0 && !ev_is_active(&v->accept_retry))
-		ev_io_start(v->d.loop, &v->acceptable);
+	for (unsigned int i = 0; i < v->ndoors; i++) {
+		if (!ev_is_active(&v->doors[i].retry))
+			ev_io_start(v->d.loop, &v->doors[i].acceptable);
+	}
 }
 
-int vsock_unix_listen(struct vsock *v)
+/* Listens at path, which an option gave. */
+static int door_open(struct vsock *v, const char *option, const char *path, uint16_t type)
 {
-	int err;
-
-	v->listener.fd = -1;
-	ev_init(&v->acceptable, acceptable_ready);
-	ev_init(&v->accept_retry, retry_due);
-	if (!v->uds_path)
-		return 0;
+	struct vsock_door *door = &v->doors[v->ndoors];
 	/* The longest name is that of the last port's socket. */
-	err = strlen(v->uds_path) + sizeof("_4294967295") > PATH_SIZE ? -ENAMETOOLONG : 0;
+	int err = strlen(path) + sizeof("_4294967295") > PATH_SIZE ? -ENAMETOOLONG : 0;
+
 	if (!err)
-		err = unix_listen(&v->listener, v->uds_path, UINT64_MAX, BACKLOG);
+		err = unix_listen_type(&door->listener, unix_type(type), path, UINT64_MAX, BACKLOG);
 	if (err) {
-		log_error(&v->d.log, "--uds-path=%s: %s%s", v->uds_path, strerror(-err),
+		log_error(&v->d.log, "--%s=%s: %s%s", option, path, strerror(-err),
 			  err == -EADDRINUSE ? " (another process serves it, or it is no socket)" : "");
 		return err;
 	}
-	ev_io_set(&v->acceptable, v->listener.fd, EV_READ);
-	ev_io_start(v->d.loop, &v->acceptable);
+	door->v = v;
+	door->type = type;
+	ev_io_init(&door->acceptable, acceptable_ready, door->listener.fd, EV_READ);
+	ev_init(&door->retry, retry_due);
+	ev_io_start(v->d.loop, &door->acceptable);
+	v->ndoors++;
 	return 0;
 }
 
-void vsock_unix_unlisten(struct vsock *v)
+int vsock_doors_open(struct vsock *v)
 {
-	ev_io_stop(v->d.loop, &v->acceptable);
-	ev_timer_stop(v->d.loop, &v->accept_retry);
-	unix_listener_close(&v->listener);
-}
+	int err = 0;
 
-static int unix_host_open(struct vsock *v)
-{
 	if (v->uds_path)
-		return 0;
-	log_error(&v->d.log, "--uds-path is wanted (a path; or --backend=sim, to try a guest without anything else)");
-	return -EINVAL;
+		err = door_open(v, "uds-path", v->uds_path, VSOCK_TYPE_STREAM);
+	if (!err && v->uds_seqpacket)
+		err = door_open(v, "uds-seqpacket-path", v->uds_seqpacket, VSOCK_TYPE_SEQPACKET);
+	return err;
 }
 
-static void unix_host_close(struct vsock *v)
+void vsock_doors_close(struct vsock *v)
 {
-	(void)v;
+	while (v->ndoors) {
+		struct vsock_door *door = &v->doors[--v->ndoors];
+
+		ev_io_stop(v->d.loop, &door->acceptable);
+		ev_timer_stop(v->d.loop, &door->retry);
+		unix_listener_close(&door->listener);
+	}
 }
+
+/* ---- the guest's connections */
 
 static int unix_host_connect(struct vsock *v, uint32_t port, uint16_t type, bool *pending)
 {
 	char path[PATH_SIZE];
 
-	(void)type;
 	(void)pending;
 	snprintf(path, sizeof(path), "%s_%u", v->uds_path, port);
-	return unix_connect(path);
+	return unix_connect_type(unix_type(type), path);
 }
 
 const struct vsock_host_ops vsock_unix_ops = {
 	.name = "unix",
-	.open = unix_host_open,
-	.close = unix_host_close,
 	.connect = unix_host_connect,
 };

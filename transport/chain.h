@@ -41,6 +41,12 @@ void virtq_requeue(struct chain *c);
 /* Whether the ring is started, enabled and sound: chains could be popped. */
 bool virtq_running(const struct virtq *vq);
 
+/*
+ * Whether the ring was as its driver had made it when it was started, nothing of it used: this driver has just begun.
+ * Where it was not, the driver may remember what a device before this one has told it.
+ */
+bool virtq_fresh(const struct virtq *vq);
+
 /* The number of chains the ring can hold: an array of this length has room for all in flight. */
 unsigned int virtq_size(const struct virtq *vq);
 

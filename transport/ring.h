@@ -101,6 +101,7 @@ struct virtq {
 	uint16_t last_avail;     /* next to take: an index, or a place (packed_layout.h) */
 	uint16_t used_idx;       /* next to fill */
 	unsigned int used_since; /* the last notification, in steps of used_idx; does not wrap */
+	bool fresh;              /* started where a ring begins */
 
 	struct chain *chains; /* num */
 	unsigned int held;

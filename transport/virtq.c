@@ -127,6 +127,7 @@ int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t f
 		uint32_t base)
 {
 	const struct ring_ops *ring = features & BIT(VIRTIO_F_RING_PACKED) ? &ring_packed : &ring_split;
+	const uint16_t begin = ring == &ring_packed ? PVIRTQ_WRAP : 0;
 	int err, taken;
 
 	if (!num || num > VIRTQ_MAX_SIZE || !ring->size_ok(num))
@@ -147,6 +148,7 @@ int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t f
 		return taken;
 	}
 	vq->used_since = 0;
+	vq->fresh = vq->last_avail == begin && vq->used_idx == begin;
 	vq->stopping = vq->broken = vq->armed = vq->starved = vq->dirty = vq->called = false;
 	vq->in_turn = false;
 
@@ -207,6 +209,11 @@ bool virtq_broken(const struct virtq *vq)
 bool virtq_running(const struct virtq *vq)
 {
 	return vq->started && vq->enabled && !vq->stopping && !vq->broken;
+}
+
+bool virtq_fresh(const struct virtq *vq)
+{
+	return vq->fresh;
 }
 
 unsigned int virtq_size(const struct virtq *vq)

@@ -30,7 +30,11 @@ enum {
 	OP_CREDIT_REQUEST,
 };
 
-#define STREAM 1
+#define STREAM	  1
+#define SEQPACKET 2
+
+#define EOM 1u /* flags of RW, of SEQPACKET */
+#define EOR 2u
 
 #define NO_RECEIVE 1u
 #define NO_SEND	   2u
@@ -59,6 +63,8 @@ struct peer {
 	uint32_t alloc, fwd, tx; /* ours */
 	uint32_t host_alloc, host_fwd;
 	uint32_t rx;
+	uint16_t type;
+	uint32_t flags; /* of the last RW that came */
 };
 
 static struct packet make(const struct peer *p, uint16_t op, uint32_t len, uint32_t flags)
@@ -69,7 +75,7 @@ static struct packet make(const struct peer *p, uint16_t op, uint32_t len, uint3
 		.src_port = htole32(p->port),
 		.dst_port = htole32(p->host_port),
 		.len = htole32(len),
-		.type = htole16(STREAM),
+		.type = htole16(p->type),
 		.op = htole16(op),
 		.flags = htole32(flags),
 		.buf_alloc = htole32(p->alloc),
@@ -95,12 +101,17 @@ static void send_op(struct peer *p, uint16_t op, uint32_t flags)
 	send_raw(p->c, &h, NULL, 0);
 }
 
-static void send_data(struct peer *p, const void *data, size_t len)
+static void send_part(struct peer *p, const void *data, size_t len, uint32_t flags)
 {
-	struct packet h = make(p, OP_RW, (uint32_t)len, 0);
+	struct packet h = make(p, OP_RW, (uint32_t)len, flags);
 
 	send_raw(p->c, &h, data, len);
 	p->tx += (uint32_t)len;
+}
+
+static void send_data(struct peer *p, const void *data, size_t len)
+{
+	send_part(p, data, len, 0);
 }
 
 /* Gives the device a buffer with room for size bytes of payload, and waits for what it puts there. */
@@ -133,10 +144,11 @@ static uint32_t expect(struct peer *p, uint16_t op, void *data, size_t size)
 	ck_assert_uint_eq(le32toh(h.src_port), p->host_port);
 	ck_assert_uint_eq(le32toh(h.dst_port), p->port);
 	ck_assert_uint_eq(le64toh(h.src_cid), HOST);
-	ck_assert_uint_eq(le16toh(h.type), STREAM);
+	ck_assert_uint_eq(le16toh(h.type), p->type);
 	p->host_alloc = le32toh(h.buf_alloc);
 	p->host_fwd = le32toh(h.fwd_cnt);
 	if (op == OP_RW) {
+		p->flags = le32toh(h.flags);
 		p->rx += len;
 		ck_assert_uint_le(p->rx - p->fwd, p->alloc);
 		return len;
@@ -147,21 +159,26 @@ static uint32_t expect(struct peer *p, uint16_t op, void *data, size_t size)
 
 static struct peer peer_of(struct carrier *c, uint32_t port, uint32_t host_port)
 {
-	return (struct peer){.c = c, .port = port, .host_port = host_port, .alloc = ROOM};
+	return (struct peer){.c = c, .port = port, .host_port = host_port, .alloc = ROOM, .type = STREAM};
 }
 
 /* ---- the host's side */
 
-static int listen_as(struct carrier *c, const char *name, int backlog)
+static int listen_type(struct carrier *c, int type, const char *name, int backlog)
 {
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", carrier_path(c, name));
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(bind(fd, (const struct sockaddr *)&sa, sizeof(sa)), 0);
 	ck_assert_int_eq(listen(fd, backlog), 0);
 	return fd;
+}
+
+static int listen_as(struct carrier *c, const char *name, int backlog)
+{
+	return listen_type(c, SOCK_STREAM, name, backlog);
 }
 
 static int host_accept(struct carrier *c, int fd)
@@ -232,14 +249,20 @@ static int open_on(struct peer *p, int fd)
 }
 
 /* The same with a listener of its own. */
-static int open_one(struct carrier *c, struct peer *p)
+static int open_type(struct carrier *c, struct peer *p, uint16_t type)
 {
-	int fd = listen_as(c, "v_5000", 8), s;
+	int fd = listen_type(c, type == SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM, "v_5000", 8), s;
 
 	*p = peer_of(c, 1000, 5000);
+	p->type = type;
 	s = open_on(p, fd);
 	close(fd);
 	return s;
+}
+
+static int open_one(struct carrier *c, struct peer *p)
+{
+	return open_type(c, p, STREAM);
 }
 
 /* ---- beginnings and refusals */
@@ -788,6 +811,262 @@ static void full_duplex(struct carrier *c)
 	send_op(&p, OP_SHUTDOWN, 3);
 }
 
+/* ---- messages */
+
+/* The next message the host gets must be this. */
+static void expect_message(struct carrier *c, int fd, const char *text)
+{
+	size_t len = strlen(text);
+	char got[64] = {0};
+	ssize_t n = -1;
+
+	for (unsigned int ms = 0; ms < PATIENCE && n < 0; ms++) {
+		n = recv(fd, got, sizeof(got) - 1, MSG_DONTWAIT);
+		if (n < 0)
+			carrier_idle(c, 1);
+	}
+	ck_assert_str_eq(got, text);
+	ck_assert_int_eq(n, (ssize_t)len);
+}
+
+static void messages(struct carrier *c)
+{
+	struct peer p;
+	int s = open_type(c, &p, SEQPACKET);
+	char in[32] = {0};
+
+	send_part(&p, "one", 3, EOM);
+	send_part(&p, "in ", 3, 0);
+	send_part(&p, "three ", 6, 0);
+	send_part(&p, "parts", 5, EOM | EOR);
+	/* An end of its own; one that ends nothing. */
+	send_part(&p, "four", 4, 0);
+	send_part(&p, "", 0, EOM);
+	send_part(&p, "", 0, EOM);
+	send_part(&p, "five", 4, EOM);
+	expect_message(c, s, "one");
+	expect_message(c, s, "in three parts");
+	expect_message(c, s, "four");
+	expect_message(c, s, "five");
+	host_write(s, "to", 2);
+	host_write(s, "", 0);
+	host_write(s, "the guest", 9);
+	ck_assert_uint_eq(expect(&p, OP_RW, in, sizeof(in)), 2);
+	ck_assert_uint_eq(p.flags, EOM);
+	ck_assert_uint_eq(expect(&p, OP_RW, in, sizeof(in)), 9);
+	ck_assert_uint_eq(p.flags, EOM);
+	ck_assert_str_eq(in, "the guest");
+	ck_assert_uint_eq(p.host_fwd, 25);
+	/* By halves, as a stream; the host's last message is one of nothing. */
+	host_write(s, "", 0);
+	ck_assert_int_eq(shutdown(s, SHUT_WR), 0);
+	ck_assert_uint_eq(expect(&p, OP_SHUTDOWN, NULL, 0), NO_SEND);
+	send_part(&p, "last", 4, EOM);
+	send_part(&p, "without an end", 14, 0);
+	send_op(&p, OP_SHUTDOWN, NO_SEND);
+	expect_message(c, s, "last");
+	expect_eof(c, s);
+	ck_assert_uint_eq(expect(&p, OP_SHUTDOWN, NULL, 0), 3);
+	close(s);
+}
+
+/* A socket of the other type is not there; nor is a type the driver has not accepted. */
+static void types(struct carrier *c)
+{
+	int fd = listen_type(c, SOCK_SEQPACKET, "v_5000", 8), s;
+	struct peer p = peer_of(c, 1000, 5000);
+	struct vdev *d = carrier_vdev(c);
+
+	send_op(&p, OP_REQUEST, 0);
+	expect(&p, OP_RST, NULL, 0);
+	p.type = SEQPACKET;
+	s = open_on(&p, fd);
+	close(s);
+	ck_assert_uint_eq(expect(&p, OP_SHUTDOWN, NULL, 0), 3);
+	send_op(&p, OP_RST, 0);
+	vdev_features_set(d, d->features & ~BIT(1));
+	send_op(&p, OP_REQUEST, 0);
+	expect(&p, OP_RST, NULL, 0);
+	/* Streams are implied, unless they are not. */
+	vdev_features_set(d, BIT(1));
+	s = listen_as(c, "v_5001", 8);
+	p = peer_of(c, 1000, 5001);
+	close(open_on(&p, s));
+	ck_assert_uint_eq(expect(&p, OP_SHUTDOWN, NULL, 0), 3);
+	send_op(&p, OP_RST, 0);
+	vdev_features_set(d, BIT(1) | BIT(2));
+	send_op(&p, OP_REQUEST, 0);
+	expect(&p, OP_RST, NULL, 0);
+	close(s);
+	close(fd);
+}
+
+static void host_connects_for_messages(struct carrier *c)
+{
+	struct packet h;
+	struct peer p;
+	char in[16] = {0};
+	int s = unix_connect_type(SOCK_SEQPACKET, carrier_path(c, "q"));
+
+	ck_assert_int_ge(s, 0);
+	/* A line in two messages is none. */
+	host_write(s, "CONN", 4);
+	expect_eof(c, s);
+	close(s);
+	s = unix_connect_type(SOCK_SEQPACKET, carrier_path(c, "q"));
+	host_write(s, "CONNECT 33\n", 11);
+	host_write(s, "first", 5);
+	receive_raw(c, &h, NULL, 0);
+	ck_assert_uint_eq(le16toh(h.op), OP_REQUEST);
+	ck_assert_uint_eq(le16toh(h.type), SEQPACKET);
+	p = peer_of(c, le32toh(h.dst_port), le32toh(h.src_port));
+	p.type = SEQPACKET;
+	ck_assert_uint_eq(p.port, 33);
+	send_op(&p, OP_RESPONSE, 0);
+	expect_ok(c, s, &p);
+	ck_assert_uint_eq(expect(&p, OP_RW, in, sizeof(in)), 5);
+	ck_assert_str_eq(in, "first");
+	ck_assert_uint_eq(p.flags, EOM);
+	close(s);
+}
+
+/* Reads a message of this length, those bytes of a stream. */
+static void drain_message(struct carrier *c, int s, size_t at, size_t len)
+{
+	static uint8_t in[16384];
+	ssize_t got = -1;
+
+	for (unsigned int ms = 0; ms < PATIENCE && got < 0; ms++) {
+		got = recv(s, in, sizeof(in), MSG_DONTWAIT);
+		if (got < 0)
+			carrier_idle(c, 1);
+	}
+	ck_assert_int_eq(got, (ssize_t)len);
+	check_pattern(in, len, at);
+}
+
+/* Sends a message in packets as large as there is room for, waiting for room; the host may have to read for that. */
+static void send_message(struct peer *p, size_t at, size_t len)
+{
+	uint8_t data[PAYLOAD];
+
+	while (len) {
+		uint32_t room = p->host_alloc - (p->tx - p->host_fwd);
+		size_t n = min_size(min_size(room, len), sizeof(data));
+
+		if (!n) {
+			expect(p, OP_CREDIT_UPDATE, NULL, 0);
+			continue;
+		}
+		for (size_t i = 0; i < n; i++)
+			data[i] = pattern(at + i);
+		send_part(p, data, n, n == len ? EOM : 0);
+		at += n;
+		len -= n;
+	}
+}
+
+/* The longest message there is room for, behind short ones: its sender is told of every bit of room. */
+static void longest_message(struct carrier *c)
+{
+	static const size_t lens[] = {1000, 8192, 1, 3000, 8192};
+	struct peer p;
+	int s = open_type(c, &p, SEQPACKET);
+	size_t at = 0;
+
+	ck_assert_uint_eq(p.host_alloc, 8192);
+	for (size_t i = 0; i < ARRAY_SIZE(lens); i++) {
+		send_message(&p, at, lens[i]);
+		drain_message(c, s, at, lens[i]);
+		at += lens[i];
+	}
+	/* One that is longer ends the connection. */
+	send_op(&p, OP_CREDIT_REQUEST, 0);
+	do
+		expect(&p, OP_CREDIT_UPDATE, NULL, 0);
+	while (p.host_fwd != at);
+	for (unsigned int i = 0; i < 8192; i += PAYLOAD) {
+		uint8_t data[PAYLOAD] = {0};
+
+		send_part(&p, data, sizeof(data), 0);
+	}
+	expect(&p, OP_RST, NULL, 0);
+	close(s);
+}
+
+/* Messages for a host that does not read wait, each for itself. */
+static void messages_wait(struct carrier *c)
+{
+	struct peer p;
+	int s = open_type(c, &p, SEQPACKET);
+	size_t lens[4000], n = 0, at = 0;
+	uint8_t data[PAYLOAD];
+
+	for (;; n++) {
+		size_t len = n % 7 * 150 + 1;
+
+		if (p.host_alloc - (p.tx - p.host_fwd) < len) {
+			uint32_t fwd = p.host_fwd;
+
+			carrier_idle(c, 2);
+			send_op(&p, OP_CREDIT_REQUEST, 0);
+			expect(&p, OP_CREDIT_UPDATE, NULL, 0);
+			if (p.host_fwd == fwd)
+				break;
+		}
+		ck_assert_uint_lt(n, ARRAY_SIZE(lens));
+		for (size_t i = 0; i < len; i++)
+			data[i] = pattern(at + i);
+		send_part(&p, data, len, EOM);
+		lens[n] = len;
+		at += len;
+	}
+	send_op(&p, OP_SHUTDOWN, 3);
+	expect(&p, OP_RST, NULL, 0);
+	at = 0;
+	for (size_t i = 0; i < n; at += lens[i++])
+		drain_message(c, s, at, lens[i]);
+	expect_eof(c, s);
+	close(s);
+}
+
+/* A message of the host's for a guest with little room, in small buffers; one that is too long. */
+static void host_message_in_parts(struct carrier *c)
+{
+	int fd = listen_type(c, SOCK_SEQPACKET, "v_5000", 1), s;
+	struct peer p = peer_of(c, 1000, 5000);
+	uint8_t data[1001], in[1001];
+	uint32_t got = 0;
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = pattern(i);
+	p.type = SEQPACKET;
+	p.alloc = 1000;
+	s = open_on(&p, fd);
+	host_write(s, "abc", 3);
+	host_write(s, data, 1000);
+	host_write(s, "def", 3);
+	ck_assert_uint_eq(expect(&p, OP_RW, in, 5), 3);
+	ck_assert_uint_eq(p.flags, EOM);
+	while (got < 997) {
+		got += expect(&p, OP_RW, in + got, min_size(100, sizeof(in) - got));
+		ck_assert_uint_eq(p.flags, 0);
+	}
+	ck_assert_uint_eq(got, 997);
+	expect(&p, OP_CREDIT_REQUEST, NULL, 0);
+	p.fwd = 500;
+	send_op(&p, OP_CREDIT_UPDATE, 0);
+	ck_assert_uint_eq(expect(&p, OP_RW, in + got, 4), 3);
+	ck_assert_uint_eq(p.flags, EOM);
+	check_pattern(in, 1000, 0);
+	ck_assert_uint_eq(expect(&p, OP_RW, in, 4), 3);
+	ck_assert_mem_eq(in, "def", 3);
+	host_write(s, data, 1001);
+	expect(&p, OP_RST, NULL, 0);
+	close(s);
+	close(fd);
+}
+
 /* ---- time and number */
 
 /* A listener that takes nobody: the guest is refused in the end. */
@@ -913,29 +1192,31 @@ static void many_answers(struct carrier *c)
 
 static void transport_reset(struct carrier *c)
 {
+	const bool goes_on = carrier_setting(c)->base != 0;
 	le32 id = htole32(99);
 	struct peer p;
 	int s;
 
 	for (unsigned int i = 0; i < 3; i++) {
-		/* One that is too short is given back; the event is not lost. */
-		ck_assert_uint_eq(carrier_request(c, EVENT, NULL, 0, &id, 2), 0);
-		ck_assert_uint_eq(carrier_request(c, EVENT, NULL, 0, &id, 4), 4);
-		ck_assert_uint_eq(le32toh(id), 0);
-		/* Once is enough. */
+		/* Rings that do not begin at 0 are those of a machine that goes on: what it knew is gone. */
+		if (goes_on) {
+			/* One that is too short is given back; the event is not lost. */
+			ck_assert_uint_eq(carrier_request(c, EVENT, NULL, 0, &id, 2), 0);
+			ck_assert_uint_eq(carrier_request(c, EVENT, NULL, 0, &id, 4), 4);
+			ck_assert_uint_eq(le32toh(id), 0);
+		}
+		/* Once is enough; and not at all for one that has just begun, and may have connected at once. */
 		carrier_submit(c, EVENT, NULL, 0, 4);
 		carrier_stays(c, EVENT, 3);
 		s = open_one(c, &p);
 		ck_assert_int_eq(unlink(carrier_path(c, "v_5000")), 0);
-		/* Rings that do not begin at 0 are those of a machine that goes on, not of a reset. */
-		if (i == 0 && carrier_setting(c)->base == 0)
+		if (i == 0 && !goes_on)
 			carrier_reset(c);
 		else
 			carrier_reconnect(c);
 		expect_eof(c, s);
 		close(s);
 		send_data(&p, "x", 1);
-		p.tx = 0;
 		expect(&p, OP_RST, NULL, 0);
 	}
 }
@@ -994,6 +1275,22 @@ static void sim_services(struct carrier *c)
 	ck_assert_int_eq(in[0], ' ');
 	ck_assert_mem_eq(in + 72, "\r\n!", 3);
 	ck_assert_mem_eq(in + 146, "\r\n", 2);
+	expect(&chargen, OP_CREDIT_REQUEST, NULL, 0);
+	/* The same with messages. */
+	echo = peer_of(c, 5, 7);
+	chargen = peer_of(c, 6, 19);
+	echo.type = chargen.type = SEQPACKET;
+	send_op(&echo, OP_REQUEST, 0);
+	expect(&echo, OP_RESPONSE, NULL, 0);
+	send_part(&echo, "a", 1, EOM);
+	send_part(&echo, "b", 1, EOM);
+	ck_assert_uint_eq(expect(&echo, OP_RW, in, 64), 1);
+	ck_assert_uint_eq(expect(&echo, OP_RW, in, 64), 1);
+	chargen.alloc = 148;
+	send_op(&chargen, OP_REQUEST, 0);
+	expect(&chargen, OP_RESPONSE, NULL, 0);
+	ck_assert_uint_eq(expect(&chargen, OP_RW, in, PAYLOAD), 74);
+	ck_assert_uint_eq(chargen.flags, EOM);
 }
 
 #define UDS	 "--uds-path=%T/v"
@@ -1023,6 +1320,15 @@ static const struct device_case cases[] = {
 	{.name = "small buffers", .run = small_buffers},
 	{.name = "stuck alone", .run = stuck_alone, WITH(UDS, "--buffer-size=8K"), .flags = CASE_ONCE},
 	{.name = "full duplex", .run = full_duplex, WITH("--backend=sim"), .flags = CASE_ONCE},
+	{.name = "messages", .run = messages},
+	{.name = "types", .run = types, .flags = CASE_ONCE | CASE_NOT_BINARY},
+	{.name = "host connects for messages",
+	 .run = host_connects_for_messages,
+	 WITH(UDS, "--uds-seqpacket-path=%T/q"),
+	 .flags = CASE_ONCE},
+	{.name = "longest message", .run = longest_message, WITH(UDS, "--buffer-size=8K"), .flags = CASE_ONCE},
+	{.name = "messages wait", .run = messages_wait, WITH(UDS, "--buffer-size=8K"), .flags = CASE_ONCE},
+	{.name = "a host's message in parts", .run = host_message_in_parts, .flags = CASE_ONCE},
 	{.name = "connect time-out", .run = connect_timeout, WITH(UDS, "--connect-timeout=200"), .flags = CASE_ONCE},
 	{.name = "answer time-out", .run = answer_timeout, WITH(UDS, "--connect-timeout=50"), .flags = CASE_ONCE},
 	{.name = "at most", .run = at_most, WITH(UDS, "--max-connections=2"), .flags = CASE_ONCE},

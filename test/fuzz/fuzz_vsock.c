@@ -59,7 +59,7 @@ static void host_sends(struct vsock_conn *c, struct model *m, uint32_t n)
 
 static void guest_sends(struct vsock_conn *c, struct model *m, uint8_t op, uint32_t n)
 {
-	struct vsock_packet p = {.src_cid = 3, .dst_cid = 2, .src_port = 1, .dst_port = 2, .type = VSOCK_TYPE_STREAM, .op = op};
+	struct vsock_packet p = {.src_cid = 3, .dst_cid = 2, .src_port = 1, .dst_port = 2, .type = c->type, .op = op};
 	bool may = m->open && !(m->guest_end & VSOCK_SHUTDOWN_SEND);
 
 	/* A guest reads what it was sent, some of it, now and then. */
@@ -103,6 +103,9 @@ static void forward(struct vsock_conn *c, struct model *m, uint32_t n)
 	/* A guest that waits for room does so for less than a quarter of it, or is told. */
 	if (c->state == VSOCK_OPEN && m->forwarded - m->told >= ROOM / 4)
 		must(c->pending & VSOCK_OWES_UPDATE);
+	/* One in the midst of a message waits for the last bit of it. */
+	if (c->state == VSOCK_OPEN && c->type == VSOCK_TYPE_SEQPACKET && m->told < m->forwarded)
+		must(m->told + ROOM - m->guest_sent >= ROOM / 4 || c->pending & VSOCK_OWES_UPDATE);
 }
 
 static void tell(struct vsock_conn *c, struct model *m)
@@ -119,12 +122,13 @@ static void tell(struct vsock_conn *c, struct model *m)
 /* A connection as it is when it has just begun, from either side, with counters near their end. */
 static void begin(struct vsock_conn *c, struct model *m, uint8_t how)
 {
-	struct vsock_packet p = {.src_cid = 3, .dst_cid = 2, .src_port = 1, .dst_port = 2, .type = VSOCK_TYPE_STREAM, .op = VSOCK_OP_REQUEST};
+	struct vsock_packet p = {.src_cid = 3, .dst_cid = 2, .src_port = 1, .dst_port = 2, .op = VSOCK_OP_REQUEST};
 	const uint32_t start = how & 2 ? UINT32_MAX - 1000 : 0;
 
+	p.type = how & 4 ? VSOCK_TYPE_SEQPACKET : VSOCK_TYPE_STREAM;
 	memset(m, 0, sizeof(*m));
 	if (how & 1) {
-		vsock_conn_ask(c, 2, 2, 3, 1, VSOCK_TYPE_STREAM, ROOM);
+		vsock_conn_ask(c, 2, 2, 3, 1, p.type, ROOM);
 	} else {
 		vsock_conn_dial(c, &p, ROOM);
 		vsock_conn_respond(c);

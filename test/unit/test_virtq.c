@@ -122,6 +122,7 @@ START_TEST(test_states)
 	ck_assert(!virtq_running(r.vq));
 	rig_start(&r, 4, 0, 0);
 	ck_assert(virtq_running(r.vq));
+	ck_assert(virtq_fresh(r.vq));
 	ck_assert_uint_eq(virtq_size(r.vq), 4);
 	rig_simple(&r, 0, 0, 8, true);
 	virtq_enable(r.vq, false);
@@ -136,6 +137,7 @@ START_TEST(test_states)
 	ck_assert_uint_eq(virtq_stop(r.vq), 1);
 	ck_assert(!virtq_started(r.vq));
 	ck_assert_int_eq(rig_restart(&r, 1), 0);
+	ck_assert(!virtq_fresh(r.vq));
 	virtq_push(pop(0));
 	ck_assert_uint_eq(rig_stop(&r), 2);
 }
