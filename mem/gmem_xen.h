@@ -32,6 +32,9 @@
 
 #define XEN_PAGE_SIZE 4096u
 
+/* The first domid that is no guest's: DOMID_SELF and others, by which the hypervisor would give our own memory. */
+#define XEN_DOMID_RESERVED 0x7ff0u
+
 /* Most pages in one request to gntdev, and in one of ours to privcmd. */
 #define XEN_REQUEST_PAGES 65536u
 

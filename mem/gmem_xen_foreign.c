@@ -87,7 +87,7 @@ static int foreign_map(const struct gmem_backend *self, const struct gmem_desc *
 		.first = desc->guest_addr / XEN_PAGE_SIZE,
 	};
 
-	if (desc->offset || desc->xen_domid > UINT16_MAX || f.first + npages - 1 > (xen_frame)-1)
+	if (desc->offset || desc->xen_domid >= XEN_DOMID_RESERVED || f.first + npages - 1 > (xen_frame)-1)
 		return -EINVAL;
 	if (f.fd < 0)
 		return f.fd;

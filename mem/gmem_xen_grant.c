@@ -150,7 +150,7 @@ static int grant_new(const struct gmem_backend *self, const struct gmem_desc *de
 	const struct gmem_xen *x = self->context;
 	uint64_t addr = desc->guest_addr & ~XEN_GRANT_ADDR;
 
-	if (!(desc->guest_addr & XEN_GRANT_ADDR) || desc->offset || desc->xen_domid > UINT16_MAX ||
+	if (!(desc->guest_addr & XEN_GRANT_ADDR) || desc->offset || desc->xen_domid >= XEN_DOMID_RESERVED ||
 	    addr / XEN_PAGE_SIZE > UINT32_MAX)
 		return -EINVAL;
 	/* References are registered with an open file: that which came, or our own. */
