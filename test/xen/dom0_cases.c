@@ -6,7 +6,7 @@
  * usage: dom0_cases run VDEVD        the cases
  *        dom0_cases create PAGES     a domain with that memory, all granted; writes "DOMID FRAME REFERENCE"
  *        dom0_cases destroy DOMID
- *        dom0_cases cost             what a pin of granted pages costs
+ *        dom0_cases cost VDEVD       what a pin of granted pages costs, and what chains do by the ways of sharing
  *
  * The device is the I2C adapter with a simulated EEPROM: bytes go both ways, can be looked at on the device's side, too
  * (its control socket shows them), and a transfer takes as long as the test wants.
@@ -316,7 +316,7 @@ struct part {
 static int submit_in(const struct driver_table *table, const struct part *parts, unsigned int n)
 {
 	struct driver_ring *ring = frontend_ring(t.fe, 0);
-	struct driver_buf bufs[4];
+	struct driver_buf bufs[RING];
 	int err;
 
 	for (unsigned int i = 0; i < n; i++)
@@ -792,10 +792,10 @@ static void case_domain_dies(const struct way *w)
 		/* More of it: served while it is mapped, and where it has to be mapped the ring is broken. */
 		put_header(0, true, false);
 		went(submit(slow_parts, 3), "submit");
-		if (w->flags & ~(FOREIGN | GRANT))
-			went(frontend_wait_err(t.fe, 0), "error of the ring");
-		else
+		if (!(w->flags & ~(FOREIGN | GRANT)) || w->cache)
 			used();
+		else
+			went(frontend_wait_err(t.fe, 0), "error of the ring");
 		went(frontend_sync(t.fe), "afterwards");
 	}
 	hang_up();
@@ -839,6 +839,7 @@ static const struct process processes[] = {
 	{.name = "plain", .tests = quick, .all_ways = true},
 	{.name = "cache", .tests = quick, .cache = true},
 	{.name = "slow", .tests = slow},
+	{.name = "slow-cache", .tests = slow, .cache = true},
 };
 
 static void run_one(const struct process *p, const struct test *test, const struct way *w)
@@ -947,30 +948,107 @@ static double pin_cost(struct gmem *gm, unsigned int pages)
 	return (now_us() - begin) / times;
 }
 
-static int cost(void)
+static int pin_costs(void)
 {
-	const struct gmem_desc all = {.guest_addr = XEN_GRANT_ADDR + (uint64_t)REF * PAGE,
-				      .size = PAGES * PAGE,
-				      .fd = -1,
-				      .xen_flags = DEMAND};
-	struct gmem_desc desc = all;
+	struct gmem_desc desc = {.guest_addr = XEN_GRANT_ADDR + (uint64_t)REF * PAGE,
+				 .size = PAGES * PAGE,
+				 .fd = -1,
+				 .xen_flags = DEMAND,
+				 .xen_domid = dead_domain_id(t.domain)};
 	struct gmem_xen xen;
 	struct gmem *gm;
+	int err;
 
-	if (dead_domain_new(PAGES, &t.domain))
-		return 1;
-	dead_domain_grant(t.domain, REF, DEAD_FIRST_FRAME, PAGES, false);
-	desc.xen_domid = dead_domain_id(t.domain);
 	gmem_xen_init(&xen, &xen_sys_kernel, 0);
-	if (gmem_new(&xen.any, &gm) == 0 && gmem_add(gm, &desc) == 0) {
-		for (unsigned int pages = 1; pages <= 16; pages *= 2)
+	err = gmem_new(&xen.any, &gm);
+	if (!err) {
+		err = gmem_add(gm, &desc);
+		for (unsigned int pages = 1; !err && pages <= 16; pages *= 2)
 			printf("  a pin of %2u pages   %8.1f us\n", pages, pin_cost(gm, pages));
 		gmem_free(gm);
 	}
 	gmem_xen_close(&xen);
+	return err;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The median time of a write of so many pieces to the EEPROM, header and status besides, each in a page of its own. */
+static double chain_cost(unsigned int pieces)
+{
+	static double times[1000];
+	struct part parts[RING] = {{0, 8, false}, {.at = 0}};
+	uint8_t *arena = t.arena.va;
+
+	put_header(0, false, false);
+	for (unsigned int i = 1; i <= pieces; i++) {
+		parts[i] = (struct part){i * PAGE, 1, false};
+		arena[i * PAGE] = (uint8_t)(0x20 + i); /* the first is the address */
+	}
+	parts[pieces + 1] = (struct part){(pieces + 1) * PAGE, 1, true};
+	for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+		double begin = now_us();
+
+		if (!went(submit(parts, pieces + 2), "submit") || !used())
+			return -1;
+		times[i] = now_us() - begin;
+	}
+	check(arena[(pieces + 1) * PAGE] == 0, "status %u", arena[(pieces + 1) * PAGE]);
+	qsort(times, ARRAY_SIZE(times), sizeof(times[0]), compare);
+	return times[ARRAY_SIZE(times) / 2];
+}
+
+/* The ways that differ in what they cost, and how much more than the first that is. */
+static int chain_costs(void)
+{
+	static const struct way measured[] = {
+		{.name = "foreign", .flags = FOREIGN},
+		{.name = "grants in advance", .flags = GRANT},
+		{.name = "grants on demand, 16 pages kept", .flags = DEMAND, .cache = true},
+		{.name = "grants on demand", .flags = DEMAND},
+	};
+	double first[2] = {0, 0};
+
+	printf("chains of %27s %22s\n", "3 pieces", "6 pieces");
+	for (size_t i = 0; i < ARRAY_SIZE(measured); i++) {
+		const struct way *w = &measured[i];
+		const struct process p = {.cache = w->cache};
+
+		t.name = w->name;
+		t.bad = false;
+		vdevd_start(&p);
+		if (ready(w)) {
+			const double us[2] = {chain_cost(1), chain_cost(4)};
+
+			if (i == 0)
+				memcpy(first, us, sizeof(first));
+			printf("  %-32s %7.1f us %5.2f   %7.1f us %5.2f\n", w->name, us[0], us[0] / first[0], us[1],
+			       us[1] / first[1]);
+		}
+		hang_up();
+		vdevd_stop();
+		t.failed += t.bad;
+	}
+	return t.failed > 0;
+}
+
+static int cost(const char *vdevd)
+{
+	int err;
+
+	t.vdevd = vdevd;
+	if (dead_domain_new(PAGES, &t.domain))
+		return 1;
+	dead_domain_grant(t.domain, REF, DEAD_FIRST_FRAME, PAGES, false);
+	err = pin_costs() || chain_costs();
 	dead_domain_destroy(t.domain);
 	dead_domain_free(t.domain);
-	return 0;
+	return err;
 }
 
 int main(int argc, char **argv)
@@ -982,8 +1060,8 @@ int main(int argc, char **argv)
 		return create((unsigned int)strtoul(argv[2], NULL, 0));
 	if (argc == 3 && strcmp(argv[1], "destroy") == 0)
 		return dead_domain_destroy_other((uint32_t)strtoul(argv[2], NULL, 0)) != 0;
-	if (argc == 2 && strcmp(argv[1], "cost") == 0)
-		return cost();
-	fprintf(stderr, "usage: dom0_cases run VDEVD | create PAGES | destroy DOMID | cost\n");
+	if (argc == 3 && strcmp(argv[1], "cost") == 0)
+		return cost(argv[2]);
+	fprintf(stderr, "usage: dom0_cases run VDEVD | create PAGES | destroy DOMID | cost VDEVD\n");
 	return 2;
 }
