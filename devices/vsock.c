@@ -128,10 +128,18 @@ static int vsock_check(struct vdev *d)
 {
 	struct vsock *v = to_vsock(d);
 
+	if (v->forward_cid && (v->uds_path || v->host == &vsock_sim_ops)) {
+		log_usage(&d->log, "--forward-cid: says where the guest's connections go, and so does %s: one of them",
+			  v->uds_path ? "--uds-path" : "--backend=sim");
+		return -EINVAL;
+	}
+	if (v->forward_cid)
+		v->host = &vsock_forward_ops;
 	if (!v->host)
 		v->host = &vsock_unix_ops;
-	if (v->host == &vsock_unix_ops && !v->uds_path) {
-		log_usage(&d->log, "--uds-path is wanted (a path; or --backend=sim, to try a guest without anything else)");
+	if (v->host == &vsock_unix_ops && !v->uds_path && !v->uds_seqpacket && !v->rules.nmaps && !v->nlisten) {
+		log_usage(&d->log, "--uds-path is wanted (a path; or --map, --forward-cid, --forward-listen; or --backend=sim, "
+				   "to try a guest without anything else)");
 		return -EINVAL;
 	}
 	return 0;
@@ -182,6 +190,75 @@ static int set_backend(void *obj, const char *value, char *why, size_t why_size)
 	return -EINVAL;
 }
 
+static int set_allow(void *obj, const char *value, char *why, size_t why_size)
+{
+	struct vsock *v = obj;
+
+	return vsock_rules_add(&v->rules, true, value, why, why_size);
+}
+
+static int set_deny(void *obj, const char *value, char *why, size_t why_size)
+{
+	struct vsock *v = obj;
+
+	return vsock_rules_add(&v->rules, false, value, why, why_size);
+}
+
+static int set_map(void *obj, const char *value, char *why, size_t why_size)
+{
+	struct vsock *v = obj;
+
+	return vsock_rules_map(&v->rules, value, why, why_size);
+}
+
+/* "PORT", with "/seqpacket" behind it or not, and more with pluses between. */
+static int set_forward_listen(void *obj, const char *value, char *why, size_t why_size)
+{
+	static const char suffix[] = "/seqpacket";
+	struct vsock *v = obj;
+
+	for (;; value++) {
+		size_t len = strcspn(value, "+"), digits = strspn(value, "0123456789");
+		struct vsock_listen *at = &v->listen[v->nlisten];
+		char number[16] = "";
+		uint64_t port;
+		bool messages = len - digits == sizeof(suffix) - 1 && strncmp(value + digits, suffix, sizeof(suffix) - 1) == 0;
+
+		if (digits < sizeof(number))
+			memcpy(number, value, digits);
+		if ((digits != len && !messages) || opt_parse_number(number, false, &port) || port >= UINT32_MAX) {
+			snprintf(why, why_size, "ports are wanted, PORT or PORT/seqpacket, with + between");
+			return -EINVAL;
+		}
+		if (v->nlisten == VSOCK_LISTENS) {
+			snprintf(why, why_size, "too many ports (%u at most)", VSOCK_LISTENS);
+			return -EINVAL;
+		}
+		v->nlisten++;
+		*at = (struct vsock_listen){.port = (uint32_t)port, .type = messages ? VSOCK_TYPE_SEQPACKET : VSOCK_TYPE_STREAM};
+		value += len;
+		if (!*value)
+			return 0;
+	}
+}
+
+static int refuse_vm(void *obj, const char *value, char *why, size_t why_size)
+{
+	(void)obj;
+	(void)value;
+	snprintf(why, why_size, "a process serves one guest: start one for each, with --guest-cid, --socket, --uds-path");
+	return -EINVAL;
+}
+
+static int set_groups(void *obj, const char *value, char *why, size_t why_size)
+{
+	(void)obj;
+	if (strcmp(value, "default") == 0)
+		return 0;
+	snprintf(why, why_size, "guests are not connected with each other here: only \"default\" can be said");
+	return -EINVAL;
+}
+
 static const struct vdev_queue_desc vsock_queues[] = {
 	{.name = "rx", .size = 256, .max = 1024},
 	{.name = "tx", .size = 256, .max = 1024},
@@ -204,7 +281,7 @@ static const struct opt vsock_opts[] = {
 		.def = "3",
 		.min = 3,
 		.max = 0xfffffffe,
-		.help = "context id of the guest (3)",
+		.help = "context id of the guest",
 		.man = "The guest's context identifier, from 3 to 4294967294.  The host's is 2.",
 		.compat = "guest-cid",
 	},
@@ -230,6 +307,58 @@ static const struct opt vsock_opts[] = {
 		       "called with a socket of the type the guest's has.",
 	},
 	{
+		.name = "map",
+		.type = OPT_CALL,
+		.arg = "guest:PORT=TO",
+		.help = "where PORT leads: unix:PATH or tcp:127.0.0.1:N",
+		.man = "Connections of the guest to this port of the host go to the Unix socket of this path (unix:PATH), or to this "
+		       "port of the machine's own TCP (tcp:127.0.0.1:N or tcp:[::1]:N; streams only), wherever the others go.  Up to 64 "
+		       "times.",
+		.set = set_map,
+	},
+	{
+		.name = "allow",
+		.type = OPT_CALL,
+		.arg = "WHO:PORTS",
+		.help = "may connect: guest:22,1024-2047, host:all",
+		.man = "Who may connect to what: guest:PORTS are ports of the host that the guest may connect to, host:PORTS those of the "
+		       "guest that programs of the host may.  PORTS are numbers and ranges (A-B), separated by commas, or all.  Of "
+		       "--allow and --deny, the first on the command line that has the port decides; where none has, the connection is "
+		       "allowed, unless there is an --allow for its direction.  What is refused is logged, for the host's side with process "
+		       "and user; what is not, with --log-level=debug.",
+		.set = set_allow,
+	},
+	{
+		.name = "deny",
+		.type = OPT_CALL,
+		.arg = "WHO:PORTS",
+		.help = "may not connect; the first rule that fits decides",
+		.man = "Who may not connect to what: see --allow.",
+		.set = set_deny,
+	},
+	{
+		.name = "forward-cid",
+		.type = OPT_UINT,
+		.off = offsetof(struct vsock, forward_cid),
+		.arg = "CID",
+		.min = 1,
+		.max = 0xfffffffe,
+		.help = "the guest's way: AF_VSOCK ports of this CID",
+		.man = "Connections of the guest to port N of the host go to port N of this context identifier, over the host's own "
+		       "AF_VSOCK sockets: 1 is the host itself (module vsock_loopback), others are guests of its kernel.",
+		.compat = "forward-cid",
+	},
+	{
+		.name = "forward-listen",
+		.type = OPT_CALL,
+		.arg = "PORT+PORT",
+		.help = "AF_VSOCK ports of the host that lead to the guest",
+		.man = "Listens at these AF_VSOCK ports of the host; a connection to one of them goes to the guest's port of the same "
+		       "number.  PORT/seqpacket listens for SEQPACKET sockets.",
+		.set = set_forward_listen,
+		.compat = "forward-listen",
+	},
+	{
 		.name = "backend",
 		.type = OPT_CALL,
 		.arg = "NAME",
@@ -249,7 +378,7 @@ static const struct opt vsock_opts[] = {
 		.def = "256K",
 		.min = 4096,
 		.max = 16 << 20,
-		.help = "bytes held for a host that does not read (256K)",
+		.help = "bytes held for a host that does not read",
 		.man = "How many bytes of a connection are held when its peer on the host does not read; the guest may send so many "
 		       "before it must wait.  A connection whose peer keeps up takes no such memory.",
 		.compat = "tx-buffer-size",
@@ -262,7 +391,7 @@ static const struct opt vsock_opts[] = {
 		.def = "1024",
 		.min = 1,
 		.max = 65536,
-		.help = "connections at a time (1024)",
+		.help = "connections at a time",
 		.man = "The most connections at a time, in both directions together.  A guest's connection beyond it is refused; a "
 		       "host's waits.  This and --buffer-size bound the memory: N times BYTES, 256 MiB as they are by default, when all "
 		       "connections have a peer that does not read.",
@@ -275,10 +404,22 @@ static const struct opt vsock_opts[] = {
 		.def = "2000",
 		.min = 10,
 		.max = 3600000,
-		.help = "how long a connection may take to begin (2000)",
+		.help = "how long a connection may take to begin",
 		.man = "How long a peer, guest or host, may take to accept a connection, and a program of the host to say which "
 		       "port it wants, in milliseconds.",
 	},
+	{
+		.name = "queue-size",
+		.type = OPT_UINT,
+		.off = offsetof(struct vsock, queue_size),
+		.arg = "N",
+		.min = 1,
+		.max = 1024,
+		.compat = "queue-size",
+	},
+	{.name = "groups", .type = OPT_CALL, .arg = "NAMES", .compat = "groups", .set = set_groups},
+	{.name = "vm", .type = OPT_CALL, .arg = "KEYS", .compat = "vm", .set = refuse_vm},
+	{.name = "config", .type = OPT_CALL, .arg = "FILE", .compat = "config", .set = refuse_vm},
 	{0},
 };
 
@@ -290,6 +431,8 @@ static const char *const vsock_examples[] = {
 	"vdevd vsock --socket-path=/run/vsock.sock --guest-cid=3 --uds-path=/run/vm.vsock",
 	"socat UNIX-LISTEN:/run/vm.vsock_5000,fork EXEC:date",
 	"(echo CONNECT 22; cat) | socat - UNIX-CONNECT:/run/vm.vsock",
+	"vdevd vsock --socket-path=/run/vsock.sock --map=guest:80=tcp:127.0.0.1:8080 --allow=guest:80",
+	"vdevd vsock --socket-path=/run/vsock.sock --forward-cid=1 --forward-listen=22",
 	"vdevd vsock --socket-path=/run/vsock.sock --backend=sim",
 	"vhost-device-vsock --guest-cid=4 --socket=/run/vsock.sock --uds-path=/run/vm.vsock",
 	NULL,
@@ -306,6 +449,14 @@ const struct vdev_class vdev_vsock_class = {
 		 "\n"
 		 "The host's bytes are read when the guest has room for them, the guest's are written as they come; "
 		 "a side that does not read slows its own connection and no other.\n"
+		 "\n"
+		 "A message of a SEQPACKET socket is at most as long as --buffer-size and the receiver's own buffer (256 KiB in Linux); "
+		 "a longer one ends the connection.  Records (MSG_EOR) get as far as --forward-cid and --forward-listen; Unix sockets "
+		 "have none.  A message of no bytes is not carried.\n"
+		 "\n"
+		 "A socket of Linux' AF_VSOCK counts as writable as soon as there is room for a byte, so a program that writes "
+		 "larger blocks and reads with the same thread (socat, to an echo) can wait for ever once all buffers in both "
+		 "directions are full.  Guests do not reach each other.\n"
 		 "\n"
 		 "When another front-end comes, or the driver begins anew, all connections are reset.  A driver that goes on where "
 		 "another vdevd or connection has left it is told (TRANSPORT_RESET).",

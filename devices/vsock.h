@@ -23,6 +23,7 @@
 #include "core/device.h"
 #include "core/unix_socket.h"
 #include "devices/vsock_conn.h"
+#include "devices/vsock_rules.h"
 #include "transport/chain.h"
 
 #define VIRTIO_VSOCK_F_STREAM            0
@@ -61,13 +62,23 @@ enum vsock_side {
 /* Where programs of the host knock. */
 struct vsock_door {
 	struct vsock *v;
+	const char *name;
 	uint16_t type;
+	bool direct;           /* all who come want the same port */
+	uint32_t port;
 	struct unix_listener listener;
 	struct ev_io acceptable;
 	struct ev_timer retry; /* when there was no descriptor or memory for a connection */
 };
 
-#define VSOCK_DOORS 2
+#define VSOCK_LISTENS 16
+#define VSOCK_DOORS   (2 + VSOCK_LISTENS)
+
+/* A port to listen at. */
+struct vsock_listen {
+	uint32_t port;
+	uint16_t type;
+};
 
 struct vsock_link {
 	struct vsock *v;
@@ -118,7 +129,7 @@ struct vsock_host_ops {
 	int (*connect)(struct vsock *v, uint32_t port, uint16_t type, bool *pending);
 };
 
-extern const struct vsock_host_ops vsock_unix_ops, vsock_sim_ops;
+extern const struct vsock_host_ops vsock_unix_ops, vsock_forward_ops, vsock_sim_ops;
 
 /* Payloads that go to the same socket with one write. */
 struct vsock_batch {
@@ -135,6 +146,11 @@ struct vsock {
 	uint64_t guest_cid, buf_size, max_links, connect_timeout;
 	const char *uds_path, *uds_seqpacket;
 	const struct vsock_host_ops *host;
+	uint64_t forward_cid;       /* 0: none */
+	uint64_t queue_size;        /* of the replaced daemon; nothing comes of it */
+	struct vsock_listen listen[VSOCK_LISTENS];
+	unsigned int nlisten;
+	struct vsock_rules rules;
 	/* links */
 	struct vsock_link *links;
 	struct vsock_link **hash;   /* by port and guest port */
@@ -251,6 +267,14 @@ void vsock_link_queue(struct vsock_link *l);
 
 /* Gives what the link waits for so many seconds. */
 void vsock_link_patience(struct vsock_link *l, double s);
+
+/* ---- vsock_host.c */
+
+/* The type of the host's sockets for one of the guest's. */
+int vsock_socket_type(uint16_t type);
+
+/* Connects to a port of the host, wherever it leads, if that is allowed; as vsock_host_ops. */
+int vsock_host_connect(struct vsock *v, uint32_t port, uint16_t type, bool *pending);
 
 /* ---- vsock_unix.c */
 

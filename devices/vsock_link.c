@@ -240,7 +240,7 @@ void vsock_link_write_failed(struct vsock_link *l, int err)
 	if (l->side == VSOCK_SIDE_LINGERING) {
 		l->deaf = true;
 		link_finish(l);
-	} else if (err == -EPIPE) {
+	} else if (err == -EPIPE || err == -ENOTCONN) {
 		link_deafen(l);
 		link_settle(l);
 	} else {
@@ -397,8 +397,8 @@ static void link_set_fd(struct vsock_link *l, int fd)
 static void link_dial(struct vsock_link *l)
 {
 	struct vsock *v = l->v;
-	bool pending = false;
-	int fd = v->host->connect(v, l->conn.port, l->conn.type, &pending);
+	bool pending;
+	int fd = vsock_host_connect(v, l->conn.port, l->conn.type, &pending);
 	double left = l->deadline - ev_now(v->d.loop);
 
 	if (fd == -EAGAIN && left > 0) {

@@ -13,6 +13,7 @@
 #define _GNU_SOURCE 1 /* accept4, struct ucred */
 #endif
 #include <errno.h>
+#include <linux/vm_sockets.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -28,11 +29,6 @@
 #define RETRY     1. /* s, when there was no descriptor or memory for a connection */
 
 #define PATH_SIZE sizeof(((struct sockaddr_un *)0)->sun_path)
-
-static int unix_type(uint16_t type)
-{
-	return type == VSOCK_TYPE_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM;
-}
 
 int vsock_unix_parse(const char *line, size_t len, uint32_t *port)
 {
@@ -53,31 +49,32 @@ int vsock_unix_parse(const char *line, size_t len, uint32_t *port)
 	return 0;
 }
 
-/* Says who has connected, for those who want to know. */
-static void log_peer(struct vsock_link *l, uint32_t port)
+/* Says who wants to connect, for those who want to know, and who may not. */
+static bool may_connect(struct vsock_link *l, uint32_t port)
 {
-	struct ucred who;
+	bool may = vsock_rules_allow(&l->v->rules, false, port);
+	struct ucred who = {.pid = 0};
 	socklen_t len = sizeof(who);
 
-	if (getsockopt(l->fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0)
-		log_debug(&l->v->d.log, "process %d of user %u connects to the guest's port %u", (int)who.pid,
-			  (unsigned int)who.uid, port);
+	if (!l->door->listener.path || getsockopt(l->fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
+		who = (struct ucred){.pid = 0, .uid = (uid_t)-1};
+	if (may)
+		log_debug(&l->v->d.log, "process %d of user %d connects to the guest's port %u", (int)who.pid, (int)who.uid, port);
+	else
+		log_guest(&l->v->d.log, "process %d of user %d may not connect to the guest's port %u (--allow, --deny)",
+			  (int)who.pid, (int)who.uid, port);
+	return may;
 }
 
-/* The line has come. */
-static void asked(struct vsock_link *l)
+/* It is known which port is wanted. */
+static void asked(struct vsock_link *l, uint32_t port)
 {
-	uint32_t port;
-
-	if (vsock_unix_parse((const char *)l->buf, l->fill, &port) < 0) {
-		log_debug(&l->v->d.log, "%s: a connection that does not begin with CONNECT PORT", l->door->listener.path);
-		vsock_link_free(l);
-		return;
-	}
 	l->fill = 0;
 	ev_io_stop(l->v->d.loop, &l->readable);
-	log_peer(l, port);
-	vsock_link_ask(l, port, l->door->type);
+	if (may_connect(l, port))
+		vsock_link_ask(l, port, l->door->type);
+	else
+		vsock_link_free(l);
 }
 
 /* Reads more of the line, up to its end.  Returns whether that has come; -EAGAIN, or -EPIPE: it will not. */
@@ -105,16 +102,24 @@ static int read_line(struct vsock_link *l)
 void vsock_unix_asking(struct vsock_link *l)
 {
 	int ret = read_line(l);
+	uint32_t port;
 
-	if (ret == 1)
-		asked(l);
-	else if (ret != -EAGAIN)
-		vsock_link_free(l);
+	if (ret == -EAGAIN)
+		return;
+	if (ret == 1 && vsock_unix_parse((const char *)l->buf, l->fill, &port) == 0) {
+		asked(l, port);
+		return;
+	}
+	log_debug(&l->v->d.log, "%s: a connection that does not begin with CONNECT PORT", l->door->name);
+	vsock_link_free(l);
 }
 
 bool vsock_unix_accepted(struct vsock_link *l)
 {
 	char line[32];
+
+	if (l->door->direct)
+		return true;
 	int len = snprintf(line, sizeof(line), "OK %u\n", l->conn.port);
 
 	return send(l->fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) == len;
@@ -122,31 +127,44 @@ bool vsock_unix_accepted(struct vsock_link *l)
 
 /* ---- doors */
 
+/* Lets one in.  Returns false when there is none, or no room. */
+static bool accept_one(struct vsock_door *door)
+{
+	struct vsock *v = door->v;
+	struct vsock_link *l;
+	int fd;
+
+	if (TAILQ_EMPTY(&v->unused)) {
+		ev_io_stop(v->d.loop, &door->acceptable); /* they wait in the backlog: vsock_unix_resume */
+		return false;
+	}
+	fd = accept4(door->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd < 0) {
+		if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
+			return false;
+		log_warn(&v->d.log, "%s: cannot accept a connection: %s", door->name, strerror(errno));
+		ev_io_stop(v->d.loop, &door->acceptable);
+		ev_timer_set(&door->retry, RETRY, 0.);
+		ev_timer_start(v->d.loop, &door->retry);
+		return false;
+	}
+	l = vsock_link_new(v);
+	vsock_link_adopt(l, door, fd);
+	if (door->direct)
+		asked(l, door->port);
+	return true;
+}
+
 static void acceptable_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	struct vsock_door *door = container_of(w, struct vsock_door, acceptable);
-	struct vsock *v = door->v;
+	unsigned int n = 0;
 
+	(void)loop;
 	(void)revents;
-	for (unsigned int i = 0; i < ACCEPTS; i++) {
-		int fd;
-
-		if (TAILQ_EMPTY(&v->unused)) {
-			ev_io_stop(loop, w); /* they wait in the backlog: vsock_unix_resume */
-			return;
-		}
-		fd = accept4(w->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
-			return;
-		if (fd < 0) {
-			log_warn(&v->d.log, "%s: cannot accept a connection: %s", door->listener.path, strerror(errno));
-			ev_io_stop(loop, w);
-			ev_timer_set(&door->retry, RETRY, 0.);
-			ev_timer_start(loop, &door->retry);
-			return;
-		}
-		vsock_link_adopt(vsock_link_new(v), door, fd);
-	}
+	while (n < ACCEPTS && accept_one(door))
+		n++;
+	vsock_pump(door->v);
 }
 
 static void retry_due(struct ev_loop *loop, struct ev_timer *w, int revents)
@@ -163,26 +181,56 @@ void vsock_unix_resume(struct vsock *v)
 	}
 }
 
+/* A socket listens: lets people in. */
+static void door_open(struct vsock_door *door)
+{
+	struct vsock *v = door->v;
+
+	ev_io_init(&door->acceptable, acceptable_ready, door->listener.fd, EV_READ);
+	ev_init(&door->retry, retry_due);
+	ev_io_start(v->d.loop, &door->acceptable);
+	v->ndoors++;
+}
+
 /* Listens at path, which an option gave. */
-static int door_open(struct vsock *v, const char *option, const char *path, uint16_t type)
+static int unix_door(struct vsock *v, const char *option, const char *path, uint16_t type)
 {
 	struct vsock_door *door = &v->doors[v->ndoors];
 	/* The longest name is that of the last port's socket. */
 	int err = strlen(path) + sizeof("_4294967295") > PATH_SIZE ? -ENAMETOOLONG : 0;
 
+	*door = (struct vsock_door){.v = v, .type = type, .name = path};
 	if (!err)
-		err = unix_listen_type(&door->listener, unix_type(type), path, UINT64_MAX, BACKLOG);
+		err = unix_listen_type(&door->listener, vsock_socket_type(type), path, UINT64_MAX, BACKLOG);
 	if (err) {
 		log_error(&v->d.log, "--%s=%s: %s%s", option, path, strerror(-err),
 			  err == -EADDRINUSE ? " (another process serves it, or it is no socket)" : "");
 		return err;
 	}
-	door->v = v;
-	door->type = type;
-	ev_io_init(&door->acceptable, acceptable_ready, door->listener.fd, EV_READ);
-	ev_init(&door->retry, retry_due);
-	ev_io_start(v->d.loop, &door->acceptable);
-	v->ndoors++;
+	door_open(door);
+	return 0;
+}
+
+/* Listens at a port of this machine's own AF_VSOCK, for the guest's of the same number. */
+static int vm_door(struct vsock *v, const struct vsock_listen *at)
+{
+	const struct sockaddr_vm vm = {.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY, .svm_port = at->port};
+	struct vsock_door *door = &v->doors[v->ndoors];
+	int fd = socket(AF_VSOCK, vsock_socket_type(at->type) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int err = fd < 0 ? -errno : 0;
+
+	if (!err && (bind(fd, (const struct sockaddr *)&vm, sizeof(vm)) < 0 || listen(fd, BACKLOG) < 0))
+		err = -errno;
+	if (err) {
+		log_error(&v->d.log, "--forward-listen=%u: %s (/dev/vsock, modules vsock and vsock_loopback or vhost_vsock)",
+			  at->port, strerror(-err));
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	*door = (struct vsock_door){.v = v, .type = at->type, .name = "--forward-listen", .direct = true, .port = at->port};
+	door->listener.fd = fd;
+	door_open(door);
 	return 0;
 }
 
@@ -191,9 +239,11 @@ int vsock_doors_open(struct vsock *v)
 	int err = 0;
 
 	if (v->uds_path)
-		err = door_open(v, "uds-path", v->uds_path, VSOCK_TYPE_STREAM);
+		err = unix_door(v, "uds-path", v->uds_path, VSOCK_TYPE_STREAM);
 	if (!err && v->uds_seqpacket)
-		err = door_open(v, "uds-seqpacket-path", v->uds_seqpacket, VSOCK_TYPE_SEQPACKET);
+		err = unix_door(v, "uds-seqpacket-path", v->uds_seqpacket, VSOCK_TYPE_SEQPACKET);
+	for (unsigned int i = 0; !err && i < v->nlisten; i++)
+		err = vm_door(v, &v->listen[i]);
 	return err;
 }
 
@@ -204,7 +254,10 @@ void vsock_doors_close(struct vsock *v)
 
 		ev_io_stop(v->d.loop, &door->acceptable);
 		ev_timer_stop(v->d.loop, &door->retry);
-		unix_listener_close(&door->listener);
+		if (door->listener.path)
+			unix_listener_close(&door->listener);
+		else
+			close(door->listener.fd);
 	}
 }
 
@@ -215,8 +268,10 @@ static int unix_host_connect(struct vsock *v, uint32_t port, uint16_t type, bool
 	char path[PATH_SIZE];
 
 	(void)pending;
+	if (!v->uds_path)
+		return -ECONNREFUSED;
 	snprintf(path, sizeof(path), "%s_%u", v->uds_path, port);
-	return unix_connect_type(unix_type(type), path);
+	return unix_connect_type(vsock_socket_type(type), path);
 }
 
 const struct vsock_host_ops vsock_unix_ops = {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
-# replaced.sh - gpio and i2c in place of vhost-device-gpio and vhost-device-i2c: by their names, with their options.
+# replaced.sh - gpio, i2c and vsock in place of vhost-device-gpio and so on: by their names, with their options.
 
 # shellcheck disable=SC2317 # functions that expect calls
 # shellcheck source=test/build/common
@@ -9,6 +9,7 @@
 cd "$work" || exit 2
 ln -s "$VDEVD" vhost-device-gpio
 ln -s "$VDEVD" vhost-device-i2c
+ln -s "$VDEVD" vhost-device-vsock
 
 # built DEVICE: whether it is.
 built()
@@ -66,5 +67,29 @@ if built i2c; then
 		./vhost-device-i2c --socket-path=i --device-list=1:32,1:33
 	refuses 'i2c: no list, told once' 2 '^vdevd i2c: \(no bus\|this build is without\)' ./vhost-device-i2c -s i -c 3
 	expect 'i2c: no socket was left behind' test ! -e i0
+fi
+if built vsock; then
+	./vhost-device-vsock --guest-cid=4 --socket=v --uds-path=vm4 --tx-buffer-size=65536 --queue-size 256 --groups=default 2>log &
+	pid=$!
+	for _ in $(seq 500); do
+		[ ! -S v ] || break
+		sleep 0.02
+	done
+	expect 'vsock: its CID' prints '^  configuration      04 00 00 00 00 00 00 00' "$VDEVD" probe -s v --id=vsock --quiet
+	expect 'vsock: a socket to the guest' test -S vm4
+	kill $pid
+	wait $pid
+	expect 'vsock: both are gone' test ! -e v -a ! -e vm4
+	refuses 'vsock: several guests' 2 '^vdevd vsock: --vm=guest-cid=3,socket=v: a process serves one guest' \
+		./vhost-device-vsock --vm guest-cid=3,socket=v --vm guest-cid=4,socket=w
+	refuses 'vsock: a file of them' 2 '^vdevd vsock: --config=vm.yaml: a process serves one guest' \
+		./vhost-device-vsock --config=vm.yaml
+	refuses 'vsock: groups' 2 '^vdevd vsock: --groups=a+b: ' ./vhost-device-vsock --socket=v --uds-path=w --groups=a+b
+	refuses 'vsock: two ways' 2 '^vdevd vsock: --forward-cid: ' ./vhost-device-vsock --socket=v --uds-path=w --forward-cid=1
+	refuses 'vsock: no way' 2 '^vdevd vsock: --uds-path is wanted' ./vhost-device-vsock --socket=v
+	refuses 'vsock: a port of another machine' 2 '^vdevd vsock: --map=guest:80=tcp:10.0.0.1:80: .*127.0.0.1' \
+		"$VDEVD" vsock -s v --map=guest:80=tcp:10.0.0.1:80
+	refuses 'vsock: a CID that is reserved' 2 '^vdevd vsock: --guest-cid=2: ' "$VDEVD" vsock -s v --uds-path=w --guest-cid=2
+	refuses 'vsock: what is no port' 2 '^vdevd vsock: --forward-listen=1+x: ' "$VDEVD" vsock -s v --forward-listen=1+x
 fi
 exit $status

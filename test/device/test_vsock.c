@@ -2,8 +2,11 @@
 /*
  * test_vsock.c - the socket device: VIRTIO 1.4, section 5.10.  The test is the guest, and the programs of the host.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/vm_sockets.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -1067,6 +1070,176 @@ static void host_message_in_parts(struct carrier *c)
 	close(fd);
 }
 
+/* ---- ways and rules */
+
+/* Says what goes both ways, and ends. */
+static void talk(struct peer *p, int s)
+{
+	char in[16] = {0};
+
+	send_data(p, "there", 5);
+	expect_bytes(p->c, s, "there");
+	host_write(s, "back", 4);
+	ck_assert_uint_eq(expect(p, OP_RW, in, sizeof(in)), 4);
+	ck_assert_str_eq(in, "back");
+	send_op(p, OP_SHUTDOWN, NO_SEND);
+	expect_eof(p->c, s);
+	close(s);
+	ck_assert_uint_eq(expect(p, OP_SHUTDOWN, NULL, 0), 3);
+	send_op(p, OP_RST, 0);
+}
+
+static void rules(struct carrier *c)
+{
+	int fd = listen_as(c, "v_5000", 8), other = listen_as(c, "v_5001", 8), mapped = listen_as(c, "elsewhere", 8), s;
+	struct peer p = peer_of(c, 1000, 5001);
+	char line[64];
+
+	send_op(&p, OP_REQUEST, 0);
+	expect(&p, OP_RST, NULL, 0);
+	p = peer_of(c, 1000, 5000);
+	talk(&p, open_on(&p, fd));
+	p = peer_of(c, 1000, 80);
+	talk(&p, open_on(&p, mapped));
+	/* The host's side. */
+	s = unix_connect(carrier_path(c, "v"));
+	host_write(s, "CONNECT 22\n", 11);
+	expect_eof(c, s);
+	close(s);
+	s = host_asks(c, "CONNECT 23\n", &p);
+	send_op(&p, OP_RESPONSE, 0);
+	snprintf(line, sizeof(line), "OK %u\n", p.host_port);
+	expect_bytes(c, s, line);
+	close(s);
+	close(fd);
+	close(other);
+	close(mapped);
+}
+
+/* Addresses that no other program is likely to have; another run of this test may. */
+#define LOOPBACK "127.83.66.19"
+#define TCP_PORT 34567
+
+static int tcp_listener = -1;
+
+static void prepare_tcp(struct carrier *c)
+{
+	const struct sockaddr_in in = {
+		.sin_family = AF_INET,
+		.sin_port = htons(TCP_PORT),
+		.sin_addr.s_addr = inet_addr(LOOPBACK),
+	};
+	const int on = 1;
+
+	(void)c;
+	tcp_listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	ck_assert_int_ge(tcp_listener, 0);
+	setsockopt(tcp_listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	for (unsigned int ms = 0; bind(tcp_listener, (const struct sockaddr *)&in, sizeof(in)) < 0; ms++) {
+		ck_assert_int_eq(errno, EADDRINUSE);
+		ck_assert_uint_lt(ms, PATIENCE);
+		usleep(1000);
+	}
+	ck_assert_int_eq(listen(tcp_listener, 8), 0);
+}
+
+static void to_tcp(struct carrier *c)
+{
+	struct peer p = peer_of(c, 1000, 80);
+	int s = open_on(&p, tcp_listener);
+
+	talk(&p, s);
+	/* Not with messages; and where nobody listens, it is refused. */
+	p = peer_of(c, 1000, 80);
+	p.type = SEQPACKET;
+	send_op(&p, OP_REQUEST, 0);
+	expect(&p, OP_RST, NULL, 0);
+	close(tcp_listener);
+	p.type = STREAM;
+	send_op(&p, OP_REQUEST, 0);
+	expect(&p, OP_RST, NULL, 0);
+}
+
+/* The host's own AF_VSOCK sockets, over its loopback. */
+static int vm_socket(int type, unsigned int cid, unsigned int port, bool listens)
+{
+	const struct sockaddr_vm vm = {.svm_family = AF_VSOCK, .svm_cid = cid, .svm_port = port};
+	int fd = socket(AF_VSOCK, type | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_ge(fd, 0);
+	if (listens)
+		ck_assert_int_eq(bind(fd, (const struct sockaddr *)&vm, sizeof(vm)) | listen(fd, 8), 0);
+	else
+		ck_assert_int_eq(connect(fd, (const struct sockaddr *)&vm, sizeof(vm)), 0);
+	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	return fd;
+}
+
+static void forwarded_to_host(struct carrier *c)
+{
+	int fd = vm_socket(SOCK_STREAM, VMADDR_CID_ANY, 5000, true), s;
+	struct peer p = peer_of(c, 1000, 5000);
+
+	talk(&p, open_on(&p, fd));
+	close(fd);
+	send_op(&p, OP_REQUEST, 0);
+	expect(&p, OP_RST, NULL, 0);
+	/* Records, which no other way to the host has. */
+	fd = vm_socket(SOCK_SEQPACKET, VMADDR_CID_ANY, 5000, true);
+	p = peer_of(c, 1001, 5000);
+	p.type = SEQPACKET;
+	s = open_on(&p, fd);
+	for (uint32_t flags = EOM; flags <= (EOM | EOR); flags += EOR) {
+		char in[8] = {0};
+		struct iovec iov = {in, sizeof(in)};
+		struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+		int eor = flags & EOR ? MSG_EOR : 0;
+		ssize_t n = -1;
+
+		send_part(&p, "abc", 3, flags);
+		for (unsigned int ms = 0; n < 0 && ms < PATIENCE; ms++) {
+			n = recvmsg(s, &msg, MSG_DONTWAIT);
+			carrier_idle(c, n < 0);
+		}
+		ck_assert_int_eq(n, 3);
+		ck_assert_int_eq(msg.msg_flags & MSG_EOR, eor);
+		ck_assert_int_eq(send(s, "defg", 4, MSG_NOSIGNAL | eor), 4);
+		ck_assert_uint_eq(expect(&p, OP_RW, in, sizeof(in)), 4);
+		ck_assert_uint_eq(p.flags, flags);
+	}
+	close(s);
+	close(fd);
+}
+
+static void forwarded_to_guest(struct carrier *c)
+{
+	for (uint16_t type = STREAM; type <= SEQPACKET; type++) {
+		int s = vm_socket(type == STREAM ? SOCK_STREAM : SOCK_SEQPACKET, VMADDR_CID_LOCAL, 40000u + type, false);
+		char in[16] = {0};
+		struct packet h;
+		struct peer p;
+
+		receive_raw(c, &h, NULL, 0);
+		ck_assert_uint_eq(le16toh(h.op), OP_REQUEST);
+		ck_assert_uint_eq(le16toh(h.type), type);
+		ck_assert_uint_eq(le32toh(h.dst_port), 40000u + type);
+		p = peer_of(c, le32toh(h.dst_port), le32toh(h.src_port));
+		p.type = type;
+		send_op(&p, OP_RESPONSE, 0);
+		host_write(s, "hello", 5);
+		ck_assert_uint_eq(expect(&p, OP_RW, in, sizeof(in)), 5);
+		ck_assert_str_eq(in, "hello");
+		send_part(&p, "you", 3, EOM);
+		expect_bytes(c, s, "you");
+		close(s);
+		/* That it takes no more bytes either shows with the next. */
+		ck_assert_uint_eq(expect(&p, OP_SHUTDOWN, NULL, 0), NO_SEND);
+		send_part(&p, "?", 1, EOM);
+		ck_assert_uint_eq(expect(&p, OP_SHUTDOWN, NULL, 0), 3);
+		send_op(&p, OP_RST, 0);
+	}
+}
+
 /* ---- time and number */
 
 /* A listener that takes nobody: the guest is refused in the end. */
@@ -1329,6 +1502,15 @@ static const struct device_case cases[] = {
 	{.name = "longest message", .run = longest_message, WITH(UDS, "--buffer-size=8K"), .flags = CASE_ONCE},
 	{.name = "messages wait", .run = messages_wait, WITH(UDS, "--buffer-size=8K"), .flags = CASE_ONCE},
 	{.name = "a host's message in parts", .run = host_message_in_parts, .flags = CASE_ONCE},
+	{.name = "rules",
+	 .run = rules,
+	 WITH(UDS, "--allow=guest:5000", "--map=guest:80=unix:%T/elsewhere", "--allow=guest:80", "--deny=host:22"),
+	 .flags = CASE_ONCE},
+	{.name = "to TCP",
+	 .run = to_tcp,
+	 .prepare = prepare_tcp,
+	 WITH("--map=guest:80=tcp:" LOOPBACK ":34567"),
+	 .flags = CASE_ONCE},
 	{.name = "connect time-out", .run = connect_timeout, WITH(UDS, "--connect-timeout=200"), .flags = CASE_ONCE},
 	{.name = "answer time-out", .run = answer_timeout, WITH(UDS, "--connect-timeout=50"), .flags = CASE_ONCE},
 	{.name = "at most", .run = at_most, WITH(UDS, "--max-connections=2"), .flags = CASE_ONCE},
@@ -1358,10 +1540,48 @@ static const struct device_suite vsock = {
 	DEVICE_CASES(cases),
 };
 
+static const struct device_case forward_cases[] = {
+	{.name = "forwarded to the host", .run = forwarded_to_host, .flags = CASE_ONCE},
+	{.name = "forwarded to the guest", .run = forwarded_to_guest, .flags = CASE_ONCE},
+};
+
+static const char *const forwards[] = {"--forward-cid=1", "--forward-listen=40001+40002/seqpacket", NULL};
+
+static const struct device_suite forward = {
+	.device = "vsock",
+	.args = forwards,
+	.sample = {.queue = TX, .out = &sample, .out_len = HDR},
+	DEVICE_CASES(forward_cases),
+};
+
+/* Whether this machine's kernel has AF_VSOCK sockets that reach itself. */
+static bool has_loopback(void)
+{
+	const struct sockaddr_vm vm = {.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_LOCAL, .svm_port = 40000};
+	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool has = fd >= 0 && bind(fd, (const struct sockaddr *)&vm, sizeof(vm)) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return has;
+}
+
+START_TEST(test_no_loopback)
+{
+	test_note_skip("forwarded/vsock", "no AF_VSOCK sockets here that reach this machine (module vsock_loopback)");
+}
+END_TEST
+
 Suite *suite_vsock(void)
 {
 	Suite *s = suite_create("vsock");
+	TCase *tc = tcase_create("forward");
 
 	suite_add_device(s, &vsock);
+	if (has_loopback())
+		suite_add_device(s, &forward);
+	else
+		tcase_add_test(tc, test_no_loopback);
+	suite_add_tcase(s, tc);
 	return s;
 }
