@@ -48,7 +48,7 @@
 struct way {
 	const char *name;
 	uint32_t flags; /* 0: a file, without XEN_MMAP */
-	bool cache, no_fd;
+	bool cache, no_fd, packed;
 };
 
 static const struct way ways[] = {
@@ -58,6 +58,7 @@ static const struct way ways[] = {
 	{.name = "grant", .flags = GRANT},
 	{.name = "grant-no-fd", .flags = GRANT, .no_fd = true},
 	{.name = "grant-on-demand", .flags = DEMAND},
+	{.name = "grant-on-demand-packed", .flags = DEMAND, .packed = true},
 	{.name = "grant-on-demand-bit-8", .flags = GMEM_XEN_GRANT | 0x100u},
 	{.name = "grant-on-demand-no-fd", .flags = DEMAND, .no_fd = true},
 	{.name = "grant-on-demand-cache", .flags = DEMAND, .cache = true},
@@ -131,6 +132,7 @@ static void vdevd_exec(const struct process *p)
 
 	dup2(log, STDERR_FILENO);
 	execl(t.vdevd, "vdevd", "i2c", "--sim=eeprom@0x50:256", "--sim-control=" CONTROL, "--socket-path=" SOCKET,
+	      "--features=+ring_packed",
 	      p->cache ? "--xen-grant-cache=16" : "--xen-grant-cache=0", (char *)NULL);
 	_exit(127);
 }
@@ -274,10 +276,12 @@ static bool call_up(const struct way *w)
 		return false;
 	return went(frontend_negotiate(t.fe,
 				       BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_INDIRECT_DESC) |
+					       (w->packed ? BIT(VIRTIO_F_RING_PACKED) : 0) |
 					       BIT(VHOST_USER_F_PROTOCOL_FEATURES) | 1,
 				       protocol),
 		    "negotiation") &&
-	       check(frontend_has_protocol(t.fe, VU_PF_XEN_MMAP) == !!w->flags, "XEN_MMAP is not as asked for");
+	       check(frontend_has_protocol(t.fe, VU_PF_XEN_MMAP) == !!w->flags, "XEN_MMAP is not as asked for") &&
+	       check(!(frontend_features(t.fe) & BIT(VIRTIO_F_RING_PACKED)) == !w->packed, "the ring's form is not");
 }
 
 static const struct frontend_mem_ops *ops_of(const struct way *w)
