@@ -4,11 +4,12 @@
  * (vsock(7)), loopback (tcp(7)); see vsock.h.
  */
 #include <errno.h>
-#include <linux/vm_sockets.h>
 #include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include <linux/vm_sockets.h> /* wants sys/socket.h before it, in headers of Linux 6.1 */
 
 #include "devices/vsock.h"
 

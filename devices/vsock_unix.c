@@ -13,12 +13,13 @@
 #define _GNU_SOURCE 1 /* accept4, struct ucred */
 #endif
 #include <errno.h>
-#include <linux/vm_sockets.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <linux/vm_sockets.h> /* wants sys/socket.h before it, in headers of Linux 6.1 */
 
 #include "core/opt.h"
 #include "devices/vsock.h"
