@@ -210,6 +210,11 @@ uint32_t driver_ring_base(const struct driver_ring *r)
 	return r->layout->base(r);
 }
 
+uint32_t driver_ring_next_used(const struct driver_ring *r)
+{
+	return r->layout == &driver_packed ? r->taken | (uint32_t)r->taken << 16 : r->taken;
+}
+
 struct driver_ring_raw driver_ring_raw(struct driver_ring *r)
 {
 	return r->raw;

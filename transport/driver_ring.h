@@ -121,6 +121,9 @@ unsigned int driver_ring_pending(const struct driver_ring *r);
 /* Where a device stands that has used all that was published, as GET_VRING_BASE tells it. */
 uint32_t driver_ring_base(const struct driver_ring *r);
 
+/* The place of the next used buffer, as a front-end tells it to a back end that comes after one that died. */
+uint32_t driver_ring_next_used(const struct driver_ring *r);
+
 /* The areas, for hostile tests. */
 struct driver_ring_raw driver_ring_raw(struct driver_ring *r);
 

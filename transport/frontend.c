@@ -180,6 +180,23 @@ int frontend_new(const struct frontend_opts *opts, struct frontend **out)
 	return 0;
 }
 
+int frontend_reconnect(struct frontend *fe, const char *path)
+{
+	int sock = fe_connect(path);
+
+	if (sock < 0)
+		return sock;
+	vu_reader_next(&fe->reader);
+	vu_reader_next(&fe->back_reader);
+	if (fe->back >= 0)
+		close(fe->back);
+	fe->back = -1;
+	close(fe->sock);
+	fe->sock = sock;
+	fe->features = fe->protocol = 0;
+	return 0;
+}
+
 void frontend_free(struct frontend *fe)
 {
 	if (!fe)
@@ -659,6 +676,35 @@ int frontend_vring_fd(struct frontend *fe, uint32_t request, uint32_t index, int
 		msg.fds[msg.nfds++] = fd;
 	else
 		msg.p.u64 |= VU_VRING_NOFD;
+	return frontend_tell(fe, &msg);
+}
+
+int frontend_get_inflight(struct frontend *fe, struct vu_inflight *about, int *fd)
+{
+	struct vu_msg msg = frontend_msg(VU_GET_INFLIGHT_FD, sizeof(msg.p.inflight)), answer;
+	int err;
+
+	msg.p.inflight = *about;
+	err = frontend_ask(fe, &msg, &answer);
+	if (err)
+		return err;
+	if (answer.h.size != sizeof(answer.p.inflight) || answer.nfds != 1) {
+		vu_msg_close_fds(&answer);
+		return fe_fail(fe, -EPROTO, "the answer to GET_INFLIGHT_FD has %u bytes and %u descriptors, not 24 and 1",
+			       answer.h.size, answer.nfds);
+	}
+	about->size = answer.p.inflight.size;
+	about->offset = answer.p.inflight.offset;
+	*fd = answer.fds[0];
+	return 0;
+}
+
+int frontend_set_inflight(struct frontend *fe, const struct vu_inflight *about, int fd)
+{
+	struct vu_msg msg = frontend_msg(VU_SET_INFLIGHT_FD, sizeof(msg.p.inflight));
+
+	msg.p.inflight = *about;
+	msg.fds[msg.nfds++] = fd;
 	return frontend_tell(fe, &msg);
 }
 

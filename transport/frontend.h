@@ -33,6 +33,12 @@ struct frontend_opts {
 /* Connects.  Returns 0 and *out (free with frontend_free), or -errno. */
 int frontend_new(const struct frontend_opts *opts, struct frontend **out);
 
+/*
+ * Connects anew in the place of a connection that ended: memory, rings and what is in flight in them stay, all that was negotiated
+ * is to be said again.  Returns 0 or -errno; then the old connection is still the one there is.
+ */
+int frontend_reconnect(struct frontend *fe, const char *path);
+
 /* Closes the connection, the queues and the memory; NULL is allowed. */
 void frontend_free(struct frontend *fe);
 
@@ -111,6 +117,13 @@ int frontend_vring_addr(struct frontend *fe, const struct vu_vring_addr *addr);
 
 /* SET_VRING_KICK, CALL, ERR; fd -1 sends the "no descriptor" flag. */
 int frontend_vring_fd(struct frontend *fe, uint32_t request, uint32_t index, int fd);
+
+/*
+ * GET_INFLIGHT_FD for about->nqueues queues of about->queue_size: fills in size and offset, and *fd, the caller's.
+ * SET_INFLIGHT_FD: the descriptor stays the caller's.
+ */
+int frontend_get_inflight(struct frontend *fe, struct vu_inflight *about, int *fd);
+int frontend_set_inflight(struct frontend *fe, const struct vu_inflight *about, int fd);
 
 int frontend_get_vring_base(struct frontend *fe, uint32_t index, uint32_t *base);
 

@@ -46,7 +46,7 @@ struct chain {
 	uint16_t head;      /* its number, which names it to the driver: its descriptor's index, or its buffer id */
 	uint16_t entry;     /* of a packed ring: its first descriptor in the record */
 	uint16_t slots;     /* by how much its use advances the ring */
-	uint32_t order;     /* of the pop; tells the order of requeued chains */
+	uint64_t order;     /* of the pop; tells the order of requeued chains */
 	uint32_t first;     /* piece */
 	uint32_t last;
 	struct seg_cursor read, write;
@@ -77,7 +77,7 @@ struct packed_ring {
 };
 
 struct requeued {
-	uint32_t age; /* pops since */
+	uint64_t order;
 	uint16_t head;
 };
 
@@ -106,7 +106,7 @@ struct virtq {
 	struct chain *chains; /* num */
 	unsigned int held;
 	unsigned int in_flight; /* slots of chains that were taken and not used, in this life or the last */
-	uint32_t order;
+	uint64_t order;         /* of the next chain */
 	struct requeued *resume; /* from the last life, oldest first */
 	unsigned int nresume, resumed;
 
@@ -117,7 +117,11 @@ struct virtq {
 		struct split_ring split;
 		struct packed_ring packed;
 	} parts;
-	struct inflight_packed *record; /* of a packed ring */
+	void *shared;                  /* the front-end's memory for the record, or NULL */
+	size_t shared_size;
+	struct inflight_packed *own;   /* the record of a packed ring where there is none */
+	struct inflight_packed *packed_record;
+	struct inflight_split *split_record; /* NULL: none is needed */
 };
 
 /* A layout. */
@@ -130,8 +134,13 @@ struct ring_ops {
 	/* Sets last_avail and used_idx at the start of a life.  Returns how many slots lie between them, or -EINVAL. */
 	int (*set_base)(struct virtq *vq, uint32_t base);
 	uint32_t (*base)(const struct virtq *vq);
-	/* All chains are the driver's.  May be NULL. */
+	/* All chains are the driver's: a record of its own is one of nothing.  May be NULL. */
 	void (*forget)(struct virtq *vq);
+	/*
+	 * Reads a shared record after set_base, or begins one that has no version: puts right what a process left half done, the chains in flight become
+	 * requeued ones (virtq_recovered), and the base is behind them.  Returns 0, or -EINVAL.
+	 */
+	int (*recover)(struct virtq *vq);
 	/*
 	 * Takes the next available chain and builds it.  Returns 1 and *out; 0 when there is none; -ENOSPC when the pool
 	 * has too few pieces now (nothing is taken); -EIO after virtq_break.
@@ -154,6 +163,9 @@ extern const struct ring_ops ring_packed;
 
 /* Latches the ring broken and tells its transport; why completes "queue N is broken: ". */
 void virtq_break(struct virtq *vq, const char *why);
+
+/* A shared record tells of this chain, of so many slots, in flight.  Returns 0, or -EINVAL where that cannot be. */
+int virtq_recovered(struct virtq *vq, uint16_t head, uint16_t entry, unsigned int slots, uint64_t order);
 
 /* The most descriptors a chain of this ring may have. */
 unsigned int virtq_chain_limit(const struct virtq *vq);

@@ -95,18 +95,97 @@ static uint32_t packed_base(const struct virtq *vq)
 	return vq->last_avail | (uint32_t)vq->used_idx << 16;
 }
 
-/* A record of nothing: all entries are in the free list. */
-static void packed_forget(struct virtq *vq)
+/* An entry of the record: some entry, whatever the front-end has made of the index. */
+static struct inflight_packed_desc *record_at(const struct virtq *vq, uint16_t i)
 {
-	struct inflight_packed *rec = vq->record;
+	return &vq->packed_record->desc[i < vq->num ? i : 0];
+}
 
-	if (!rec)
-		return;
-	rec->version = INFLIGHT_VERSION;
+static void record_used_idx(struct virtq *vq)
+{
+	struct inflight_packed *rec = vq->packed_record;
+
+	rec->used_idx = pvirtq_index(vq->used_idx);
+	rec->used_wrap_counter = !!(vq->used_idx & PVIRTQ_WRAP);
+}
+
+/* What was begun is done. */
+static void record_commit(struct inflight_packed *rec)
+{
+	rec->old_free_head = rec->free_head;
+	rec->old_used_idx = rec->used_idx;
+	rec->old_used_wrap_counter = rec->used_wrap_counter;
+}
+
+/* All entries are in the free list. */
+static void record_init(struct virtq *vq)
+{
+	struct inflight_packed *rec = vq->packed_record;
+
+	rec->features = 0;
 	rec->desc_num = (uint16_t)vq->num;
-	rec->free_head = rec->old_free_head = 0;
+	rec->free_head = 0;
 	for (unsigned int i = 0; i < vq->num; i++)
 		rec->desc[i] = (struct inflight_packed_desc){.next = (uint16_t)(i + 1)};
+	record_used_idx(vq);
+	record_commit(rec);
+	forget_shared();
+	rec->version = INFLIGHT_VERSION;
+}
+
+static uint16_t record_place(uint16_t index, uint8_t wrap)
+{
+	return (uint16_t)(index | (wrap ? PVIRTQ_WRAP : 0));
+}
+
+/* Ends or undoes the push that a process did not live to finish.  Returns where the ring's used ones end, or -EINVAL. */
+static int record_settle(struct virtq *vq)
+{
+	struct inflight_packed *rec = vq->packed_record;
+	uint16_t old = record_place(rec->old_used_idx, rec->old_used_wrap_counter);
+	unsigned int flags;
+
+	if (pvirtq_index(old) >= vq->num || rec->used_idx >= vq->num)
+		return -EINVAL;
+	flags = load16(&packed_desc(vq, old)->flags) & (PVIRTQ_DESC_F_AVAIL | PVIRTQ_DESC_F_USED);
+	if (record_place(rec->used_idx, rec->used_wrap_counter) != old && flags != pvirtq_avail_flags(old))
+		record_commit(rec);
+	rec->free_head = rec->old_free_head;
+	rec->used_idx = rec->old_used_idx;
+	rec->used_wrap_counter = rec->old_used_wrap_counter;
+	return record_place(rec->used_idx, rec->used_wrap_counter);
+}
+
+static int packed_recover(struct virtq *vq)
+{
+	struct inflight_packed *rec = vq->packed_record;
+	int place, err;
+
+	if (!rec->version) {
+		record_init(vq);
+		return 0;
+	}
+	if (rec->version != INFLIGHT_VERSION || rec->desc_num != vq->num)
+		return -EINVAL;
+	place = record_settle(vq);
+	if (place < 0)
+		return place;
+	uint16_t entry = rec->free_head;
+
+	for (unsigned int n = 0; entry < vq->num && n < vq->num; n++, entry = rec->desc[entry].next)
+		rec->desc[entry].inflight = 0;
+	for (unsigned int i = 0; i < vq->num; i++) {
+		const struct inflight_packed_desc *e = &rec->desc[i];
+
+		if (!e->inflight)
+			continue;
+		err = virtq_recovered(vq, record_at(vq, e->last)->id, (uint16_t)i, e->num, e->counter);
+		if (err)
+			return err;
+	}
+	vq->used_idx = (uint16_t)place;
+	vq->last_avail = pvirtq_advance(vq->used_idx, vq->in_flight, vq->num);
+	return 0;
 }
 
 /* Whether the next descriptor is available (order 1). */
@@ -119,13 +198,12 @@ static bool packed_available(const struct virtq *vq)
 
 /*
  * Copies the available list of descriptors into free entries of the record, which stay free until packed_keep.
- * Returns how many, or -EIO after virtq_break.
+ * Returns how many, and *id, the buffer's; or -EIO after virtq_break.
  */
-static int packed_copy(struct virtq *vq)
+static int packed_copy(struct virtq *vq, uint16_t entry, uint16_t *id)
 {
-	struct inflight_packed *rec = vq->record;
-	uint16_t entry = rec->free_head, place = vq->last_avail;
-	struct inflight_packed_desc *first = &rec->desc[entry];
+	uint16_t place = vq->last_avail;
+	struct inflight_packed_desc *first = record_at(vq, entry);
 	struct pvirtq_desc d;
 	unsigned int n = 0;
 
@@ -135,7 +213,7 @@ static int packed_copy(struct virtq *vq)
 						   "a descriptor in flight was made available again");
 		memcpy(&d, packed_desc(vq, place), sizeof(d));
 		forget_shared();
-		struct inflight_packed_desc *e = &rec->desc[entry];
+		struct inflight_packed_desc *e = record_at(vq, entry);
 
 		e->addr = le64toh(d.addr);
 		e->len = le32toh(d.len);
@@ -147,6 +225,7 @@ static int packed_copy(struct virtq *vq)
 		n++;
 	} while (le16toh(d.flags) & VIRTQ_DESC_F_NEXT);
 	first->num = (uint16_t)n;
+	*id = le16toh(d.id);
 	return (int)n;
 }
 
@@ -168,15 +247,15 @@ static int walk_table(struct chain *c, const struct inflight_packed_desc *e)
 }
 
 /* Adds the buffers that the record's entries tell of. */
-static int walk(struct chain *c, const struct inflight_packed *rec)
+static int walk(struct chain *c)
 {
-	const struct inflight_packed_desc *first = &rec->desc[c->entry];
+	const struct inflight_packed_desc *first = record_at(c->vq, c->entry);
 	uint16_t entry = c->entry;
 
 	if (first->flags & VIRTQ_DESC_F_INDIRECT && c->slots == 1)
 		return walk_table(c, first);
 	for (unsigned int i = 0; i < c->slots; i++) {
-		const struct inflight_packed_desc *e = &rec->desc[entry];
+		const struct inflight_packed_desc *e = record_at(c->vq, entry);
 
 		if (e->flags & VIRTQ_DESC_F_INDIRECT)
 			return ring_broken(c->vq, "indirect descriptor in a list");
@@ -189,11 +268,9 @@ static int walk(struct chain *c, const struct inflight_packed *rec)
 	return 0;
 }
 
-/* Builds the chain that begins at this entry of the record. */
-static int packed_build(struct virtq *vq, uint16_t entry, struct chain **out)
+/* Builds the chain with this buffer id, of so many entries of the record from this one on. */
+static int packed_build(struct virtq *vq, uint16_t id, uint16_t entry, unsigned int slots, struct chain **out)
 {
-	const struct inflight_packed_desc *first = &vq->record->desc[entry];
-	uint16_t id = vq->record->desc[first->last].id;
 	struct chain *c;
 	int err;
 
@@ -203,8 +280,8 @@ static int packed_build(struct virtq *vq, uint16_t entry, struct chain **out)
 	if (err)
 		return err;
 	c->entry = entry;
-	c->slots = first->num;
-	err = walk(c, vq->record);
+	c->slots = (uint16_t)slots;
+	err = walk(c);
 	if (!err)
 		err = chain_ready(c);
 	if (err) {
@@ -217,33 +294,36 @@ static int packed_build(struct virtq *vq, uint16_t entry, struct chain **out)
 
 static int packed_pop_again(struct virtq *vq, uint16_t head, struct chain **out)
 {
-	return packed_build(vq, vq->chains[head].entry, out);
+	const struct chain *c = &vq->chains[head];
+
+	return packed_build(vq, head, c->entry, c->slots, out);
 }
 
 /* The record has the chain from now on. */
 static void packed_keep(struct virtq *vq, const struct chain *c)
 {
-	struct inflight_packed *rec = vq->record;
-	struct inflight_packed_desc *first = &rec->desc[c->entry];
+	struct inflight_packed *rec = vq->packed_record;
+	struct inflight_packed_desc *first = record_at(vq, c->entry);
 
 	first->counter = c->order;
 	forget_shared();
 	first->inflight = 1;
-	rec->free_head = rec->desc[first->last].next;
+	rec->free_head = record_at(vq, first->last)->next;
 	forget_shared();
 	rec->old_free_head = rec->free_head;
 }
 
 static int packed_pop(struct virtq *vq, struct chain **out)
 {
+	uint16_t entry = vq->packed_record->free_head, id = 0;
 	int n, ret;
 
 	if (!packed_available(vq))
 		return 0;
-	n = packed_copy(vq);
+	n = packed_copy(vq, entry, &id);
 	if (n < 0)
 		return n;
-	ret = packed_build(vq, vq->record->free_head, out);
+	ret = packed_build(vq, id, entry, (unsigned int)n, out);
 	if (ret > 0) {
 		packed_keep(vq, *out);
 		vq->last_avail = pvirtq_advance(vq->last_avail, (unsigned int)n, vq->num);
@@ -255,22 +335,21 @@ static void packed_push(struct virtq *vq, const struct chain *c, uint32_t len)
 {
 	struct pvirtq_desc *d = packed_desc(vq, vq->used_idx);
 	unsigned int flags = pvirtq_used_flags(vq->used_idx) | (len ? VIRTQ_DESC_F_WRITE : 0);
-	struct inflight_packed *rec = vq->record;
-	struct inflight_packed_desc *first = &rec->desc[c->entry];
+	struct inflight_packed *rec = vq->packed_record;
+	struct inflight_packed_desc *first = record_at(vq, c->entry);
 
 	d->id = htole16(c->head);
 	d->len = htole32(len);
-	rec->desc[first->last].next = rec->free_head;
+	record_at(vq, first->last)->next = rec->free_head;
 	rec->free_head = c->entry;
 	vq->used_idx = pvirtq_advance(vq->used_idx, c->slots, vq->num);
-	rec->used_idx = pvirtq_index(vq->used_idx);
-	rec->used_wrap_counter = !!(vq->used_idx & PVIRTQ_WRAP);
+	forget_shared();
+	record_used_idx(vq);
 	__atomic_store_n(&d->flags, htole16((uint16_t)flags), __ATOMIC_RELEASE); /* order 2 */
 	forget_shared();
 	first->inflight = 0;
-	rec->old_free_head = rec->free_head;
-	rec->old_used_idx = rec->used_idx;
-	rec->old_used_wrap_counter = rec->used_wrap_counter;
+	forget_shared();
+	record_commit(rec);
 }
 
 static bool packed_want_call(struct virtq *vq, unsigned int n)
@@ -311,7 +390,8 @@ const struct ring_ops ring_packed = {
 	.unmap = packed_unmap,
 	.set_base = packed_set_base,
 	.base = packed_base,
-	.forget = packed_forget,
+	.forget = record_init,
+	.recover = packed_recover,
 	.pop = packed_pop,
 	.pop_again = packed_pop_again,
 	.push = packed_push,

@@ -18,6 +18,7 @@
  * from there.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "transport/ring.h"
 
@@ -92,6 +93,62 @@ static int split_set_base(struct virtq *vq, uint32_t base)
 static uint32_t split_base(const struct virtq *vq)
 {
 	return vq->last_avail;
+}
+
+static void record_init(struct virtq *vq)
+{
+	struct inflight_split *rec = vq->split_record;
+
+	memset(rec->desc, 0, vq->num * sizeof(rec->desc[0]));
+	rec->features = 0;
+	rec->desc_num = (uint16_t)vq->num;
+	rec->last_batch_head = 0;
+	rec->used_idx = vq->used_idx;
+	forget_shared();
+	rec->version = INFLIGHT_VERSION;
+}
+
+static int split_recover(struct virtq *vq)
+{
+	struct inflight_split *rec = vq->split_record;
+	uint16_t head, batch;
+
+	if (!rec->version) {
+		record_init(vq);
+		return 0;
+	}
+	if (rec->version != INFLIGHT_VERSION || rec->desc_num != vq->num)
+		return -EINVAL;
+	/* Used, and then there was no time to note it. */
+	head = rec->last_batch_head;
+	batch = (uint16_t)(vq->used_idx - rec->used_idx);
+	for (uint16_t i = 0; i < batch; i++) {
+		if (head >= vq->num || batch > vq->num)
+			return -EINVAL;
+		rec->desc[head].inflight = 0;
+		head = rec->desc[head].next;
+	}
+	rec->used_idx = vq->used_idx;
+	for (unsigned int i = 0; i < vq->num; i++) {
+		int err = rec->desc[i].inflight ? virtq_recovered(vq, (uint16_t)i, 0, 1, rec->desc[i].counter) : 0;
+
+		if (err)
+			return err;
+	}
+	vq->last_avail = (uint16_t)(vq->used_idx + vq->in_flight);
+	vq->parts.split.shadow_avail = vq->last_avail;
+	return 0;
+}
+
+/* The record has the chain from now on. */
+static void split_keep(struct virtq *vq, const struct chain *c)
+{
+	struct inflight_split_desc *e = &vq->split_record->desc[c->head];
+
+	e->counter = c->order;
+	forget_shared();
+	e->inflight = 1;
+	forget_shared();
 }
 
 /* Follows the descriptors from i on and adds their buffers. */
@@ -178,8 +235,11 @@ static int split_pop(struct virtq *vq, struct chain **out)
 	uint16_t head = load16(&split_avail(vq)->ring[vq->last_avail & (vq->num - 1)]);
 	int ret = split_pop_again(vq, head, out);
 
-	if (ret > 0)
+	if (ret > 0) {
+		if (vq->split_record)
+			split_keep(vq, *out);
 		vq->last_avail++;
+	}
 	return ret;
 }
 
@@ -188,10 +248,22 @@ static void split_push(struct virtq *vq, const struct chain *c, uint32_t len)
 	struct virtq_used *used = split_used(vq);
 	struct virtq_used_elem *elem = &used->ring[vq->used_idx & (vq->num - 1)];
 
+	struct inflight_split *rec = vq->split_record;
+
 	elem->id = htole32(c->head);
 	elem->len = htole32(len);
+	if (rec) {
+		rec->desc[c->head].next = rec->last_batch_head;
+		rec->last_batch_head = c->head;
+	}
 	vq->used_idx++;
 	__atomic_store_n(&used->idx, htole16(vq->used_idx), __ATOMIC_RELEASE); /* order 2 */
+	forget_shared();
+	if (rec) {
+		rec->desc[c->head].inflight = 0;
+		forget_shared();
+		rec->used_idx = vq->used_idx;
+	}
 }
 
 static bool split_want_call(struct virtq *vq, unsigned int n)
@@ -225,6 +297,7 @@ const struct ring_ops ring_split = {
 	.unmap = split_unmap,
 	.set_base = split_set_base,
 	.base = split_base,
+	.recover = split_recover,
 	.pop = split_pop,
 	.pop_again = split_pop_again,
 	.push = split_push,

@@ -18,6 +18,9 @@ static void reply_push(struct vu_backend *b)
 {
 	int ret = vu_send(b->sock, &b->reply, &b->reply_done);
 
+	/* They go with the first byte. */
+	if (b->reply_done)
+		vu_msg_close_fds(&b->reply);
 	if (ret < 0) {
 		vu_close(b, ret == -EPIPE || ret == -ECONNRESET ? NULL : strerror(-ret));
 		return;
@@ -32,7 +35,6 @@ void vu_reply(struct vu_backend *b)
 {
 	b->reply.h.request = b->reader.msg.h.request;
 	b->reply.h.flags = VU_VERSION | VU_FLAG_REPLY;
-	b->reply.nfds = 0;
 	b->reply_done = 0;
 	reply_push(b);
 }
@@ -68,7 +70,7 @@ static void flush_due(struct ev_loop *loop, struct ev_prepare *w, int revents)
 		if (virtq_dirty(b->queues[i].vq))
 			virtq_flush(b->queues[i].vq);
 	}
-	if (!b->closing && gmem_lost(b->mem))
+	if (!b->closing && (gmem_lost(b->mem) || (b->inflight && gmem_lost(b->inflight))))
 		vu_close(b, "guest memory was cut short under its mapping");
 }
 
@@ -76,6 +78,8 @@ static void flush_due(struct ev_loop *loop, struct ev_prepare *w, int revents)
 static void close_finish(struct vu_backend *b)
 {
 	ev_prepare_stop(b->d->loop, &b->flush);
+	/* The record stays as it is, for whom the front-end gives it to next. */
+	vu_inflight_drop(b);
 	for (unsigned int i = 0; i < b->nqueues; i++)
 		vu_queue_clear(&b->queues[i]);
 	vdev_reset(b->d);
@@ -99,6 +103,7 @@ void vu_close(struct vu_backend *b, const char *why)
 	close(b->sock);
 	b->sock = -1;
 	b->replying = false;
+	vu_msg_close_fds(&b->reply);
 	vu_reader_next(&b->reader);
 	vu_channel_set(b, -1);
 	b->closing = true;

@@ -28,8 +28,8 @@ static void virtq_free_arrays(struct virtq *vq)
 	free(vq->chains);
 	free(vq->resume);
 	free(vq->segs);
-	free(vq->record);
-	vq->record = NULL;
+	free(vq->own);
+	vq->own = NULL;
 	vq->chains = NULL;
 	vq->resume = NULL;
 	vq->segs = NULL;
@@ -72,30 +72,88 @@ static int virtq_alloc_arrays(struct virtq *vq, unsigned int num, const struct r
 	vq->chains = calloc(num, sizeof(*vq->chains));
 	vq->resume = calloc(num, sizeof(*vq->resume));
 	vq->segs = calloc(vq->nsegs, sizeof(*vq->segs));
-	vq->record = packed ? calloc(1, sizeof(*vq->record) + num * sizeof(vq->record->desc[0])) : NULL;
-	if (vq->chains && vq->resume && vq->segs && (vq->record || !packed)) {
-		virtq_forget(vq);
+	vq->own = packed ? calloc(1, INFLIGHT_PACKED_BYTES(num)) : NULL;
+	if (vq->chains && vq->resume && vq->segs && (vq->own || !packed)) {
+		vq->packed_record = vq->own;
+		if (packed)
+			ring->forget(vq);
 		return 0;
 	}
 	virtq_free_arrays(vq);
 	return -ENOMEM;
 }
 
-void virtq_forget(struct virtq *vq)
+/* The same without the record. */
+static void forget_chains(struct virtq *vq)
 {
 	for (unsigned int i = 0; vq->chains && i < vq->num; i++)
 		vq->chains[i].state = CHAIN_FREE;
 	vq->nresume = vq->resumed = 0;
 	vq->in_flight = 0;
-	if (vq->ring->forget)
+}
+
+void virtq_forget(struct virtq *vq)
+{
+	forget_chains(vq);
+	/* A record without a version is one of nothing; it gets it at the next start.  All layouts have it at the same place. */
+	if (vq->shared)
+		((struct inflight_split *)vq->shared)->version = 0;
+	else if (vq->ring->forget && vq->chains)
 		vq->ring->forget(vq);
+}
+
+void virtq_share_record(struct virtq *vq, void *record, size_t size)
+{
+	vq->shared = record;
+	vq->shared_size = size;
+	vq->packed_record = vq->own;
+	vq->split_record = NULL;
+}
+
+/* Chooses the record of this life, and reads a shared one.  Returns 0 or -EINVAL. */
+static int use_record(struct virtq *vq)
+{
+	bool packed = vq->ring == &ring_packed;
+	size_t need = packed ? INFLIGHT_PACKED_BYTES(vq->num) : INFLIGHT_SPLIT_BYTES(vq->num);
+
+	vq->packed_record = vq->own;
+	vq->split_record = NULL;
+	if (!vq->shared)
+		return 0;
+	if (need > vq->shared_size || (uintptr_t)vq->shared % sizeof(uint64_t))
+		return -EINVAL;
+	if (packed)
+		vq->packed_record = vq->shared;
+	else
+		vq->split_record = vq->shared;
+	forget_chains(vq);
+	return vq->ring->recover(vq);
+}
+
+int virtq_recovered(struct virtq *vq, uint16_t head, uint16_t entry, unsigned int slots, uint64_t order)
+{
+	struct chain *c;
+
+	if (head >= vq->num || !slots || slots > vq->num - vq->in_flight || vq->chains[head].state != CHAIN_FREE)
+		return -EINVAL;
+	c = &vq->chains[head];
+	c->vq = vq;
+	c->head = head;
+	c->entry = entry;
+	c->slots = (uint16_t)slots;
+	c->order = order;
+	c->state = CHAIN_REQUEUED;
+	vq->in_flight += slots;
+	if (vq->order <= order)
+		vq->order = order + 1;
+	return 0;
 }
 
 static int older_first(const void *a, const void *b)
 {
 	const struct requeued *x = a, *y = b;
 
-	return (x->age < y->age) - (x->age > y->age);
+	return (x->order > y->order) - (x->order < y->order);
 }
 
 /* Lists the requeued chains in vq->resume. */
@@ -104,7 +162,7 @@ static void collect_requeued(struct virtq *vq)
 	vq->nresume = vq->resumed = 0;
 	for (unsigned int i = 0; i < vq->num; i++) {
 		if (vq->chains[i].state == CHAIN_REQUEUED)
-			vq->resume[vq->nresume++] = (struct requeued){vq->order - vq->chains[i].order, (uint16_t)i};
+			vq->resume[vq->nresume++] = (struct requeued){vq->chains[i].order, (uint16_t)i};
 	}
 	qsort(vq->resume, vq->nresume, sizeof(*vq->resume), older_first);
 }
@@ -143,9 +201,10 @@ int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t f
 	if (err)
 		return err;
 	taken = ring->set_base(vq, base);
-	if (taken < 0) {
+	err = taken < 0 ? taken : use_record(vq);
+	if (err) {
 		ring->unmap(vq);
-		return taken;
+		return err;
 	}
 	vq->used_since = 0;
 	vq->fresh = vq->last_avail == begin && vq->used_idx == begin;
@@ -154,7 +213,7 @@ int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t f
 
 	/* Chains between the used index and the base are in flight.  They are ours to finish if we know them all. */
 	collect_requeued(vq);
-	if ((unsigned int)taken != vq->in_flight)
+	if (!vq->shared && (unsigned int)taken != vq->in_flight)
 		virtq_forget(vq);
 	vq->started = true;
 	return 0;

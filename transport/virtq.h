@@ -66,10 +66,16 @@ void *virtq_owner(const struct virtq *vq);
  * base: where it goes on, as in vhost-user SET_VRING_BASE: the next available index of a split ring, two places of a
  * packed one (packed_layout.h).  When that says that chains are in flight and this queue remembers
  * as many from its last life (virtq_requeue), they will be popped first.
- * Returns 0; -EINVAL: num or base; -EFAULT: a part is not in memory in one piece; -ENOMEM; or as gmem_pin.
+ * Returns 0; -EINVAL: num or base, or a shared record that cannot be of this ring; -EFAULT: a part is not in memory in one piece; -ENOMEM; or as gmem_pin.
  */
 int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t features, const struct virtq_addrs *addrs,
 		uint32_t base);
+
+/*
+ * From the next start on, the record of chains in flight is this memory of size bytes, which stays the caller's and is shared
+ * with the front-end (inflight.h): what it tells is popped first, and it tells the base.  NULL: the record is private.
+ */
+void virtq_share_record(struct virtq *vq, void *record, size_t size);
 
 /* Whether this base is that of a ring that begins anew. */
 bool virtq_base_fresh(uint64_t features, uint32_t base);
@@ -91,7 +97,7 @@ bool virtq_stopping_now(const struct virtq *vq);
 /* Whether the present life goes on with chains of the last one. */
 bool virtq_resumes(const struct virtq *vq);
 
-/* Forgets the chains remembered from the last life: the device was reset. */
+/* Forgets the chains remembered from the last life, also those of a shared record: the device was reset. */
 void virtq_forget(struct virtq *vq);
 
 /* Whether the ring has a life: virtq_start succeeded and virtq_stop was not called. */

@@ -163,6 +163,11 @@ struct vu_config {
 	uint8_t data[VU_MAX_CONFIG_SIZE];
 };
 
+struct vu_inflight {
+	uint64_t size, offset; /* of the memory in its file */
+	uint16_t nqueues, queue_size;
+};
+
 #define VU_CONFIG_HEAD offsetof(struct vu_config, data)
 
 union vu_payload {
@@ -174,6 +179,7 @@ union vu_payload {
 	struct vu_xen_table xen_table;
 	struct vu_xen_reg xen_reg;
 	struct vu_config config;
+	struct vu_inflight inflight;
 	uint8_t bytes[sizeof(struct vu_xen_table)];
 };
 

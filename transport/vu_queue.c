@@ -175,6 +175,10 @@ int vu_queue_start(struct vu_queue *q)
 
 	if (!q->num || !q->addrs_set)
 		return -EINVAL;
+	vu_inflight_share(q);
+	/* A driver that begins anew has nothing in flight, whatever a record of its last life says. */
+	if (b->inflight && q->stopped && q->base != q->stopped_at)
+		virtq_forget(q->vq);
 	int err = virtq_start(q->vq, b->mem, q->num, b->features, &q->addrs, q->base);
 
 	if (err)
@@ -228,7 +232,8 @@ static void stop_finish(struct vu_backend *b)
 		if (!virtq_stopping_now(q->vq))
 			continue;
 		virtq_flush(q->vq);
-		q->base = virtq_stop(q->vq);
+		q->base = q->stopped_at = virtq_stop(q->vq);
+		q->stopped = true;
 	}
 	/* The driver takes its memory back, also what was only kept mapped. */
 	gmem_flush(b->mem);
@@ -264,7 +269,7 @@ void vu_queue_clear(struct vu_queue *q)
 	notify_fd_set(&q->err, -1);
 	q->num = 0;
 	q->base = 0;
-	q->addrs_set = q->enabled = q->parked = q->call_pending = q->err_pending = false;
+	q->addrs_set = q->enabled = q->parked = q->stopped = q->call_pending = q->err_pending = false;
 	virtq_enable(q->vq, false);
 	virtq_forget(q->vq);
 }

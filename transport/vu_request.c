@@ -522,9 +522,34 @@ static int get_status(struct vu_backend *b, struct vu_msg *m)
 	return 0;
 }
 
+static int get_inflight_fd(struct vu_backend *b, struct vu_msg *m)
+{
+	struct vu_inflight about = m->p.inflight;
+	int fd = vu_inflight_make(b, &about);
+
+	if (fd < 0)
+		return fd;
+	b->reply.p.inflight = about;
+	b->reply.h.size = m->h.size;
+	b->reply.fds[b->reply.nfds++] = fd;
+	return 0;
+}
+
+static int set_inflight_fd(struct vu_backend *b, struct vu_msg *m)
+{
+	const struct vu_inflight about = m->p.inflight;
+
+	if (m->nfds != 1)
+		return -EINVAL;
+	return vu_any_started(b) ? -EBUSY : vu_inflight_set(b, &about, m->fds[0]);
+}
+
 #define U64     sizeof(uint64_t), sizeof(uint64_t)
 #define STATE   sizeof(struct vu_vring_state), sizeof(struct vu_vring_state)
 #define ANYTIME NO_PROTOCOL_FEATURE
+
+/* Some front-ends leave out the padding at its end. */
+#define INFLIGHT offsetof(struct vu_inflight, queue_size) + sizeof(uint16_t), sizeof(struct vu_inflight)
 
 /* Some front-ends send a u64 with requests that have no payload: it is stepped over. */
 #define NOTHING_OR_U64 0, sizeof(uint64_t)
@@ -558,6 +583,8 @@ static const struct request requests[VU_REQUEST_MAX] = {
 			    VU_PF_CONFIGURE_MEM_SLOTS, ACKED},
 	[VU_REM_MEM_REG] = {rem_mem_reg, sizeof(struct vu_mem_reg), sizeof(struct vu_xen_reg), 1,
 			    VU_PF_CONFIGURE_MEM_SLOTS, ACKED},
+	[VU_GET_INFLIGHT_FD] = {get_inflight_fd, INFLIGHT, 0, VU_PF_INFLIGHT_SHMFD, ANSWERED},
+	[VU_SET_INFLIGHT_FD] = {set_inflight_fd, INFLIGHT, 1, VU_PF_INFLIGHT_SHMFD, ACKED},
 	[VU_SET_STATUS] = {set_status, U64, 0, VU_PF_STATUS, ACKED},
 	[VU_GET_STATUS] = {get_status, NOTHING_OR_U64, 0, VU_PF_STATUS, ANSWERED},
 };

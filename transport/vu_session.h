@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * vu_session.h - the inside of the vhost-user back end: what vhost_user.c (connection), vu_request.c (messages),
- * vu_queue.c (rings) and vu_channel.c (back channel) share.
+ * vu_queue.c (rings), vu_inflight.c (their records) and vu_channel.c (back channel) share.
  *
  * Theory of operation.  All runs on the loop of the device.  A connection is read message by message; a message is
  * checked against its row in the table of requests (vu_request.c) before its handler sees it, and no other is
@@ -38,6 +38,8 @@ struct vu_queue {
 	bool addrs_set;
 	struct virtq_addrs addrs;
 	uint32_t base;               /* SET_VRING_BASE, or where the ring stopped */
+	bool stopped;                /* in this connection, and where */
+	uint32_t stopped_at;
 	bool enabled;                /* SET_VRING_ENABLE */
 	bool parked;                 /* stopped by being disabled: starts again when enabled */
 	struct notify_fd kick, call, err;
@@ -71,6 +73,10 @@ struct vu_backend {
 	uint8_t status;              /* SET_STATUS */
 	bool reset_pending;          /* SET_STATUS 0 came: see above */
 
+	struct gmem *inflight;       /* SET_INFLIGHT_FD: one region; NULL: none */
+	struct gmem_seg inflight_seg;
+	struct vu_inflight inflight_about;
+
 	int channel;                 /* SET_BACKEND_REQ_FD; -1: none */
 	struct ev_io channel_read, channel_write;
 	struct vu_msg channel_msg;   /* under way when channel_busy */
@@ -88,7 +94,7 @@ struct vu_backend {
 
 /* Ends the connection; why completes a log line, NULL for a hang-up that needs none. */
 void vu_close(struct vu_backend *b, const char *why);
-/* Sends b->reply (its payload is filled in) as the answer to the present message. */
+/* Sends b->reply (its payload is filled in) as the answer to the present message; closes the descriptors it has. */
 void vu_reply(struct vu_backend *b);
 
 /* vu_request.c */
@@ -118,6 +124,20 @@ void vu_queue_enable(struct vu_queue *q, bool enable);
 bool vu_any_started(const struct vu_backend *b);
 /* The driver has begun anew: forgets the guest-visible state of device and rings. */
 void vu_device_reset(struct vu_backend *b);
+
+/* vu_inflight.c */
+
+/*
+ * Makes memory for the records of about->nqueues rings of about->queue_size; size and offset are filled in.
+ * Returns a descriptor, the caller's, or -EINVAL, or -errno.
+ */
+int vu_inflight_make(const struct vu_backend *b, struct vu_inflight *about);
+/* The records are in this memory from now on.  Returns 0; -EINVAL, or -errno: they are private as before. */
+int vu_inflight_set(struct vu_backend *b, const struct vu_inflight *about, int fd);
+/* Gives a stopped ring its record. */
+void vu_inflight_share(struct vu_queue *q);
+/* The records are private again; the rings are stopped. */
+void vu_inflight_drop(struct vu_backend *b);
 
 /* vu_channel.c */
 

@@ -661,6 +661,8 @@ static const struct carrier_setting settings[] = {
 	{.name = "packed, strict memory", .kinds = DIRECT | SESSION, .masks = "+ring_packed", .strict = true},
 	{.name = "packed, driver polls", .kinds = DIRECT | SESSION, .masks = "+ring_packed", .how = {.poll = true}},
 	{.name = "packed, in band", .kinds = SESSION | BINARY, .masks = "+ring_packed", .in_band = true},
+	{.name = "record", .kinds = SESSION | BINARY, .record = true},
+	{.name = "packed, record", .kinds = SESSION | BINARY, .masks = "+ring_packed", .record = true},
 	{.name = "masked", .kinds = SESSION | BINARY, .masks = "-indirect_desc,-event_idx,-mq,-status,-reset_device"},
 };
 

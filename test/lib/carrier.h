@@ -48,6 +48,7 @@ struct carrier_setting {
 	bool slots;	      /* ADD_MEM_REG, not SET_MEM_TABLE */
 	bool cut;	      /* buffers go over from one region into the next */
 	bool strict;	      /* gmem_strict */
+	bool record;	      /* the front-end keeps the record of what is in flight */
 };
 
 /* What a case needs of a setting. */

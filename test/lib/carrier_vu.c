@@ -20,9 +20,23 @@
 	(BIT(VU_PF_MQ) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_CONFIG) | BIT(VU_PF_RESET_DEVICE) | \
 	 BIT(VU_PF_CONFIGURE_MEM_SLOTS) | BIT(VU_PF_STATUS))
 
+/* As QEMU does: the memory is the back end's, and the front-end gives it back. */
+static void share_record(struct carrier *c)
+{
+	struct vu_inflight about = {.nqueues = (uint16_t)c->class->nqueues};
+	int fd;
+
+	for (unsigned int q = 0; q < c->class->nqueues; q++)
+		about.queue_size = (uint16_t)(carrier_size(c, q) > about.queue_size ? carrier_size(c, q) : about.queue_size);
+	carrier_ok(c, frontend_get_inflight(c->fe, &about, &fd), "record");
+	carrier_ok(c, frontend_set_inflight(c->fe, &about, fd), "record given back");
+	close(fd);
+}
+
 static void negotiate(struct carrier *c)
 {
-	uint64_t protocol = PROTOCOL | (c->set->in_band ? BIT(VU_PF_INBAND_NOTIFICATIONS) : 0);
+	uint64_t protocol = PROTOCOL | (c->set->in_band ? BIT(VU_PF_INBAND_NOTIFICATIONS) : 0) |
+			    (c->set->record ? BIT(VU_PF_INFLIGHT_SHMFD) : 0);
 	uint64_t offered;
 
 	if (c->set->refuse & BIT(VHOST_USER_F_PROTOCOL_FEATURES)) {
@@ -37,6 +51,8 @@ static void negotiate(struct carrier *c)
 	c->features = frontend_features(c->fe);
 	if (frontend_has_protocol(c->fe, VU_PF_BACKEND_REQ))
 		carrier_ok(c, frontend_open_back_channel(c->fe), "back channel");
+	if (c->set->record)
+		share_record(c);
 }
 
 static void vu_share_table(struct carrier *c)

@@ -200,8 +200,19 @@ static const struct row rows[] = {
 	ROW("largest request", REFUSED_LIVES, UINT32_MAX, 0),
 	ROW("SET_LOG_BASE, not offered", REFUSED_LIVES, VU_SET_LOG_BASE, 16, .nfds = 1),
 	ROW("SET_LOG_FD, not offered", REFUSED_LIVES, VU_SET_LOG_FD, 0, .nfds = 1),
-	ROW("GET_INFLIGHT_FD, not offered", REFUSED_LIVES, VU_GET_INFLIGHT_FD, 24),
-	ROW("SET_INFLIGHT_FD, not offered", REFUSED_LIVES, VU_SET_INFLIGHT_FD, 24, .nfds = 1),
+	ROW("GET_INFLIGHT_FD", ANSWERED, VU_GET_INFLIGHT_FD, 24, .p = {.inflight = {0, 0, 1, 64}}),
+	ROW("GET_INFLIGHT_FD without its padding", ANSWERED, VU_GET_INFLIGHT_FD, 20, .p = {.inflight = {0, 0, 1, 64}}),
+	ROW("GET_INFLIGHT_FD, 19 bytes", CLOSED, VU_GET_INFLIGHT_FD, 19, .p = {.inflight = {0, 0, 1, 64}}),
+	ROW("GET_INFLIGHT_FD with a descriptor", CLOSED, VU_GET_INFLIGHT_FD, 24, .p = {.inflight = {0, 0, 1, 64}},
+	    .nfds = 1),
+	ROW("GET_INFLIGHT_FD, no queue", CLOSED, VU_GET_INFLIGHT_FD, 24, .p = {.inflight = {0, 0, 0, 64}}),
+	ROW("GET_INFLIGHT_FD, too many queues", CLOSED, VU_GET_INFLIGHT_FD, 24, .p = {.inflight = {0, 0, 256, 64}}),
+	ROW("GET_INFLIGHT_FD, queues of no size", CLOSED, VU_GET_INFLIGHT_FD, 24, .p = {.inflight = {0, 0, 1, 0}}),
+	ROW("GET_INFLIGHT_FD, queues too large", CLOSED, VU_GET_INFLIGHT_FD, 24, .p = {.inflight = {0, 0, 1, 32769}}),
+	ROW("SET_INFLIGHT_FD, no descriptor", REFUSED, VU_SET_INFLIGHT_FD, 24, .p = {.inflight = {4096, 0, 1, 64}}),
+	ROW("SET_INFLIGHT_FD, two", REFUSED, VU_SET_INFLIGHT_FD, 24, .p = {.inflight = {4096, 0, 1, 64}}, .nfds = 2),
+	ROW("SET_INFLIGHT_FD while rings run", REFUSED, VU_SET_INFLIGHT_FD, 24, .p = {.inflight = {4096, 0, 1, 64}},
+	    .nfds = 1),
 	ROW("unknown with 20 descriptors", REFUSED_LIVES, 1000, 4, .nfds = 20),
 	ROW("unknown with 64 descriptors", REFUSED_LIVES, 1000, 4, .nfds = 64),
 	ROW("unknown, 60000 bytes", REFUSED_LIVES, 1000, 60000),
@@ -247,7 +258,8 @@ static void get_answer(struct frontend *fe, const struct row *row, uint64_t *val
 	ck_assert_msg(err == 0, "%s: %s", row->name, frontend_why(fe));
 	ck_assert_uint_eq(msg.h.request, row->request);
 	ck_assert_uint_eq(msg.h.flags, VU_VERSION | VU_FLAG_REPLY);
-	ck_assert_uint_eq(msg.nfds, 0);
+	ck_assert_uint_eq(msg.nfds, row->request == VU_GET_INFLIGHT_FD);
+	vu_msg_close_fds(&msg);
 	if (value) {
 		ck_assert_uint_eq(msg.h.size, U64);
 		*value = msg.p.u64;
