@@ -5,6 +5,8 @@
  */
 #include "cmd/probe.h"
 
+#include <unistd.h>
+
 #include "transport/virtq.h"
 
 /* How long a ring is watched that must not be touched. */
@@ -296,6 +298,26 @@ static enum probe_verdict request_packed(struct probe *p)
 		TRY(frontend_queue_restart(p->fe, probe_queue(p), base));
 	}
 	return PROBE_OK;
+}
+
+/* A record that the back end makes and gets back. */
+static enum probe_verdict request_recorded(struct probe *p)
+{
+	struct vu_inflight about = {.nqueues = (uint16_t)(probe_queue(p) + 1), .queue_size = PROBE_RING};
+	struct frontend_queue_opts opts = frontend_queue_defaults(PROBE_RING);
+	int fd, err;
+
+	TRY(probe_ready(p, 0));
+	TRY(frontend_get_inflight(p->fe, &about, &fd));
+	err = frontend_set_inflight(p->fe, &about, fd);
+	close(fd);
+	TRY(err);
+	TRY(frontend_queue_start(p->fe, probe_queue(p), &opts));
+	for (unsigned int i = 0; i < 2 * PROBE_RING; i++) {
+		if (probe_request(p, NULL))
+			return PROBE_FAIL;
+	}
+	return probe_say(p, PROBE_OK, "used, a record of %llu bytes", (unsigned long long)about.size);
 }
 
 /*
@@ -609,6 +631,12 @@ const struct probe_check probe_ring_checks[] = {
 	 .request = true,
 	 .arg = PACKED_ODD,
 	 .run = request_packed},
+	{.name = "inflight",
+	 .sent = "GET_, SET_INFLIGHT_FD, requests",
+	 .want = USED,
+	 .protocol = BIT(VU_PF_INFLIGHT_SHMFD),
+	 .request = true,
+	 .run = request_recorded},
 	{.name = "poll-call",
 	 .sent = "SET_VRING_CALL without a descriptor",
 	 .want = "used",

@@ -1153,7 +1153,10 @@ const struct vdev_class vdev_gpio_class = {
 		 "asks for it.  Of an interrupt on both edges, the guest's first read of the line after it tells which edge "
 		 "it was, even if the line has changed again since.  Levels are made from edges: an interrupt is told when "
 		 "the guest unmasks it and the line is active, or as soon as it becomes active.  QEMU before version 9 "
-		 "hides the interrupts (VIRTIO_GPIO_F_IRQ) from its guests.",
+		 "hides the interrupts (VIRTIO_GPIO_F_IRQ) from its guests.\n"
+		 "\n"
+		 "When a vdevd that was killed is replaced under a guest that goes on (INFLIGHT_SHMFD), lines are not what the guest made "
+		 "them until it asks for them again.",
 	.virtio_id = 41,
 	.features = BIT(GPIO_F_IRQ),
 	.feature_names = gpio_features,

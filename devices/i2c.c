@@ -786,7 +786,10 @@ const struct vdev_class vdev_i2c_class = {
 		 "an error.\n"
 		 "\n"
 		 "An address that a driver of the host uses is served all the same, and reported when the device starts.  The "
-		 "adapters are held while the device runs: one that is unplugged is answered for with errors until the device is started again.",
+		 "adapters are held while the device runs: one that is unplugged is answered for with errors until the device is started again.\n"
+		 "\n"
+		 "When a vdevd that was killed is replaced under a guest that goes on (INFLIGHT_SHMFD), a transfer that was under "
+		 "way is made again: a write may reach its target twice.",
 	.virtio_id = 34,
 	.features = BIT(VIRTIO_I2C_F_ZERO_LENGTH_REQUEST),
 	.feature_names = i2c_feature_names,
