@@ -16,7 +16,8 @@
 	 BIT(VHOST_USER_F_PROTOCOL_FEATURES))
 
 /* Only when asked for: some front-ends pass every bit to their guest and then cannot keep what it promises. */
-#define WISHED_FEATURES BIT(VIRTIO_F_RING_PACKED)
+#define WISHED_FEATURES                                                                                                \
+	(BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_NOTIFICATION_DATA) | BIT(VIRTIO_F_RING_RESET))
 
 #define PROTOCOL_FEATURES                                                                                              \
 	(BIT(VU_PF_MQ) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_RESET_DEVICE) |                      \

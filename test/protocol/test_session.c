@@ -274,6 +274,33 @@ START_TEST(test_reset_device)
 }
 END_TEST
 
+/* VIRTIO_F_RING_RESET: one ring begins anew, with what the device held in it forgotten; the others never notice. */
+START_TEST(test_ring_reset)
+{
+	char why[100] = "";
+
+	ck_assert_int_eq(vu_apply_feature_masks(carrier_vdev(c), "+ring_reset,+notification_data", why, sizeof(why)), 0);
+	carrier_reconnect(c);
+	fe = carrier_frontend(c);
+	ck_assert(carrier_has(c, VIRTIO_F_RING_RESET));
+	ck_assert(carrier_has(c, VIRTIO_F_NOTIFICATION_DATA));
+	for (unsigned int round = 0; round < 3; round++) {
+		unsigned int resets = e->resets;
+
+		hold();
+		carrier_submit(c, ECHO_HOLDQ, "another", 7, 7);
+		carrier_stop(c, ECHO_HOLDQ);
+		ck_assert_uint_eq(e->nheld, 0);
+		assert_echo();
+		carrier_renew(c, ECHO_HOLDQ);
+		carrier_idle(c, 2);
+		ck_assert_uint_eq(e->nheld, 0);
+		assert_echo();
+		ck_assert_uint_eq(e->resets, resets);
+	}
+}
+END_TEST
+
 START_TEST(test_reset_owner)
 {
 	struct frontend_request *req;
@@ -821,6 +848,7 @@ Suite *suite_session(void)
 	tcase_add_test(tc, test_status_0_pauses);
 	tcase_add_test(tc, test_pause_with_chain_in_flight);
 	tcase_add_test(tc, test_reset_device);
+	tcase_add_test(tc, test_ring_reset);
 	tcase_add_test(tc, test_reset_owner);
 	tcase_add_test(tc, test_broken_ring);
 	tcase_add_test(tc, test_early_kick);
