@@ -458,6 +458,7 @@ Suite *suite_ring_packed(void)
 	Suite *s = suite_create("ring_packed");
 	TCase *tc = tcase_create("ring_packed");
 
+	tcase_set_timeout(tc, 30);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, test_sizes, 0, 7);
 	tcase_add_test(tc, test_start_refuses);
