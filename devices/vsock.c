@@ -137,8 +137,8 @@ static int vsock_check(struct vdev *d)
 		v->host = &vsock_forward_ops;
 	if (!v->host)
 		v->host = &vsock_unix_ops;
-	if (v->host == &vsock_unix_ops && !v->uds_path && !v->uds_seqpacket && !v->rules.nmaps && !v->nlisten) {
-		log_usage(&d->log, "--uds-path is wanted (a path; or --map, --forward-cid, --forward-listen; or --backend=sim, "
+	if (v->host == &vsock_unix_ops && !v->uds_path && !v->uds_seqpacket && !v->rules.nmaps && !v->nlisten && !v->group) {
+		log_usage(&d->log, "--uds-path is wanted (a path; or --map, --forward-cid, --forward-listen, --group; or --backend=sim, "
 				   "to try a guest without anything else)");
 		return -EINVAL;
 	}
@@ -255,7 +255,7 @@ static int set_groups(void *obj, const char *value, char *why, size_t why_size)
 	(void)obj;
 	if (strcmp(value, "default") == 0)
 		return 0;
-	snprintf(why, why_size, "guests are not connected with each other here: only \"default\" can be said");
+	snprintf(why, why_size, "guests meet in a directory, with --group=DIR; here only \"default\" can be said");
 	return -EINVAL;
 }
 
@@ -359,6 +359,16 @@ static const struct opt vsock_opts[] = {
 		.compat = "forward-listen",
 	},
 	{
+		.name = "group",
+		.type = OPT_TEXT,
+		.off = offsetof(struct vsock, group),
+		.arg = "DIR",
+		.help = "other guests: those whose vdevd has the same DIR",
+		.man = "Guests whose processes have the same directory here reach each other by their context identifiers, which must "
+		       "differ.  Who may write into the directory may connect to the guest, as a guest; --allow and --deny hold for "
+		       "guests as for programs of the host.",
+	},
+	{
 		.name = "backend",
 		.type = OPT_CALL,
 		.arg = "NAME",
@@ -456,7 +466,7 @@ const struct vdev_class vdev_vsock_class = {
 		 "\n"
 		 "A socket of Linux' AF_VSOCK counts as writable as soon as there is room for a byte, so a program that writes "
 		 "larger blocks and reads with the same thread (socat, to an echo) can wait for ever once all buffers in both "
-		 "directions are full.  Guests do not reach each other.\n"
+		 "directions are full.\n"
 		 "\n"
 		 "When another front-end comes, or the driver begins anew, all connections are reset.  A driver that goes on where "
 		 "another vdevd or connection has left it is told (TRANSPORT_RESET).",

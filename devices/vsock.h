@@ -55,6 +55,7 @@ enum vsock_side {
 	VSOCK_SIDE_WAITING,   /* has said it; the guest is asked */
 	VSOCK_SIDE_DIALLING,  /* a connect(2) is under way */
 	VSOCK_SIDE_REDIALLING,/* the listener's backlog was full: tried again soon */
+	VSOCK_SIDE_GREETING,  /* another guest's vdevd was told which port is wanted */
 	VSOCK_SIDE_OPEN,
 	VSOCK_SIDE_LINGERING, /* the guest has left; what it sent is still to be written */
 };
@@ -65,6 +66,7 @@ struct vsock_door {
 	const char *name;
 	uint16_t type;
 	bool direct;           /* all who come want the same port */
+	bool sibling;          /* for guests, not programs of the host */
 	uint32_t port;
 	struct unix_listener listener;
 	struct ev_io acceptable;
@@ -72,7 +74,7 @@ struct vsock_door {
 };
 
 #define VSOCK_LISTENS 16
-#define VSOCK_DOORS   (2 + VSOCK_LISTENS)
+#define VSOCK_DOORS   (4 + VSOCK_LISTENS)
 
 /* A port to listen at. */
 struct vsock_listen {
@@ -145,6 +147,7 @@ struct vsock {
 	/* options */
 	uint64_t guest_cid, buf_size, max_links, connect_timeout;
 	const char *uds_path, *uds_seqpacket;
+	const char *group;          /* a directory */
 	const struct vsock_host_ops *host;
 	uint64_t forward_cid;       /* 0: none */
 	uint64_t queue_size;        /* of the replaced daemon; nothing comes of it */
@@ -172,6 +175,7 @@ struct vsock {
 	struct vsock_batch batch;
 	/* host */
 	struct vsock_door doors[VSOCK_DOORS];
+	char group_paths[2][108];   /* of our own sockets in it */
 	unsigned int ndoors;
 	void *sim;
 };
@@ -242,6 +246,12 @@ bool vsock_link_dial(struct vsock *v, const struct vsock_packet *p);
 /* The host asks for a connection to a port of the guest's. */
 void vsock_link_ask(struct vsock_link *l, uint32_t guest_port, uint16_t type);
 
+/* Another guest, from this port of its.  Returns false where there is such a connection. */
+bool vsock_link_ask_from(struct vsock_link *l, uint32_t guest_port, uint16_t type, uint64_t cid, uint32_t port);
+
+/* Another guest has accepted, or not. */
+void vsock_link_greeted(struct vsock_link *l, bool accepted);
+
 /* A socket was accepted at a door: it will say which port it wants. */
 void vsock_link_adopt(struct vsock_link *l, struct vsock_door *door, int fd);
 
@@ -273,8 +283,8 @@ void vsock_link_patience(struct vsock_link *l, double s);
 /* The type of the host's sockets for one of the guest's. */
 int vsock_socket_type(uint16_t type);
 
-/* Connects to a port of the host, wherever it leads, if that is allowed; as vsock_host_ops. */
-int vsock_host_connect(struct vsock *v, uint32_t port, uint16_t type, bool *pending);
+/* Connects to what the guest wants, wherever it leads, if that is allowed; as vsock_host_ops. */
+int vsock_host_connect(struct vsock *v, const struct vsock_conn *c, bool *pending);
 
 /* ---- vsock_unix.c */
 
@@ -291,7 +301,22 @@ void vsock_unix_asking(struct vsock_link *l);
 /* The guest has accepted: tells the host.  Returns false when it is gone. */
 bool vsock_unix_accepted(struct vsock_link *l);
 
-/* Reads "CONNECT PORT\n" of len bytes.  Returns 0 and *port, or -EINVAL. */
-int vsock_unix_parse(const char *line, size_t len, uint32_t *port);
+/* The socket in the group of the guest with this CID, where type is wanted.  Returns false where its name is too long. */
+bool vsock_group_path(const struct vsock *v, uint64_t cid, uint16_t type, char *path, size_t size);
+
+/* Says to another guest's vdevd which port is wanted.  Returns 0 or -errno. */
+int vsock_unix_greet(struct vsock_link *l);
+
+/* It has bytes: those of its answer. */
+void vsock_unix_greeting(struct vsock_link *l);
+
+/* What a line asks for. */
+struct vsock_call {
+	uint32_t port;
+	uint32_t from_cid, from_port; /* of "CONNECT PORT CID PORT\n", or 0 */
+};
+
+/* Reads "CONNECT PORT\n" of len bytes, or for a sibling "CONNECT PORT CID PORT\n".  Returns 0 or -EINVAL. */
+int vsock_unix_parse(const char *line, size_t len, bool sibling, struct vsock_call *call);
 
 #endif

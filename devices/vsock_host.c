@@ -47,16 +47,28 @@ static int connect_map(const struct vsock_map *m, uint16_t type, bool *pending)
 	return connect_socket(&m->tcp.sa, m->tcp.sa.sa_family == AF_INET ? sizeof(m->tcp.in) : sizeof(m->tcp.in6), type, pending);
 }
 
-int vsock_host_connect(struct vsock *v, uint32_t port, uint16_t type, bool *pending)
+/* The vdevd of another guest. */
+static int connect_sibling(const struct vsock *v, uint64_t cid, uint16_t type)
 {
-	const struct vsock_map *m = vsock_rules_find(&v->rules, port);
+	char path[sizeof(v->group_paths[0])];
+
+	if (!v->group || cid == v->guest_cid || !vsock_group_path(v, cid, type, path, sizeof(path)))
+		return -EHOSTUNREACH;
+	return unix_connect_type(vsock_socket_type(type), path);
+}
+
+int vsock_host_connect(struct vsock *v, const struct vsock_conn *c, bool *pending)
+{
+	const struct vsock_map *m = vsock_rules_find(&v->rules, c->port);
 
 	*pending = false;
-	if (!vsock_rules_allow(&v->rules, true, port)) {
-		log_guest(&v->d.log, "the guest may not connect to port %u (--allow, --deny)", port);
+	if (!vsock_rules_allow(&v->rules, true, c->port)) {
+		log_guest(&v->d.log, "the guest may not connect to port %u (--allow, --deny)", c->port);
 		return -EACCES;
 	}
-	return m ? connect_map(m, type, pending) : v->host->connect(v, port, type, pending);
+	if (c->cid != VSOCK_CID_HOST)
+		return connect_sibling(v, c->cid, c->type);
+	return m ? connect_map(m, c->type, pending) : v->host->connect(v, c->port, c->type, pending);
 }
 
 static int forward_connect(struct vsock *v, uint32_t port, uint16_t type, bool *pending)

@@ -394,11 +394,33 @@ static void link_set_fd(struct vsock_link *l, int fd)
 	ev_io_set(&l->writable, fd, EV_WRITE);
 }
 
+/* The vdevd of another guest is there: it is asked for a port. */
+static void link_greet(struct vsock_link *l, double left)
+{
+	int err = vsock_unix_greet(l);
+
+	if (err) {
+		link_refused(l, err);
+		return;
+	}
+	l->side = VSOCK_SIDE_GREETING;
+	ev_io_start(l->v->d.loop, &l->readable);
+	vsock_link_patience(l, left > REDIAL_INTERVAL ? left : REDIAL_INTERVAL);
+}
+
+void vsock_link_greeted(struct vsock_link *l, bool accepted)
+{
+	if (accepted)
+		link_dialled(l);
+	else
+		link_refused(l, -ECONNREFUSED);
+}
+
 static void link_dial(struct vsock_link *l)
 {
 	struct vsock *v = l->v;
 	bool pending;
-	int fd = vsock_host_connect(v, l->conn.port, l->conn.type, &pending);
+	int fd = vsock_host_connect(v, &l->conn, &pending);
 	double left = l->deadline - ev_now(v->d.loop);
 
 	if (fd == -EAGAIN && left > 0) {
@@ -411,6 +433,10 @@ static void link_dial(struct vsock_link *l)
 		return;
 	}
 	link_set_fd(l, fd);
+	if (l->conn.cid != VSOCK_CID_HOST) {
+		link_greet(l, left);
+		return;
+	}
 	if (!pending) {
 		link_dialled(l);
 		return;
@@ -433,6 +459,20 @@ bool vsock_link_dial(struct vsock *v, const struct vsock_packet *p)
 	return true;
 }
 
+bool vsock_link_ask_from(struct vsock_link *l, uint32_t guest_port, uint16_t type, uint64_t cid, uint32_t port)
+{
+	struct vsock *v = l->v;
+
+	if (find(v, cid, port, guest_port))
+		return false;
+	vsock_conn_ask(&l->conn, cid, port, v->guest_cid, guest_port, type, (uint32_t)v->buf_size);
+	link_hash(l);
+	l->side = VSOCK_SIDE_WAITING;
+	vsock_link_patience(l, (double)v->connect_timeout / 1000.);
+	vsock_link_queue(l);
+	return true;
+}
+
 void vsock_link_ask(struct vsock_link *l, uint32_t guest_port, uint16_t type)
 {
 	struct vsock *v = l->v;
@@ -441,12 +481,7 @@ void vsock_link_ask(struct vsock_link *l, uint32_t guest_port, uint16_t type)
 	/* Above the ports that services have; some are in use, but fewer than there are. */
 	do {
 		port = VSOCK_FIRST_PORT + v->next_port++ % VSOCK_PORTS;
-	} while (find(v, VSOCK_CID_HOST, port, guest_port));
-	vsock_conn_ask(&l->conn, VSOCK_CID_HOST, port, v->guest_cid, guest_port, type, (uint32_t)v->buf_size);
-	link_hash(l);
-	l->side = VSOCK_SIDE_WAITING;
-	vsock_link_patience(l, (double)v->connect_timeout / 1000.);
-	vsock_link_queue(l);
+	} while (!vsock_link_ask_from(l, guest_port, type, VSOCK_CID_HOST, port));
 }
 
 void vsock_link_adopt(struct vsock_link *l, struct vsock_door *door, int fd)
@@ -521,6 +556,8 @@ static void readable_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 	(void)revents;
 	if (l->side == VSOCK_SIDE_ASKING) {
 		vsock_unix_asking(l);
+	} else if (l->side == VSOCK_SIDE_GREETING) {
+		vsock_unix_greeting(l);
 	} else {
 		/* Watched again when it was read: where that is in this turn, the kernel never hears of it. */
 		ev_io_stop(loop, w);

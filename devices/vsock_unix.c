@@ -8,6 +8,10 @@
  *
  * The type of the guest's socket is that with which PATH_N is called: one that listens there with another type is not there.
  * Connections of type SEQPACKET to the guest have a path of their own; both lines are messages there.
+ *
+ * Guests of a group meet in a directory.  Each has the sockets CID and CID.seqpacket there, where the vdevd of another asks for
+ * a port as a program of the host does, and says for whom: "CONNECT N CID M\n".  From then on each of the two sees a
+ * socket of the host, so all that holds for those holds for it, flow control in the first place.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1 /* accept4, struct ucred */
@@ -25,29 +29,42 @@
 #include "devices/vsock.h"
 
 #define BACKLOG   128
-#define LINE_MAX_ 32 /* "CONNECT 4294967295\n" */
+#define LINE_MAX_ 48 /* "CONNECT 4294967295 4294967295 4294967295\n" */
 #define ACCEPTS   16 /* in one turn of the loop */
 #define RETRY     1. /* s, when there was no descriptor or memory for a connection */
 
 #define PATH_SIZE sizeof(((struct sockaddr_un *)0)->sun_path)
 
-int vsock_unix_parse(const char *line, size_t len, uint32_t *port)
+/* Reads a decimal number and the character behind it, from *at on. */
+static bool read_number(const char **at, const char *end, char behind, uint32_t *number)
+{
+	const char *p = *at;
+	uint64_t n = 0;
+
+	for (; p < end && *p >= '0' && *p <= '9' && n <= UINT32_MAX; p++)
+		n = n * 10 + (uint64_t)(*p - '0');
+	if (p == *at || p == end || *p != behind || n > UINT32_MAX)
+		return false;
+	*number = (uint32_t)n;
+	*at = p + 1;
+	return true;
+}
+
+int vsock_unix_parse(const char *line, size_t len, bool sibling, struct vsock_call *call)
 {
 	static const char word[] = "CONNECT ";
-	uint64_t n = 0;
-	size_t i = sizeof(word) - 1;
+	const char *at = line + sizeof(word) - 1, *end = line + len;
+	bool good;
 
-	if (len < i + 2 || memcmp(line, word, i) || line[len - 1] != '\n')
+	*call = (struct vsock_call){0};
+	if (len < sizeof(word) || memcmp(line, word, sizeof(word) - 1))
 		return -EINVAL;
-	for (; i < len - 1; i++) {
-		if (line[i] < '0' || line[i] > '9')
-			return -EINVAL;
-		n = n * 10 + (uint64_t)(line[i] - '0');
-		if (n > UINT32_MAX)
-			return -EINVAL;
-	}
-	*port = (uint32_t)n;
-	return 0;
+	if (sibling)
+		good = read_number(&at, end, ' ', &call->port) && read_number(&at, end, ' ', &call->from_cid) &&
+		       read_number(&at, end, '\n', &call->from_port);
+	else
+		good = read_number(&at, end, '\n', &call->port);
+	return good && at == end ? 0 : -EINVAL;
 }
 
 /* Says who wants to connect, for those who want to know, and who may not. */
@@ -67,23 +84,29 @@ static bool may_connect(struct vsock_link *l, uint32_t port)
 	return may;
 }
 
-/* It is known which port is wanted. */
-static void asked(struct vsock_link *l, uint32_t port)
+/* It is known what is wanted. */
+static void asked(struct vsock_link *l, const struct vsock_call *call)
 {
+	struct vsock *v = l->v;
+	bool good = may_connect(l, call->port);
+
 	l->fill = 0;
-	ev_io_stop(l->v->d.loop, &l->readable);
-	if (may_connect(l, port))
-		vsock_link_ask(l, port, l->door->type);
-	else
+	ev_io_stop(v->d.loop, &l->readable);
+	if (good && !l->door->sibling)
+		vsock_link_ask(l, call->port, l->door->type);
+	else if (good)
+		good = call->from_cid > VSOCK_CID_HOST && call->from_cid != v->guest_cid &&
+		       vsock_link_ask_from(l, call->port, l->door->type, call->from_cid, call->from_port);
+	if (!good)
 		vsock_link_free(l);
 }
 
 /* Reads more of the line, up to its end.  Returns whether that has come; -EAGAIN, or -EPIPE: it will not. */
-static int read_line(struct vsock_link *l)
+static int read_line(struct vsock_link *l, uint16_t type)
 {
 	char *line = (char *)l->buf, *end;
 	/* What follows the line is for the guest; a message is a line. */
-	int flags = l->door->type == VSOCK_TYPE_STREAM ? MSG_PEEK : 0;
+	int flags = type == VSOCK_TYPE_STREAM ? MSG_PEEK : 0;
 	ssize_t n = recv(l->fd, line + l->fill, LINE_MAX_ - l->fill, flags | MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -102,17 +125,47 @@ static int read_line(struct vsock_link *l)
 
 void vsock_unix_asking(struct vsock_link *l)
 {
-	int ret = read_line(l);
-	uint32_t port;
+	int ret = read_line(l, l->door->type);
+	struct vsock_call call;
 
 	if (ret == -EAGAIN)
 		return;
-	if (ret == 1 && vsock_unix_parse((const char *)l->buf, l->fill, &port) == 0) {
-		asked(l, port);
+	if (ret == 1 && vsock_unix_parse((const char *)l->buf, l->fill, l->door->sibling, &call) == 0) {
+		asked(l, &call);
 		return;
 	}
 	log_debug(&l->v->d.log, "%s: a connection that does not begin with CONNECT PORT", l->door->name);
 	vsock_link_free(l);
+}
+
+/* ---- other guests */
+
+bool vsock_group_path(const struct vsock *v, uint64_t cid, uint16_t type, char *path, size_t size)
+{
+	int len = snprintf(path, size, "%s/%ju%s", v->group, (uintmax_t)cid, type == VSOCK_TYPE_SEQPACKET ? ".seqpacket" : "");
+
+	return len > 0 && (size_t)len < size;
+}
+
+int vsock_unix_greet(struct vsock_link *l)
+{
+	char line[LINE_MAX_ + 1];
+	int len = snprintf(line, sizeof(line), "CONNECT %u %u %u\n", l->conn.port, (uint32_t)l->conn.guest_cid,
+			   l->conn.guest_port);
+	ssize_t n = send(l->fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	return n == len ? 0 : n < 0 ? -errno : -EPIPE;
+}
+
+void vsock_unix_greeting(struct vsock_link *l)
+{
+	int ret = read_line(l, l->conn.type);
+	size_t len = l->fill;
+
+	if (ret == -EAGAIN)
+		return;
+	l->fill = 0;
+	vsock_link_greeted(l, ret == 1 && len > 3 && memcmp(l->buf, "OK ", 3) == 0);
 }
 
 bool vsock_unix_accepted(struct vsock_link *l)
@@ -152,7 +205,7 @@ static bool accept_one(struct vsock_door *door)
 	l = vsock_link_new(v);
 	vsock_link_adopt(l, door, fd);
 	if (door->direct)
-		asked(l, door->port);
+		asked(l, &(struct vsock_call){.port = door->port});
 	return true;
 }
 
@@ -198,7 +251,7 @@ static int unix_door(struct vsock *v, const char *option, const char *path, uint
 {
 	struct vsock_door *door = &v->doors[v->ndoors];
 	/* The longest name is that of the last port's socket. */
-	int err = strlen(path) + sizeof("_4294967295") > PATH_SIZE ? -ENAMETOOLONG : 0;
+	int err = path == v->uds_path && strlen(path) + sizeof("_4294967295") > PATH_SIZE ? -ENAMETOOLONG : 0;
 
 	*door = (struct vsock_door){.v = v, .type = type, .name = path};
 	if (!err)
@@ -245,6 +298,15 @@ int vsock_doors_open(struct vsock *v)
 		err = unix_door(v, "uds-seqpacket-path", v->uds_seqpacket, VSOCK_TYPE_SEQPACKET);
 	for (unsigned int i = 0; !err && i < v->nlisten; i++)
 		err = vm_door(v, &v->listen[i]);
+	for (uint16_t type = VSOCK_TYPE_STREAM; v->group && !err && type <= VSOCK_TYPE_SEQPACKET; type++) {
+		char *path = v->group_paths[type - VSOCK_TYPE_STREAM];
+
+		if (!vsock_group_path(v, v->guest_cid, type, path, sizeof(v->group_paths[0])))
+			path[0] = '\0'; /* refused, as too long */
+		err = unix_door(v, "group", path, type);
+		if (!err)
+			v->doors[v->ndoors - 1].sibling = true;
+	}
 	return err;
 }
 

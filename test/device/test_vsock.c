@@ -68,13 +68,14 @@ struct peer {
 	uint32_t rx;
 	uint16_t type;
 	uint32_t flags; /* of the last RW that came */
+	uint64_t cid;   /* of the other side */
 };
 
 static struct packet make(const struct peer *p, uint16_t op, uint32_t len, uint32_t flags)
 {
 	return (struct packet){
 		.src_cid = htole64(CID),
-		.dst_cid = htole64(HOST),
+		.dst_cid = htole64(p->cid),
 		.src_port = htole32(p->port),
 		.dst_port = htole32(p->host_port),
 		.len = htole32(len),
@@ -146,7 +147,7 @@ static uint32_t expect(struct peer *p, uint16_t op, void *data, size_t size)
 	ck_assert_msg(le16toh(h.op) == op, "operation %u where %u was expected", le16toh(h.op), op);
 	ck_assert_uint_eq(le32toh(h.src_port), p->host_port);
 	ck_assert_uint_eq(le32toh(h.dst_port), p->port);
-	ck_assert_uint_eq(le64toh(h.src_cid), HOST);
+	ck_assert_uint_eq(le64toh(h.src_cid), p->cid);
 	ck_assert_uint_eq(le16toh(h.type), p->type);
 	p->host_alloc = le32toh(h.buf_alloc);
 	p->host_fwd = le32toh(h.fwd_cnt);
@@ -162,7 +163,7 @@ static uint32_t expect(struct peer *p, uint16_t op, void *data, size_t size)
 
 static struct peer peer_of(struct carrier *c, uint32_t port, uint32_t host_port)
 {
-	return (struct peer){.c = c, .port = port, .host_port = host_port, .alloc = ROOM, .type = STREAM};
+	return (struct peer){.c = c, .port = port, .host_port = host_port, .alloc = ROOM, .type = STREAM, .cid = HOST};
 }
 
 /* ---- the host's side */
@@ -1240,6 +1241,94 @@ static void forwarded_to_guest(struct carrier *c)
 	}
 }
 
+/* ---- other guests; the test is the vdevd of one */
+
+static void guest_to_guest(struct carrier *c)
+{
+	for (uint16_t type = STREAM; type <= SEQPACKET; type++) {
+		int fd = listen_type(c, type == STREAM ? SOCK_STREAM : SOCK_SEQPACKET, type == STREAM ? "9" : "9.seqpacket", 8), s;
+		struct peer p = peer_of(c, 1000, 5);
+
+		p.type = type;
+		p.cid = 9;
+		send_op(&p, OP_REQUEST, 0);
+		s = host_accept(c, fd);
+		expect_bytes(c, s, "CONNECT 5 3 1000\n");
+		host_write(s, "OK 5\n", 5);
+		expect(&p, OP_RESPONSE, NULL, 0);
+		send_part(&p, "there", 5, EOM);
+		expect_bytes(c, s, "there");
+		close(s);
+		ck_assert_uint_eq(expect(&p, OP_SHUTDOWN, NULL, 0), 3);
+		send_op(&p, OP_RST, 0);
+		/* Refused by the other guest; taken back by ours; and no such guest, or itself. */
+		send_op(&p, OP_REQUEST, 0);
+		close(host_accept(c, fd));
+		expect(&p, OP_RST, NULL, 0);
+		send_op(&p, OP_REQUEST, 0);
+		s = host_accept(c, fd);
+		send_op(&p, OP_RST, 0);
+		expect_bytes(c, s, "CONNECT 5 3 1000\n");
+		expect_eof(c, s);
+		close(s);
+		p.cid = 8;
+		send_op(&p, OP_REQUEST, 0);
+		expect(&p, OP_RST, NULL, 0);
+		p.cid = CID;
+		send_op(&p, OP_REQUEST, 0);
+		expect(&p, OP_RST, NULL, 0);
+		close(fd);
+	}
+}
+
+/* Knocks at the guest's door in the group. */
+static int knock(struct carrier *c, uint16_t type, const char *line)
+{
+	int s = unix_connect_type(type == STREAM ? SOCK_STREAM : SOCK_SEQPACKET,
+				  carrier_path(c, type == STREAM ? "3" : "3.seqpacket"));
+
+	ck_assert_int_ge(s, 0);
+	host_write(s, line, strlen(line));
+	return s;
+}
+
+static void guest_from_guest(struct carrier *c)
+{
+	static const char *const bad[] = {"CONNECT 22\n", "CONNECT 22 2 77\n", "CONNECT 22 3 77\n", "CONNECT 22 9 77 1\n",
+					  "CONNECT 22 9 77\n", "CONNECT 23 10 77\n"};
+
+	for (uint16_t type = STREAM; type <= SEQPACKET; type++) {
+		int s = knock(c, type, "CONNECT 22 9 77\n"), t;
+		struct peer p = peer_of(c, 22, 77);
+		char in[8] = {0}, byte;
+		struct packet h;
+
+		p.type = type;
+		p.cid = 9;
+		receive_raw(c, &h, NULL, 0);
+		ck_assert_uint_eq(le16toh(h.op), OP_REQUEST);
+		ck_assert_uint_eq(le64toh(h.src_cid), 9);
+		ck_assert_uint_eq(le32toh(h.src_port), 77);
+		ck_assert_uint_eq(le32toh(h.dst_port), 22);
+		send_op(&p, OP_RESPONSE, 0);
+		expect_bytes(c, s, "OK 77\n");
+		/* Wrong lines, a host's and our own address, one that is taken, a port that is denied. */
+		for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+			t = knock(c, type, bad[i]);
+			ssize_t n = host_read(c, t, &byte, 1);
+
+			ck_assert_msg(n == 0 || n == -ECONNRESET, "%s: %zd", bad[i], n);
+			close(t);
+		}
+		host_write(s, "here", 4);
+		ck_assert_uint_eq(expect(&p, OP_RW, in, sizeof(in)), 4);
+		ck_assert_str_eq(in, "here");
+		close(s);
+		ck_assert_uint_eq(expect(&p, OP_SHUTDOWN, NULL, 0), 3);
+		send_op(&p, OP_RST, 0);
+	}
+}
+
 /* ---- time and number */
 
 /* A listener that takes nobody: the guest is refused in the end. */
@@ -1511,6 +1600,8 @@ static const struct device_case cases[] = {
 	 .prepare = prepare_tcp,
 	 WITH("--map=guest:80=tcp:" LOOPBACK ":34567"),
 	 .flags = CASE_ONCE},
+	{.name = "guest to guest", .run = guest_to_guest, WITH("--group=%T"), .flags = CASE_ONCE},
+	{.name = "guest from guest", .run = guest_from_guest, WITH("--group=%T", "--deny=host:23"), .flags = CASE_ONCE},
 	{.name = "connect time-out", .run = connect_timeout, WITH(UDS, "--connect-timeout=200"), .flags = CASE_ONCE},
 	{.name = "answer time-out", .run = answer_timeout, WITH(UDS, "--connect-timeout=50"), .flags = CASE_ONCE},
 	{.name = "at most", .run = at_most, WITH(UDS, "--max-connections=2"), .flags = CASE_ONCE},

@@ -5,6 +5,7 @@
  *
  * The input is a list of steps of five bytes: what happens, and a number.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -140,16 +141,24 @@ static void begin(struct vsock_conn *c, struct model *m, uint8_t how)
 
 static void parse_line(const uint8_t *data, size_t size)
 {
-	uint32_t port = 0;
-	char line[40];
-	size_t n = min_size(size, 32);
+	char line[64], again[64];
+	size_t n = min_size(size, 48);
 
 	memcpy(line, data, n);
-	if (vsock_unix_parse(line, n, &port) < 0)
-		return;
-	must(n >= 10 && memcmp(line, "CONNECT ", 8) == 0 && line[n - 1] == '\n');
 	line[n] = '\0';
-	must(strtoull(line + 8, NULL, 10) == port);
+	for (int sibling = 0; sibling < 2; sibling++) {
+		struct vsock_call call;
+		unsigned long long w[3];
+
+		if (vsock_unix_parse(line, n, sibling, &call) < 0)
+			continue;
+		must(line[n - 1] == '\n' && strlen(line) == n);
+		must(sscanf(line, "CONNECT %llu %llu %llu", &w[0], &w[1], &w[2]) == (sibling ? 3 : 1));
+		must(w[0] == call.port && (!sibling || (w[1] == call.from_cid && w[2] == call.from_port)));
+		/* Zeros in front are all it may have besides. */
+		must((size_t)snprintf(again, sizeof(again), sibling ? "CONNECT %u %u %u\n" : "CONNECT %u\n", call.port, call.from_cid,
+				      call.from_port) <= n);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -262,6 +262,24 @@ case_vsock_uml_messages() {
 	vsock_stop
 }
 
+# Two guests reach each other.
+case_vsock_uml_group() {
+	vsock_start uml --guest-cid=4 --group="$dir"
+	"$VDEVD" vsock --socket-path="$dir/other.sock" --guest-cid=5 --group="$dir" 2>>vdevd.log &
+	host_pids="$host_pids $!"
+	while [ ! -S other.sock ]; do sleep 0.01; done
+	"$here/uml-run" --vu vsock="$dir/other.sock" 'socat -t60 VSOCK-LISTEN:7 EXEC:md5sum' 2>>host.log &
+	# shellcheck disable=SC2016 # for the guest's shell
+	vsock_in '
+		sh /tmp/both/data 16 >/tmp/data
+		for i in $(seq 300); do
+			! socat -t60 - VSOCK-CONNECT:5:7 </tmp/data 2>/tmp/why || break
+			sleep 0.1
+		done'
+	got_is "$(sh both/data 16 | md5sum)"
+	vsock_stop
+}
+
 # The device suite in a guest that has AF_VSOCK sockets which reach itself: --forward-cid and --forward-listen.
 case_vsock_uml_forward() {
 	need_device vsock
