@@ -5,6 +5,7 @@
  */
 #include "cmd/probe.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "transport/virtq.h"
@@ -318,6 +319,25 @@ static enum probe_verdict request_recorded(struct probe *p)
 			return PROBE_FAIL;
 	}
 	return probe_say(p, PROBE_OK, "used, a record of %llu bytes", (unsigned long long)about.size);
+}
+
+/* The device's state goes from one connection to the next, as from one host to another. */
+static enum probe_verdict device_state(struct probe *p)
+{
+	void *bytes;
+	size_t len;
+	int err;
+
+	TRY(probe_ready(p, 0));
+	TRY(frontend_save_state(p->fe, &bytes, &len));
+	err = probe_connect(p);
+	if (!err)
+		err = probe_ready(p, 0);
+	if (!err)
+		err = frontend_load_state(p->fe, bytes, len);
+	free(bytes);
+	TRY(err);
+	return probe_say(p, PROBE_OK, "%zu bytes", len);
 }
 
 /*
@@ -637,6 +657,11 @@ const struct probe_check probe_ring_checks[] = {
 	 .protocol = BIT(VU_PF_INFLIGHT_SHMFD),
 	 .request = true,
 	 .run = request_recorded},
+	{.name = "device-state",
+	 .sent = "SET_DEVICE_STATE_FD out, and back in",
+	 .want = "CHECK_DEVICE_STATE: 0, twice",
+	 .protocol = BIT(VU_PF_DEVICE_STATE),
+	 .run = device_state},
 	{.name = "poll-call",
 	 .sent = "SET_VRING_CALL without a descriptor",
 	 .want = "used",

@@ -110,6 +110,44 @@ void vdev_reset(struct vdev *d)
 		d->class->reset(d);
 }
 
+void vdev_save(struct vdev *d, struct state *s)
+{
+	state_begin(s);
+	state_put(s, "device", d->class->name, strlen(d->class->name));
+	if (d->class->save)
+		d->class->save(d, s);
+}
+
+/* The first record says whose state it is. */
+static int load_records(struct vdev *d, const struct state *s)
+{
+	struct state_record r;
+	size_t at = 0;
+	int got = state_next(s, &at, &r);
+
+	if (got <= 0 || strcmp(r.name, "device") != 0 || r.len != strlen(d->class->name) ||
+	    memcmp(r.bytes, d->class->name, r.len) != 0)
+		return -EINVAL;
+	while ((got = state_next(s, &at, &r)) > 0) {
+		got = d->class->load ? d->class->load(d, &r) : -EINVAL;
+		if (got)
+			return got;
+	}
+	return got;
+}
+
+int vdev_load(struct vdev *d, const struct state *s)
+{
+	uint64_t features = d->features;
+	int err = load_records(d, s);
+
+	if (err) {
+		vdev_reset(d);
+		vdev_features_set(d, features);
+	}
+	return err;
+}
+
 void vdev_features_set(struct vdev *d, uint64_t features)
 {
 	d->features = features;

@@ -12,6 +12,7 @@
  *	  vdev_attach   a transport gives it its queues, for the life of the instance
  *	    kick ...    a front-end is served; class->kick for each queue that has work
  *	    quiesce     a ring is about to stop: each chain is pushed or requeued, now or later
+ *	    save, load  when the guest moves: what it has made of the device, from one instance to another
  *	    reset       what the guest could see is forgotten; the next front-end finds a fresh device
  *	  (again, for ever)
  *	vdev_free       class->close
@@ -24,9 +25,10 @@
 #include "core/base.h"
 #include "core/log.h"
 #include "core/opt.h"
+#include "core/state.h"
 
 /* Changes with every change of this file, chain.h or opt.h that a module could notice. */
-#define VDEV_CONTRACT 2
+#define VDEV_CONTRACT 3
 
 /* The largest config_size, bytes: what a vhost-user message carries (VHOST_USER_MAX_CONFIG_SIZE). */
 #define VDEV_CONFIG_MAX 256
@@ -103,6 +105,16 @@ struct vdev_class {
 	int (*config_write)(struct vdev *d, size_t off, const void *buf, size_t len);
 	/* The driver has accepted these device features.  May be NULL. */
 	void (*features_set)(struct vdev *d, uint64_t features);
+	/*
+	 * Appends records (state_put) of what the guest has made of the device; its rings are stopped, and it holds no chain.
+	 * NULL: there is nothing that a fresh device does not have.
+	 */
+	void (*save)(struct vdev *d, struct state *s);
+	/*
+	 * Takes a record that save appended, perhaps in another vdevd: all of it is checked.  The device is fresh, and no
+	 * ring has started.  Returns 0; -EINVAL: not known, or impossible here.
+	 */
+	int (*load)(struct vdev *d, const struct state_record *r);
 	/* Gives host resources back; also called when open failed half-way.  May be NULL. */
 	void (*close)(struct vdev *d);
 };
@@ -169,6 +181,12 @@ void vdev_quiesce(struct vdev *d, unsigned int q);
 
 /* Forgets what the guest could see: class->reset, accepted features. */
 void vdev_reset(struct vdev *d);
+
+/* Makes a state of what the guest has made of the device.  Its errors are in s->err; free it with state_free. */
+void vdev_save(struct vdev *d, struct state *s);
+
+/* The same in the other direction.  Returns 0, or -EINVAL: not a state of this device; then the device is reset. */
+int vdev_load(struct vdev *d, const struct state *s);
 
 /* Records the features the driver has accepted and tells the device. */
 void vdev_features_set(struct vdev *d, uint64_t features);

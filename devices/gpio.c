@@ -141,7 +141,7 @@ struct gpio {
 	struct loop_again look; /* or may have been for long */
 	/* lines */
 	struct line *lines;
-	unsigned int nlines;
+	unsigned int nlines, loaded;
 	char *names; /* the gpio-names memory block */
 	size_t names_size;
 };
@@ -679,6 +679,68 @@ static void gpio_reset(struct vdev *d)
 
 	for (unsigned int i = 0; i < g->nlines; i++)
 		set_direction(&g->lines[i], GPIO_DIRECTION_NONE, &none);
+	g->loaded = 0;
+}
+
+/* What the guest has made of a line: the record "line", one after the other. */
+struct gpio_line_state {
+	uint8_t direction, irq_type, value, told;
+	le32 latched;
+};
+
+static void gpio_save(struct vdev *d, struct state *s)
+{
+	struct gpio *g = to_gpio(d);
+
+	for (unsigned int i = 0; i < g->nlines; i++) {
+		struct line *l = &g->lines[i];
+
+		/* Edges that the host has kept for us go along. */
+		if (l->held && l->irq_type && !irq_is_level(l->irq_type))
+			l->latched += line_drain(l);
+		const struct gpio_line_state state = {l->direction, l->irq_type, l->value, l->told,
+						      htole32((uint32_t)min_u64(l->latched, GPIO_LATCH_MAX))};
+
+		state_put(s, "line", &state, sizeof(state));
+	}
+}
+
+/* Whether a guest could have made this of the line. */
+static bool line_possible(const struct line *l, const struct gpio_line_state *s)
+{
+	if (s->direction > GPIO_DIRECTION_IN || s->value > 1 || s->told > 1 || le32toh(s->latched) > GPIO_LATCH_MAX)
+		return false;
+	if (s->irq_type > GPIO_IRQ_TYPE_EDGE_BOTH && s->irq_type != GPIO_IRQ_TYPE_LEVEL_HIGH &&
+	    s->irq_type != GPIO_IRQ_TYPE_LEVEL_LOW)
+		return false;
+	if (s->direction == GPIO_DIRECTION_OUT)
+		return !l->o.input_only && !s->irq_type;
+	return !l->o.output_only || (s->direction == GPIO_DIRECTION_NONE && !s->irq_type);
+}
+
+/* A line of this host that cannot be had now fails when the guest uses it, as one that is in use by somebody else. */
+static int gpio_load(struct vdev *d, const struct state_record *r)
+{
+	struct gpio *g = to_gpio(d);
+	struct gpio_line_state s;
+	struct line *l;
+
+	if (strcmp(r->name, "line") != 0 || r->len != sizeof(s) || g->loaded == g->nlines)
+		return -EINVAL;
+	memcpy(&s, r->bytes, sizeof(s));
+	l = &g->lines[g->loaded++];
+	if (!line_possible(l, &s))
+		return -EINVAL;
+	l->direction = s.direction;
+	l->irq_type = s.irq_type;
+	l->value = s.value;
+	line_apply(l);
+	/* What lies before is of the other host. */
+	if (l->held && l->irq_type)
+		line_drain(l);
+	l->latched = le32toh(s.latched);
+	l->told = s.told;
+	return 0;
 }
 
 static void gpio_config(struct vdev *d, void *buf)
@@ -1172,6 +1234,8 @@ const struct vdev_class vdev_gpio_class = {
 	.kick = gpio_kick,
 	.quiesce = gpio_quiesce,
 	.reset = gpio_reset,
+	.save = gpio_save,
+	.load = gpio_load,
 	.config = gpio_config,
 	.close = gpio_close,
 };

@@ -5,6 +5,7 @@
 #include "transport/frontend_impl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/state.h"
 #include "transport/virtq.h"
 
 /* Pumps without effect after which a turn sleeps a little: timers and threads of the back end need time, not turns. */
@@ -706,6 +708,100 @@ int frontend_set_inflight(struct frontend *fe, const struct vu_inflight *about, 
 	msg.p.inflight = *about;
 	msg.fds[msg.nfds++] = fd;
 	return frontend_tell(fe, &msg);
+}
+
+/* Gives one end of a pipe to the back end.  Returns the other, or a negative error. */
+static int state_pipe(struct frontend *fe, uint32_t direction)
+{
+	struct vu_msg msg = frontend_msg(VU_SET_DEVICE_STATE_FD, sizeof(msg.p.device_state)), answer;
+	int ends[2], err;
+
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
+		return fe_fail(fe, -errno, "no pipe: %s", strerror(errno));
+	int theirs = ends[direction == VU_STATE_SAVE ? 1 : 0], ours = ends[direction == VU_STATE_SAVE ? 0 : 1];
+
+	msg.p.device_state.direction = direction;
+	msg.fds[msg.nfds++] = theirs;
+	err = frontend_ask(fe, &msg, &answer);
+	close(theirs);
+	if (!err) {
+		vu_msg_close_fds(&answer);
+		if (answer.h.size != sizeof(answer.p.u64) || answer.p.u64 != VU_VRING_NOFD)
+			err = fe_fail(fe, -EREMOTEIO, "SET_DEVICE_STATE_FD was answered with 0x%llx",
+				      (unsigned long long)answer.p.u64);
+	}
+	if (!err)
+		return ours;
+	close(ours);
+	return err;
+}
+
+/* Closes our end, and asks what has become of it. */
+static int state_check(struct frontend *fe, int fd)
+{
+	struct vu_msg msg = frontend_msg(VU_CHECK_DEVICE_STATE, 0), answer;
+	int err;
+
+	close(fd);
+	err = frontend_ask(fe, &msg, &answer);
+	if (err)
+		return err;
+	vu_msg_close_fds(&answer);
+	return answer.p.u64 ? fe_fail(fe, -EREMOTEIO, "CHECK_DEVICE_STATE was answered with %llu",
+				      (unsigned long long)answer.p.u64) :
+			      0;
+}
+
+int frontend_save_state(struct frontend *fe, void **bytes, size_t *len)
+{
+	uint64_t deadline = fe_deadline(fe->timeout_ms);
+	struct state s = {0};
+	uint8_t chunk[4096];
+	ssize_t n = -1;
+	int err = 0, fd = state_pipe(fe, VU_STATE_SAVE);
+
+	if (fd < 0)
+		return fd;
+	while (!err && n) {
+		err = fe_turn(fe, fd, POLLIN, deadline);
+		n = err > 0 ? read(fd, chunk, sizeof(chunk)) : -1;
+		err = err < 0 ? err : 0;
+		if (n > 0)
+			state_append(&s, chunk, (size_t)n);
+	}
+	if (err)
+		close(fd);
+	else
+		err = state_check(fe, fd);
+	*bytes = s.bytes;
+	*len = s.len;
+	if (err)
+		free(s.bytes);
+	return err;
+}
+
+int frontend_load_state(struct frontend *fe, const void *bytes, size_t len)
+{
+	uint64_t deadline = fe_deadline(fe->timeout_ms);
+	int err = 0, fd = state_pipe(fe, VU_STATE_LOAD);
+
+	if (fd < 0)
+		return fd;
+	for (size_t done = 0; !err && done < len;) {
+		ssize_t n;
+
+		err = fe_turn(fe, fd, POLLOUT, deadline);
+		n = err > 0 ? write(fd, (const char *)bytes + done, len - done) : 0;
+		err = err < 0 ? err : 0;
+		if (n > 0)
+			done += (size_t)n;
+		else if (n < 0 && errno == EPIPE)
+			break; /* it has had enough: the check tells */
+	}
+	if (!err)
+		return state_check(fe, fd);
+	close(fd);
+	return err;
 }
 
 int frontend_get_vring_base(struct frontend *fe, uint32_t index, uint32_t *base)

@@ -125,6 +125,12 @@ int frontend_vring_fd(struct frontend *fe, uint32_t request, uint32_t index, int
 int frontend_get_inflight(struct frontend *fe, struct vu_inflight *about, int *fd);
 int frontend_set_inflight(struct frontend *fe, const struct vu_inflight *about, int fd);
 
+/*
+ * SET_DEVICE_STATE_FD and CHECK_DEVICE_STATE: the state as bytes, *bytes to be freed.  Returns 0; -EREMOTEIO: it was refused.
+ */
+int frontend_save_state(struct frontend *fe, void **bytes, size_t *len);
+int frontend_load_state(struct frontend *fe, const void *bytes, size_t len);
+
 int frontend_get_vring_base(struct frontend *fe, uint32_t index, uint32_t *base);
 
 /* VRING_KICK, the message. */

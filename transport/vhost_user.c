@@ -106,6 +106,7 @@ void vu_close(struct vu_backend *b, const char *why)
 	vu_msg_close_fds(&b->reply);
 	vu_reader_next(&b->reader);
 	vu_channel_set(b, -1);
+	vu_state_drop(b);
 	b->closing = true;
 	vu_stop_queues(b, 0, b->nqueues, close_finish);
 }
@@ -131,9 +132,10 @@ int vu_backend_new(struct vdev *d, const struct gmem_backend *mem, void (*closed
 	b->mem_backend = mem;
 	b->closed = closed;
 	b->arg = arg;
-	b->sock = b->channel = -1;
+	b->sock = b->channel = b->state_fd = -1;
 	b->ops.config_changed = config_changed;
 	ev_init(&b->sock_io, sock_ready);
+	ev_init(&b->state_io, vu_state_ready);
 	ev_init(&b->channel_read, vu_channel_readable);
 	ev_init(&b->channel_write, vu_channel_writable);
 	ev_prepare_init(&b->flush, flush_due);

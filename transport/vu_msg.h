@@ -168,6 +168,14 @@ struct vu_inflight {
 	uint16_t nqueues, queue_size;
 };
 
+struct vu_device_state {
+	uint32_t direction; /* VU_STATE_... */
+	uint32_t phase;     /* 0: the device is stopped */
+};
+
+#define VU_STATE_SAVE 0u
+#define VU_STATE_LOAD 1u
+
 #define VU_CONFIG_HEAD offsetof(struct vu_config, data)
 
 union vu_payload {
@@ -180,6 +188,7 @@ union vu_payload {
 	struct vu_xen_reg xen_reg;
 	struct vu_config config;
 	struct vu_inflight inflight;
+	struct vu_device_state device_state;
 	uint8_t bytes[sizeof(struct vu_xen_table)];
 };
 

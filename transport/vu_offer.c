@@ -21,7 +21,7 @@
 
 #define PROTOCOL_FEATURES                                                                                              \
 	(BIT(VU_PF_MQ) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_RESET_DEVICE) |                      \
-	 BIT(VU_PF_INFLIGHT_SHMFD) |                                                                                    \
+	 BIT(VU_PF_INFLIGHT_SHMFD) | BIT(VU_PF_DEVICE_STATE) |                                                                                    \
 	 BIT(VU_PF_INBAND_NOTIFICATIONS) | BIT(VU_PF_CONFIGURE_MEM_SLOTS) | BIT(VU_PF_STATUS))
 
 uint64_t vu_offered_features(const struct vdev *d)

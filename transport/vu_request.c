@@ -522,6 +522,44 @@ static int get_status(struct vu_backend *b, struct vu_msg *m)
 	return 0;
 }
 
+/* Refused or not, the answer says whether we have a descriptor of our own: never. */
+static int set_device_state_fd(struct vu_backend *b, struct vu_msg *m)
+{
+	const struct vu_device_state about = m->p.device_state;
+	int err = -EINVAL;
+
+	if (m->nfds == 1 && about.direction <= VU_STATE_LOAD && about.phase == 0)
+		err = vu_any_started(b) ? -EBUSY : vu_state_begin(b, about.direction, take_fd(m, 0));
+	if (err)
+		log_guest(&b->d->log, "SET_DEVICE_STATE_FD refused: %s", strerror(-err));
+	reply_u64(b, VU_VRING_NOFD | (err ? (uint64_t)-err & VU_VRING_INDEX_MASK : 0));
+	return 0;
+}
+
+static void reply_state_result(struct vu_backend *b)
+{
+	reply_u64(b, (uint64_t)-b->state_result);
+}
+
+void vu_state_answer(struct vu_backend *b)
+{
+	reply_state_result(b);
+	vu_reply(b);
+	done(b);
+}
+
+static int check_device_state(struct vu_backend *b, struct vu_msg *m)
+{
+	(void)m;
+	if (b->state_fd < 0) {
+		reply_state_result(b);
+		return 0;
+	}
+	b->state_asked = true;
+	ev_io_stop(b->d->loop, &b->sock_io); /* until done */
+	return LATER;
+}
+
 static int get_inflight_fd(struct vu_backend *b, struct vu_msg *m)
 {
 	struct vu_inflight about = m->p.inflight;
@@ -585,6 +623,8 @@ static const struct request requests[VU_REQUEST_MAX] = {
 			    VU_PF_CONFIGURE_MEM_SLOTS, ACKED},
 	[VU_GET_INFLIGHT_FD] = {get_inflight_fd, INFLIGHT, 0, VU_PF_INFLIGHT_SHMFD, ANSWERED},
 	[VU_SET_INFLIGHT_FD] = {set_inflight_fd, INFLIGHT, 1, VU_PF_INFLIGHT_SHMFD, ACKED},
+	[VU_SET_DEVICE_STATE_FD] = {set_device_state_fd, STATE, 1, VU_PF_DEVICE_STATE, ANSWERED},
+	[VU_CHECK_DEVICE_STATE] = {check_device_state, NOTHING_OR_U64, 0, VU_PF_DEVICE_STATE, ANSWERED},
 	[VU_SET_STATUS] = {set_status, U64, 0, VU_PF_STATUS, ACKED},
 	[VU_GET_STATUS] = {get_status, NOTHING_OR_U64, 0, VU_PF_STATUS, ANSWERED},
 };

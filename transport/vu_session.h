@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * vu_session.h - the inside of the vhost-user back end: what vhost_user.c (connection), vu_request.c (messages),
- * vu_queue.c (rings), vu_inflight.c (their records) and vu_channel.c (back channel) share.
+ * vu_queue.c (rings), vu_inflight.c (their records), vu_state.c (migration) and vu_channel.c (back channel) share.
  *
  * Theory of operation.  All runs on the loop of the device.  A connection is read message by message; a message is
  * checked against its row in the table of requests (vu_request.c) before its handler sees it, and no other is
@@ -77,6 +77,13 @@ struct vu_backend {
 	struct gmem_seg inflight_seg;
 	struct vu_inflight inflight_about;
 
+	struct state state;          /* SET_DEVICE_STATE_FD: being sent, or received */
+	size_t state_done;           /* bytes sent */
+	int state_fd;                /* -1: no transfer is under way */
+	struct ev_io state_io;
+	int state_result;            /* of the last transfer: 0 or -errno */
+	bool state_asked;            /* CHECK_DEVICE_STATE waits for its end */
+
 	int channel;                 /* SET_BACKEND_REQ_FD; -1: none */
 	struct ev_io channel_read, channel_write;
 	struct vu_msg channel_msg;   /* under way when channel_busy */
@@ -138,6 +145,19 @@ int vu_inflight_set(struct vu_backend *b, const struct vu_inflight *about, int f
 void vu_inflight_share(struct vu_queue *q);
 /* The records are private again; the rings are stopped. */
 void vu_inflight_drop(struct vu_backend *b);
+
+/* vu_state.c */
+
+/*
+ * Begins a transfer over the descriptor, which is its from now on, also on an error.  Returns 0, -EBUSY, -EINVAL, or what
+ * kept the state from being made.
+ */
+int vu_state_begin(struct vu_backend *b, uint32_t direction, int fd);
+/* Ends it without a result. */
+void vu_state_drop(struct vu_backend *b);
+void vu_state_ready(struct ev_loop *loop, struct ev_io *w, int revents);
+/* vu_request.c: the transfer has ended, and CHECK_DEVICE_STATE was waiting for it. */
+void vu_state_answer(struct vu_backend *b);
 
 /* vu_channel.c */
 

@@ -689,6 +689,31 @@ static void eventq_stops(struct carrier *c)
 	gpio_returned(c, req, INVALID);
 }
 
+/* The guest moves: lines are what it made of them, interrupts that were not told are told there. */
+static void moves(struct carrier *c)
+{
+	gpio_tell(c, SET_DIRECTION, 0, OUT);
+	gpio_tell(c, SET_VALUE, 0, 1);
+	gpio_tell(c, SET_DIRECTION, 1, IN);
+	gpio_tell(c, SET_IRQ_TYPE, 2, RISING);
+	act(c, "set 2 1 0 1 0");
+	carrier_stays(c, EVENTQ, 5);
+	for (unsigned int host = 0; host < 3; host++) {
+		carrier_move(c);
+		ck_assert_uint_eq(gpio_direction(c, 0), OUT);
+		ck_assert_uint_eq(gpio_direction(c, 1), IN);
+		ck_assert_uint_eq(gpio_direction(c, 3), NONE);
+		ck_assert_str_eq(world(c, "list"), "0 LED output 1");
+	}
+	gpio_interrupted(c, 2);
+	gpio_interrupted(c, 2);
+	struct frontend_request *req = gpio_unmask(c, 2);
+
+	carrier_stays(c, EVENTQ, QUIET);
+	act(c, "set 2 1 0");
+	gpio_returned(c, req, VALID);
+}
+
 /* What the guest made of the lines is forgotten, and they are let go of. */
 static void forgotten(struct carrier *c)
 {
@@ -985,6 +1010,7 @@ static const struct device_case cases[] = {
 	{.name = "chip unplugged", .run = chip_unplugged},
 	{.name = "chip replugged unseen", .run = chip_replugged_unseen},
 	{.name = "chip away", .run = chip_away},
+	{.name = "moves", .run = moves, .flags = CASE_ONCE},
 	{.name = "wired", .run = wired, .args = with_wires, .flags = CASE_ONCE},
 	{.name = "control errors", .run = control_errors, .flags = CASE_ONCE},
 	{.name = "watched", .run = watched, .flags = CASE_ONCE},

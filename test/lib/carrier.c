@@ -284,7 +284,33 @@ void carrier_leave(struct carrier *c)
 	carrier_settle(c);
 }
 
-void carrier_arrive(struct carrier *c)
+static void *save(struct carrier *c, size_t *len)
+{
+	struct state s;
+	void *bytes;
+
+	if (c->kind != CARRIER_DIRECT) {
+		carrier_ok(c, frontend_save_state(c->fe, &bytes, len), "state saved");
+		return bytes;
+	}
+	vdev_save(c->d, &s);
+	ck_assert_int_eq(s.err, 0);
+	*len = s.len;
+	return s.bytes;
+}
+
+static void load(struct carrier *c, void *bytes, size_t len)
+{
+	const struct state s = {.bytes = bytes, .len = len};
+
+	if (c->kind == CARRIER_DIRECT)
+		ck_assert_int_eq(vdev_load(c->d, &s), 0);
+	else
+		carrier_ok(c, frontend_load_state(c->fe, bytes, len), "state loaded");
+}
+
+/* A front-end comes, with a state for the device or none. */
+static void arrive(struct carrier *c, void *state, size_t len)
 {
 	c->fe = carrier_dial(c);
 	c->ops->negotiate(c);
@@ -296,8 +322,28 @@ void carrier_arrive(struct carrier *c)
 	}
 	cut_mem(c);
 	c->ops->share(c);
+	if (state)
+		load(c, state, len);
 	for (unsigned int q = 0; q < c->class->nqueues; q++)
 		c->ops->start(c, q, driver_ring_base(frontend_ring(c->fe, q)));
+}
+
+void carrier_arrive(struct carrier *c)
+{
+	arrive(c, NULL, 0);
+}
+
+void carrier_move(struct carrier *c)
+{
+	void *state;
+	size_t len;
+
+	for (unsigned int q = 0; q < c->class->nqueues; q++)
+		c->ops->stop(c, q);
+	state = save(c, &len);
+	carrier_leave(c);
+	arrive(c, state, len);
+	free(state);
 }
 
 void carrier_reconnect(struct carrier *c)

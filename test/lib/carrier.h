@@ -108,6 +108,8 @@ void carrier_close(struct carrier *c);
 void carrier_leave(struct carrier *c);
 void carrier_arrive(struct carrier *c);
 struct frontend *carrier_dial(struct carrier *c);
+/* The guest moves: the device's state goes from this front-end to another, whose rings are fresh.  For CASE_ONCE. */
+void carrier_move(struct carrier *c);
 /* Waits until the back end is ready for another front-end after one that the test has freed. */
 void carrier_settle(struct carrier *c);
 /* Descriptors that the process of the back end has open. */

@@ -125,6 +125,19 @@ static void echo_features_set(struct vdev *d, uint64_t features)
 	echo_of(d)->feature_sets++;
 }
 
+static void echo_save(struct vdev *d, struct state *s)
+{
+	state_put(s, "config", echo_of(d)->config, ECHO_CONFIG_RW);
+}
+
+static int echo_load(struct vdev *d, const struct state_record *r)
+{
+	if (strcmp(r->name, "config") != 0 || r->len != ECHO_CONFIG_RW)
+		return -EINVAL;
+	memcpy(echo_of(d)->config, r->bytes, r->len);
+	return 0;
+}
+
 static void echo_close(struct vdev *d)
 {
 	ev_timer_stop(d->loop, &echo_of(d)->later);
@@ -155,5 +168,7 @@ const struct vdev_class echo_class = {
 	.config = echo_config,
 	.config_write = echo_config_write,
 	.features_set = echo_features_set,
+	.save = echo_save,
+	.load = echo_load,
 	.close = echo_close,
 };

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -39,6 +40,7 @@ static struct echo *e;
 static void setup(void)
 {
 	ck_assert_int_eq(gmem_sigbus_install(), 0);
+	signal(SIGPIPE, SIG_IGN);
 	c = carrier_open(CARRIER_SESSION, &echo_suite);
 	fe = carrier_frontend(c);
 	e = echo_of(carrier_vdev(c));
@@ -653,6 +655,126 @@ START_TEST(test_memory_cut_short)
 END_TEST
 
 /*
+ * Migration.
+ */
+
+/* What the guest wrote goes along, and nothing else does. */
+START_TEST(test_state_moves)
+{
+	uint8_t bytes[4];
+
+	ok(frontend_set_config(fe, 0, "abcd", 4, 0));
+	for (unsigned int host = 0; host < 3; host++) {
+		carrier_move(c);
+		fe = carrier_frontend(c);
+		ok(frontend_get_config(fe, 0, bytes, 4));
+		ck_assert_mem_eq(bytes, "abcd", 4);
+		assert_echo();
+	}
+	carrier_reconnect(c);
+	fe = carrier_frontend(c);
+	ok(frontend_get_config(fe, 0, bytes, 4));
+	ck_assert_mem_eq(bytes, "\0\0\0\0", 4);
+}
+END_TEST
+
+/* States that are none, or of another device; what could be read of them is not kept. */
+START_TEST(test_bad_states)
+{
+	struct state good;
+	uint8_t bytes[4], more[64];
+
+	for (unsigned int q = 0; q < ECHO_QUEUES; q++)
+		carrier_stop(c, q);
+	vdev_save(&e->d, &good);
+	ck_assert_int_eq(good.err, 0);
+	memcpy(e->config, "abcd", 4);
+	ck_assert_uint_lt(good.len, sizeof(more));
+	for (size_t len = 0; len < good.len; len++) {
+		/* The mark and the device's name alone are a state of nothing. */
+		if (len == 8 + 8 + strlen("device") + strlen("echo"))
+			continue;
+		ck_assert_int_eq(frontend_load_state(fe, good.bytes, len), -EREMOTEIO);
+		ok(frontend_get_config(fe, 0, bytes, 4));
+		ck_assert_mem_eq(bytes, "\0\0\0\0", 4);
+	}
+	for (size_t i = 0; i < 8 + 8 + strlen("device") + strlen("echo") + 8 + strlen("config"); i++) {
+		/* Two bytes that are not looked at. */
+		if (i == 10 || i == 11 || i == 28 || i == 29)
+			continue;
+		memcpy(more, good.bytes, good.len);
+		more[i] ^= 0x41;
+		ck_assert_msg(frontend_load_state(fe, more, good.len) == -EREMOTEIO, "byte %zu", i);
+	}
+	memcpy(more, good.bytes, good.len);
+	more[good.len] = 0;
+	ck_assert_int_eq(frontend_load_state(fe, more, good.len + 1), -EREMOTEIO);
+	ok(frontend_load_state(fe, good.bytes, good.len));
+	state_free(&good);
+	for (unsigned int q = 0; q < ECHO_QUEUES; q++)
+		carrier_renew(c, q);
+	assert_echo();
+}
+END_TEST
+
+/* Not while rings run, not two at a time; a front-end that goes in the midst of it leaves nothing behind. */
+START_TEST(test_state_refused)
+{
+	struct vu_msg msg = frontend_msg(VU_SET_DEVICE_STATE_FD, sizeof(msg.p.device_state)), answer;
+	unsigned int fds = carrier_count_fds(c);
+	void *bytes;
+	size_t len;
+	int ends[2];
+
+	ck_assert_int_eq(frontend_save_state(fe, &bytes, &len), -EREMOTEIO);
+	ck_assert_int_eq(frontend_load_state(fe, "", 0), -EREMOTEIO);
+	for (unsigned int q = 0; q < ECHO_QUEUES; q++)
+		carrier_stop(c, q);
+	ok(frontend_save_state(fe, &bytes, &len));
+	free(bytes);
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	msg.p.device_state.direction = VU_STATE_LOAD;
+	msg.p.device_state.phase = 1;
+	msg.fds[msg.nfds++] = ends[0];
+	ok(frontend_ask(fe, &msg, &answer));
+	ck_assert_uint_ne(answer.p.u64 & 0xff, 0);
+	msg.p.device_state = (struct vu_device_state){.direction = 2};
+	ok(frontend_ask(fe, &msg, &answer));
+	ck_assert_uint_ne(answer.p.u64 & 0xff, 0);
+	msg.p.device_state.direction = VU_STATE_LOAD;
+	ok(frontend_ask(fe, &msg, &answer));
+	ck_assert_uint_eq(answer.p.u64, VU_VRING_NOFD);
+	ok(frontend_ask(fe, &msg, &answer));
+	ck_assert_uint_ne(answer.p.u64 & 0xff, 0);
+	/* More than any device has. */
+	for (size_t n = 0; n < STATE_MAX + 8192; n += 4096) {
+		static const char zeros[4096];
+
+		if (write(ends[1], zeros, sizeof(zeros)) < 0)
+			break;
+		carrier_idle(c, 1);
+	}
+	close(ends[0]);
+	close(ends[1]);
+	msg = frontend_msg(VU_CHECK_DEVICE_STATE, 0);
+	ok(frontend_ask(fe, &msg, &answer));
+	ck_assert_uint_ne(answer.p.u64, 0);
+	/* One that hangs up. */
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	msg = frontend_msg(VU_SET_DEVICE_STATE_FD, sizeof(msg.p.device_state));
+	msg.p.device_state.direction = VU_STATE_LOAD;
+	msg.fds[msg.nfds++] = ends[0];
+	ok(frontend_ask(fe, &msg, &answer));
+	close(ends[0]);
+	close(ends[1]);
+	carrier_reconnect(c);
+	fe = carrier_frontend(c);
+	assert_echo();
+	ck_assert_uint_eq(carrier_count_fds(c), fds);
+}
+END_TEST
+
+/*
  * The back channel.
  */
 
@@ -863,6 +985,9 @@ Suite *suite_session(void)
 	tcase_add_test(tc, test_region_of_rings_goes);
 	tcase_add_test(tc, test_empty_table);
 	tcase_add_loop_test(tc, test_memory_cut_short, CARRIER_SESSION, CARRIER_KINDS);
+	tcase_add_test(tc, test_state_moves);
+	tcase_add_test(tc, test_bad_states);
+	tcase_add_test(tc, test_state_refused);
 	tcase_add_test(tc, test_config_change);
 	tcase_add_test(tc, test_channel_fills);
 	tcase_add_test(tc, test_odd_descriptors);

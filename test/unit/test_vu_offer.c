@@ -52,7 +52,7 @@ START_TEST(test_all)
 	make(&plain);
 	ck_assert_uint_eq(vu_offered_features(d), ring);
 	ck_assert_uint_eq(vu_offered_protocol_features(d),
-			  BIT(0) | BIT(3) | BIT(5) | BIT(12) | BIT(13) | BIT(14) | BIT(15) | BIT(16));
+			  BIT(0) | BIT(3) | BIT(5) | BIT(12) | BIT(13) | BIT(14) | BIT(15) | BIT(16) | BIT(19));
 	teardown();
 	make(&rich);
 	ck_assert_uint_eq(vu_offered_features(d), ring | BIT(0) | BIT(5) | BIT(51));
