@@ -318,6 +318,16 @@ void gmem_unpin(struct gmem_seg *seg)
 	region_put(r);
 }
 
+bool gmem_guest_addr(const struct gmem_seg *seg, uint64_t *addr)
+{
+	const struct gmem_region *r = seg->region;
+
+	if (!r->base)
+		return false;
+	*addr = r->desc.guest_addr + (uint64_t)((char *)seg->va - (char *)r->base);
+	return true;
+}
+
 bool gmem_lost(struct gmem *gm)
 {
 	unsigned int losses = sigbus_losses();

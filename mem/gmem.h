@@ -34,7 +34,7 @@ enum gmem_space {
 
 enum gmem_access {
 	GMEM_READ,  /* the bytes are only read */
-	GMEM_WRITE, /* they may be written, too: they are marked dirty when unpinned */
+	GMEM_WRITE, /* they may be written, too */
 };
 
 /* A region as a front-end describes it. */
@@ -133,6 +133,12 @@ int gmem_settle(struct gmem_seg *seg);
 
 /* Gives one segment back.  Its table may be gone. */
 void gmem_unpin(struct gmem_seg *seg);
+
+/*
+ * The guest-physical address of a segment's first byte.  Returns false where the region is made reachable pin by pin (grants on
+ * demand): what it has are no addresses of memory.
+ */
+bool gmem_guest_addr(const struct gmem_seg *seg, uint64_t *addr);
 
 /* Whether bytes of a region of this table were lost (SIGBUS) since it was added. */
 bool gmem_lost(struct gmem *gm);
