@@ -37,8 +37,9 @@ int chain_begin(struct virtq *vq, uint16_t head, struct chain **out)
 	c->head = head;
 	c->first = c->last = SEG_NONE;
 	c->read = c->write = (struct seg_cursor){SEG_NONE, 0};
+	c->first_writable = SEG_NONE;
 	c->has_writable = c->unsettled = false;
-	c->readable = c->writable = c->written = 0;
+	c->readable = c->writable = c->written = c->shown = 0;
 	*out = c;
 	return 0;
 }
@@ -62,8 +63,11 @@ static bool chain_append(struct chain *c, const struct gmem_seg *mem, bool writa
 	c->last = i;
 	struct seg_cursor *cursor = writable ? &c->write : &c->read;
 
-	if (cursor->seg == SEG_NONE)
+	if (cursor->seg == SEG_NONE) {
 		cursor->seg = i;
+		if (writable)
+			c->first_writable = i;
+	}
 	return true;
 }
 
@@ -121,10 +125,28 @@ int chain_ready(struct chain *c)
 	return 0;
 }
 
+/* Marks what was, or may have been, written. */
+static void chain_log(const struct chain *c)
+{
+	size_t left = c->shown > c->written ? c->shown : c->written;
+
+	for (uint32_t i = c->first_writable; left; i = seg_at(c, i)->next) {
+		const struct gmem_seg *mem = &seg_at(c, i)->mem;
+		size_t n = min_size(left, mem->len);
+		uint64_t addr;
+
+		if (gmem_guest_addr(mem, &addr))
+			dirty_log_mark(c->vq->log, addr, n);
+		left -= n;
+	}
+}
+
 void chain_end(struct chain *c, enum chain_state state)
 {
 	struct virtq *vq = c->vq;
 
+	if (vq->log)
+		chain_log(c);
 	for (uint32_t i = c->first, next; i != SEG_NONE; i = next) {
 		next = vq->segs[i].next;
 		gmem_unpin(&vq->segs[i].mem);
@@ -254,9 +276,15 @@ unsigned int chain_read_iov(const struct chain *c, struct iovec *iov, unsigned i
 	return cursor_iov(c, c->read, min_size(limit, c->readable), iov, max);
 }
 
-unsigned int chain_write_iov(const struct chain *c, struct iovec *iov, unsigned int max, size_t limit)
+unsigned int chain_write_iov(struct chain *c, struct iovec *iov, unsigned int max, size_t limit)
 {
-	return cursor_iov(c, c->write, min_size(limit, c->writable), iov, max);
+	size_t end;
+
+	limit = min_size(limit, c->writable);
+	end = c->written + limit;
+	if (c->shown < end)
+		c->shown = end;
+	return cursor_iov(c, c->write, limit, iov, max);
 }
 
 void chain_wrote(struct chain *c, size_t len)

@@ -86,7 +86,7 @@ bool chain_put_zeros(struct chain *c, size_t len);
  * Returns the number of entries.
  */
 unsigned int chain_read_iov(const struct chain *c, struct iovec *iov, unsigned int max, size_t limit);
-unsigned int chain_write_iov(const struct chain *c, struct iovec *iov, unsigned int max, size_t limit);
+unsigned int chain_write_iov(struct chain *c, struct iovec *iov, unsigned int max, size_t limit);
 
 /* The host has written len bytes into the room chain_write_iov showed; at most chain_writable. */
 void chain_wrote(struct chain *c, size_t len);

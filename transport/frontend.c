@@ -211,6 +211,7 @@ void frontend_free(struct frontend *fe)
 		close(fe->back);
 	close(fe->sock);
 	frontend_mem_free(fe->mem);
+	fe_log_free(fe);
 	free(fe);
 }
 

@@ -161,6 +161,25 @@ int frontend_make_mem(struct frontend *fe, const struct frontend_mem_ops *ops, c
 struct frontend_mem *frontend_mem(struct frontend *fe);
 
 /*
+ * The log of what the back end writes, for migration.
+ */
+
+/* SET_LOG_BASE with size bytes of fd, which stays the caller's, from offset on, and its answer. */
+int frontend_set_log(struct frontend *fe, int fd, uint64_t size, uint64_t offset);
+
+/*
+ * Makes a log for all the memory there is and has it kept, of buffers and rings, those that run as well as those that are started
+ * later.  LOG_ALL must be offered and LOG_SHMFD accepted.
+ */
+int frontend_log_start(struct frontend *fe);
+
+/* Has it kept no longer; it can still be read. */
+int frontend_log_stop(struct frontend *fe);
+
+/* Whether the page of this guest address is marked; clear: not from now on. */
+bool frontend_log_has(const struct frontend *fe, uint64_t guest, bool clear);
+
+/*
  * The back channel.
  */
 

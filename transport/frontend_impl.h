@@ -45,6 +45,11 @@ struct frontend {
 	struct vu_reader back_reader;
 	unsigned int config_changes, back_errors;
 	struct fe_queue *queues[FRONTEND_MAX_QUEUES];
+	struct {
+		uint8_t *bits; /* NULL: there is none */
+		uint64_t size; /* bytes */
+		bool on;       /* rings are announced as logged */
+	} log;
 	char why[200];
 };
 
@@ -60,5 +65,8 @@ uint64_t fe_deadline(unsigned int ms);
  * -ETIMEDOUT, or -EPIPE when the connection ended.
  */
 int fe_turn(struct frontend *fe, int fd, short events, uint64_t deadline);
+
+/* Unmaps the log. */
+void fe_log_free(struct frontend *fe);
 
 #endif

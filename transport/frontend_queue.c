@@ -163,6 +163,8 @@ struct vu_vring_addr frontend_queue_addr(struct frontend *fe, unsigned int q)
 		.desc = queue->desc.user,
 		.used = queue->device.user,
 		.avail = queue->driver.user,
+		.flags = fe->log.on ? VU_VRING_LOG : 0,
+		.log = queue->device.guest,
 	};
 }
 

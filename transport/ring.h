@@ -50,11 +50,13 @@ struct chain {
 	uint32_t first;     /* piece */
 	uint32_t last;
 	struct seg_cursor read, write;
+	uint32_t first_writable; /* piece */
 	bool has_writable;
 	bool unsettled;     /* pieces are pinned, but their addresses not known yet */
 	size_t readable;    /* bytes left */
 	size_t writable;
 	size_t written;
+	size_t shown;       /* of the writable part, for host I/O: may be written although nobody said so */
 };
 
 /* A table of descriptors in guest memory; in more than one piece where it goes over a region's end. */
@@ -86,6 +88,8 @@ struct virtq {
 	const struct virtq_events *ev;
 	void *owner;
 	struct gmem *mem;
+	struct dirty_log *log, *ring_log; /* of what is written into buffers, into the ring; NULL: none */
+	uint64_t ring_log_addr;
 	struct virtq_addrs addrs;
 	unsigned int index;
 	unsigned int num;

@@ -27,6 +27,18 @@ static struct pvirtq_desc *packed_desc(const struct virtq *vq, uint16_t place)
 	return (struct pvirtq_desc *)vq->parts.packed.desc.va + pvirtq_index(place);
 }
 
+/*
+ * Marks what was written into a part of the ring, where that is in guest memory: the address the front-end gives for the log
+ * stands for the device's part alone, and the descriptors need not be beside it.
+ */
+static void log_part(const struct virtq *vq, const struct gmem_seg *part, const void *at, size_t len)
+{
+	uint64_t addr;
+
+	if (vq->ring_log && gmem_guest_addr(part, &addr))
+		dirty_log_mark(vq->ring_log, addr + (size_t)((const char *)at - (const char *)part->va), len);
+}
+
 static bool packed_size_ok(unsigned int num)
 {
 	return num > 0;
@@ -346,6 +358,7 @@ static void packed_push(struct virtq *vq, const struct chain *c, uint32_t len)
 	forget_shared();
 	record_used_idx(vq);
 	__atomic_store_n(&d->flags, htole16((uint16_t)flags), __ATOMIC_RELEASE); /* order 2 */
+	log_part(vq, &vq->parts.packed.desc, d, sizeof(*d));
 	forget_shared();
 	first->inflight = 0;
 	forget_shared();
@@ -373,6 +386,7 @@ static bool packed_arm(struct virtq *vq)
 	} else {
 		store16(&device->flags, RING_EVENT_FLAGS_ENABLE);
 	}
+	log_part(vq, &vq->parts.packed.device, device, sizeof(*device));
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* order 4 */
 	return packed_available(vq);
 }
@@ -382,6 +396,7 @@ static void packed_disarm(struct virtq *vq)
 	struct pvirtq_event_suppress *device = vq->parts.packed.device.va;
 
 	store16(&device->flags, RING_EVENT_FLAGS_DISABLE);
+	log_part(vq, &vq->parts.packed.device, device, sizeof(*device));
 }
 
 const struct ring_ops ring_packed = {

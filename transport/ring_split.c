@@ -44,6 +44,14 @@ static le16 *avail_event(const struct virtq *vq)
 	return (le16 *)(void *)&split_used(vq)->ring[vq->num];
 }
 
+/* Marks what was written into the used part, at the address that the front-end gave for it. */
+static void log_used(const struct virtq *vq, const void *at, size_t len)
+{
+	if (vq->ring_log)
+		dirty_log_mark(vq->ring_log, vq->ring_log_addr + (size_t)((const char *)at - (char *)split_used(vq)),
+			       len);
+}
+
 static bool split_size_ok(unsigned int num)
 {
 	return !(num & (num - 1));
@@ -252,12 +260,14 @@ static void split_push(struct virtq *vq, const struct chain *c, uint32_t len)
 
 	elem->id = htole32(c->head);
 	elem->len = htole32(len);
+	log_used(vq, elem, sizeof(*elem));
 	if (rec) {
 		rec->desc[c->head].next = rec->last_batch_head;
 		rec->last_batch_head = c->head;
 	}
 	vq->used_idx++;
 	__atomic_store_n(&used->idx, htole16(vq->used_idx), __ATOMIC_RELEASE); /* order 2 */
+	log_used(vq, &used->idx, sizeof(used->idx));
 	forget_shared();
 	if (rec) {
 		rec->desc[c->head].inflight = 0;
@@ -276,10 +286,10 @@ static bool split_want_call(struct virtq *vq, unsigned int n)
 
 static bool split_arm(struct virtq *vq)
 {
-	if (vq->event_idx)
-		store16(avail_event(vq), vq->last_avail);
-	else
-		store16(&split_used(vq)->flags, 0);
+	le16 *ask = vq->event_idx ? avail_event(vq) : &split_used(vq)->flags;
+
+	store16(ask, vq->event_idx ? vq->last_avail : 0);
+	log_used(vq, ask, sizeof(*ask));
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* order 4 */
 	return split_refresh(vq);
 }
@@ -287,8 +297,12 @@ static bool split_arm(struct virtq *vq)
 static void split_disarm(struct virtq *vq)
 {
 	/* With event index, an avail_event that stays behind already says it. */
-	if (!vq->event_idx)
-		store16(&split_used(vq)->flags, VIRTQ_USED_F_NO_NOTIFY);
+	if (vq->event_idx)
+		return;
+	le16 *flags = &split_used(vq)->flags;
+
+	store16(flags, VIRTQ_USED_F_NO_NOTIFY);
+	log_used(vq, flags, sizeof(*flags));
 }
 
 const struct ring_ops ring_split = {

@@ -70,8 +70,12 @@ static void flush_due(struct ev_loop *loop, struct ev_prepare *w, int revents)
 		if (virtq_dirty(b->queues[i].vq))
 			virtq_flush(b->queues[i].vq);
 	}
+	const char *log_why = vu_log_turn(b);
+
 	if (!b->closing && (gmem_lost(b->mem) || (b->inflight && gmem_lost(b->inflight))))
 		vu_close(b, "guest memory was cut short under its mapping");
+	else if (!b->closing && log_why)
+		vu_close(b, log_why);
 }
 
 /* The rings are stopped, the last chain is back: the device is fresh for the next front-end. */
@@ -86,6 +90,7 @@ static void close_finish(struct vu_backend *b)
 	gmem_free(b->mem);
 	b->mem = NULL;
 	b->features = b->protocol_features = 0;
+	vu_log_clear(b);
 	b->status = 0;
 	b->reset_pending = b->config_pending = b->closing = false;
 	b->closed(b->arg);
@@ -133,6 +138,7 @@ int vu_backend_new(struct vdev *d, const struct gmem_backend *mem, void (*closed
 	b->closed = closed;
 	b->arg = arg;
 	b->sock = b->channel = b->state_fd = -1;
+	b->log_call = NOTIFY_FD_NONE;
 	b->ops.config_changed = config_changed;
 	ev_init(&b->sock_io, sock_ready);
 	ev_init(&b->state_io, vu_state_ready);

@@ -239,6 +239,13 @@ bool virtq_resumes(const struct virtq *vq)
 	return vq->nresume > 0;
 }
 
+void virtq_log(struct virtq *vq, struct dirty_log *log, bool ring, uint64_t ring_addr)
+{
+	vq->log = log;
+	vq->ring_log = ring ? log : NULL;
+	vq->ring_log_addr = ring_addr;
+}
+
 bool virtq_base_fresh(uint64_t features, uint32_t base)
 {
 	return !base || (features & BIT(VIRTIO_F_RING_PACKED) && base == PVIRTQ_FRESH);

@@ -8,6 +8,7 @@
 #ifndef VDEVD_TRANSPORT_VIRTQ_H
 #define VDEVD_TRANSPORT_VIRTQ_H
 
+#include "mem/dirty_log.h"
 #include "mem/gmem.h"
 #include "transport/chain.h"
 
@@ -98,6 +99,12 @@ bool virtq_stopping_now(const struct virtq *vq);
 
 /* Whether the present life goes on with chains of the last one. */
 bool virtq_resumes(const struct virtq *vq);
+
+/*
+ * From now on, until it is called again, marks the pages of buffers that were written in log; NULL: does not.
+ * ring: whether what is written into the ring is marked, too, and of a split ring where: ring_addr stands for its used part.
+ */
+void virtq_log(struct virtq *vq, struct dirty_log *log, bool ring, uint64_t ring_addr);
 
 /* Forgets the chains remembered from the last life, also those of a shared record: the device was reset. */
 void virtq_forget(struct virtq *vq);

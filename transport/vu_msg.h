@@ -70,6 +70,9 @@ enum vu_backend_request {
 /* VHOST_USER_F_PROTOCOL_FEATURES: a bit in the virtio feature word that the driver never sees. */
 #define VHOST_USER_F_PROTOCOL_FEATURES 30
 
+/* VHOST_F_LOG_ALL: likewise; what is written into guest memory is logged. */
+#define VHOST_F_LOG_ALL 26
+
 /* Protocol feature bits. */
 enum vu_protocol_feature {
 	VU_PF_MQ = 0,
@@ -113,6 +116,9 @@ enum vu_protocol_feature {
 #define VU_MAX_XEN_REGIONS 32  /* with XEN_MMAP: the standard names no limit, front-ends send as many */
 #define VU_MAX_CONFIG_SIZE 256 /* bytes of virtio_device_config_space.payload */
 #define VU_MAX_FDS         VU_MAX_XEN_REGIONS
+
+/* A flag of SET_VRING_ADDR, VHOST_VRING_F_LOG: the used part is logged, at the address in log. */
+#define VU_VRING_LOG 1u
 
 /* Payloads; host byte order. */
 struct vu_header {
@@ -158,6 +164,10 @@ struct vu_xen_reg {
 	struct vu_xen_region region;
 };
 
+struct vu_log {
+	uint64_t size, offset;
+};
+
 struct vu_config {
 	uint32_t offset, size, flags;
 	uint8_t data[VU_MAX_CONFIG_SIZE];
@@ -189,6 +199,7 @@ union vu_payload {
 	struct vu_config config;
 	struct vu_inflight inflight;
 	struct vu_device_state device_state;
+	struct vu_log log;
 	uint8_t bytes[sizeof(struct vu_xen_table)];
 };
 

@@ -15,14 +15,18 @@
 	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_INDIRECT_DESC) | BIT(VIRTIO_F_EVENT_IDX) |                             \
 	 BIT(VHOST_USER_F_PROTOCOL_FEATURES))
 
-/* Only when asked for: some front-ends pass every bit to their guest and then cannot keep what it promises. */
+/*
+ * Only when asked for: some front-ends pass every bit to their guest and then cannot keep what it promises.  LOG_ALL says to
+ * front-ends that the device can be moved while it runs, with all that it knows.
+ */
 #define WISHED_FEATURES                                                                                                \
-	(BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_NOTIFICATION_DATA) | BIT(VIRTIO_F_RING_RESET))
+	(BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_NOTIFICATION_DATA) | BIT(VIRTIO_F_RING_RESET) |                      \
+	 BIT(VHOST_F_LOG_ALL))
 
 #define PROTOCOL_FEATURES                                                                                              \
-	(BIT(VU_PF_MQ) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_RESET_DEVICE) |                      \
-	 BIT(VU_PF_INFLIGHT_SHMFD) | BIT(VU_PF_DEVICE_STATE) |                                                                                    \
-	 BIT(VU_PF_INBAND_NOTIFICATIONS) | BIT(VU_PF_CONFIGURE_MEM_SLOTS) | BIT(VU_PF_STATUS))
+	(BIT(VU_PF_MQ) | BIT(VU_PF_LOG_SHMFD) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) |                         \
+	 BIT(VU_PF_RESET_DEVICE) | BIT(VU_PF_INFLIGHT_SHMFD) | BIT(VU_PF_INBAND_NOTIFICATIONS) |                       \
+	 BIT(VU_PF_CONFIGURE_MEM_SLOTS) | BIT(VU_PF_STATUS) | BIT(VU_PF_DEVICE_STATE))
 
 uint64_t vu_offered_features(const struct vdev *d)
 {

@@ -269,7 +269,7 @@ void vu_queue_clear(struct vu_queue *q)
 	notify_fd_set(&q->err, -1);
 	q->num = 0;
 	q->base = 0;
-	q->addrs_set = q->enabled = q->parked = q->stopped = q->call_pending = q->err_pending = false;
+	q->addrs_set = q->log_ring = q->enabled = q->parked = q->stopped = q->call_pending = q->err_pending = false;
 	virtq_enable(q->vq, false);
 	virtq_forget(q->vq);
 }

@@ -87,10 +87,15 @@ static int set_features(struct vu_backend *b, struct vu_msg *m)
 
 	if (m->p.u64 & ~allowed)
 		return -EINVAL;
-	if (vu_any_started(b) && m->p.u64 != b->features)
+	bool started = vu_any_started(b);
+
+	/* The log is switched on and off while rings run; the device does not learn of it. */
+	if (started && (m->p.u64 ^ b->features) & ~BIT(VHOST_F_LOG_ALL))
 		return -EBUSY;
 	b->features = m->p.u64;
-	vdev_features_set(b->d, vu_driver_features(b));
+	if (!started)
+		vdev_features_set(b->d, vu_driver_features(b));
+	vu_log_apply(b);
 	return 0;
 }
 
@@ -242,6 +247,28 @@ static int rem_mem_reg(struct vu_backend *b, struct vu_msg *m)
 	return err;
 }
 
+/* Has an answer even where no acknowledgement is asked for. */
+static int set_log_base(struct vu_backend *b, struct vu_msg *m)
+{
+	if (!vu_has(b, VU_PF_LOG_SHMFD) || m->nfds != 1)
+		return -EINVAL;
+	int err = vu_log_set_base(b, m->p.log.size, m->p.log.offset, m->fds[0]);
+
+	if (err || wants_ack(b))
+		return err;
+	reply_u64(b, 0);
+	vu_reply(b);
+	return 0;
+}
+
+static int set_log_fd(struct vu_backend *b, struct vu_msg *m)
+{
+	if (m->nfds != 1)
+		return -EINVAL;
+	notify_fd_set(&b->log_call, take_fd(m, 0));
+	return 0;
+}
+
 static int set_vring_num(struct vu_backend *b, struct vu_msg *m)
 {
 	struct vu_queue *q = queue_at(b, m->p.state.index);
@@ -268,6 +295,10 @@ static int set_vring_addr(struct vu_backend *b, struct vu_msg *m)
 		.used = m->p.addr.used,
 	};
 
+	bool log = m->p.addr.flags & VU_VRING_LOG;
+
+	if (log && m->p.addr.log > UINT64_MAX - VIRTQ_USED_BYTES(VIRTQ_MAX_SIZE))
+		return -EINVAL; /* no sum below overflows */
 	if (!q || addrs.desc % VIRTQ_DESC_ALIGN || addrs.avail % VIRTQ_AVAIL_ALIGN || addrs.used % VIRTQ_USED_ALIGN)
 		return -EINVAL;
 	if (virtq_started(q->vq) &&
@@ -275,6 +306,9 @@ static int set_vring_addr(struct vu_backend *b, struct vu_msg *m)
 		return -EBUSY;
 	q->addrs = addrs;
 	q->addrs_set = true;
+	q->log_ring = log;
+	q->log_addr = m->p.addr.log;
+	vu_log_apply(b);
 	return 0;
 }
 
@@ -599,6 +633,8 @@ static const struct request requests[VU_REQUEST_MAX] = {
 	[VU_RESET_OWNER] = {reset_owner, NOTHING_OR_U64, 0, ANYTIME, ACKED},
 	[VU_SET_MEM_TABLE] = {set_mem_table, offsetof(struct vu_mem_table, regions), sizeof(struct vu_xen_table),
 			      VU_MAX_FDS, ANYTIME, ACKED},
+	[VU_SET_LOG_BASE] = {set_log_base, sizeof(struct vu_log), sizeof(struct vu_log), 1, VU_PF_LOG_SHMFD, ACKED},
+	[VU_SET_LOG_FD] = {set_log_fd, NOTHING_OR_U64, 1, VU_PF_LOG_SHMFD, ACKED},
 	[VU_SET_VRING_NUM] = {set_vring_num, STATE, 0, ANYTIME, ACKED},
 	[VU_SET_VRING_ADDR] = {set_vring_addr, sizeof(struct vu_vring_addr), sizeof(struct vu_vring_addr), 0, ANYTIME,
 			       ACKED},

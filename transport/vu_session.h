@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * vu_session.h - the inside of the vhost-user back end: what vhost_user.c (connection), vu_request.c (messages),
- * vu_queue.c (rings), vu_inflight.c (their records), vu_state.c (migration) and vu_channel.c (back channel) share.
+ * vu_queue.c (rings), vu_inflight.c (their records), vu_log.c (log of written memory), vu_state.c (migration) and
+ * vu_channel.c (back channel) share.
  *
  * Theory of operation.  All runs on the loop of the device.  A connection is read message by message; a message is
  * checked against its row in the table of requests (vu_request.c) before its handler sees it, and no other is
@@ -37,6 +38,8 @@ struct vu_queue {
 	uint32_t num;                /* SET_VRING_NUM; 0: not yet */
 	bool addrs_set;
 	struct virtq_addrs addrs;
+	bool log_ring;               /* SET_VRING_ADDR: what is written into the ring is logged, */
+	uint64_t log_addr;           /* a split ring's used part at this address */
 	uint32_t base;               /* SET_VRING_BASE, or where the ring stopped */
 	bool stopped;                /* in this connection, and where */
 	uint32_t stopped_at;
@@ -83,6 +86,9 @@ struct vu_backend {
 	struct ev_io state_io;
 	int state_result;            /* of the last transfer: 0 or -errno */
 	bool state_asked;            /* CHECK_DEVICE_STATE waits for its end */
+
+	struct dirty_log *log;       /* SET_LOG_BASE; used while LOG_ALL is among features; NULL: none */
+	struct notify_fd log_call;   /* SET_LOG_FD */
 
 	int channel;                 /* SET_BACKEND_REQ_FD; -1: none */
 	struct ev_io channel_read, channel_write;
@@ -159,6 +165,17 @@ void vu_state_ready(struct ev_loop *loop, struct ev_io *w, int revents);
 /* vu_request.c: the transfer has ended, and CHECK_DEVICE_STATE was waiting for it. */
 void vu_state_answer(struct vu_backend *b);
 
+/* vu_log.c */
+
+/* Maps the log that takes the place of the present one; fd stays the caller's.  Returns 0 or as dirty_log_new. */
+int vu_log_set_base(struct vu_backend *b, uint64_t size, uint64_t offset, int fd);
+/* After features, log or what a ring says of it have changed: rings log from now on, or do not. */
+void vu_log_apply(struct vu_backend *b);
+/* At the end of a turn: tells of what was marked.  Returns NULL, or why the connection must end. */
+const char *vu_log_turn(struct vu_backend *b);
+/* Forgets the log. */
+void vu_log_clear(struct vu_backend *b);
+
 /* vu_channel.c */
 
 /* The back channel's socket from now on; -1: none. */
@@ -169,10 +186,10 @@ void vu_channel_push(struct vu_backend *b);
 void vu_channel_readable(struct ev_loop *loop, struct ev_io *w, int revents);
 void vu_channel_writable(struct ev_loop *loop, struct ev_io *w, int revents);
 
-/* What the driver has accepted: bit 30 is between front-end and back end alone. */
+/* What the driver has accepted: two bits are between front-end and back end alone. */
 static inline uint64_t vu_driver_features(const struct vu_backend *b)
 {
-	return b->features & ~BIT(VHOST_USER_F_PROTOCOL_FEATURES);
+	return b->features & ~(BIT(VHOST_USER_F_PROTOCOL_FEATURES) | BIT(VHOST_F_LOG_ALL));
 }
 
 /* The protocol features offered on a connection. */

@@ -179,7 +179,7 @@ const char *carrier_executable(void)
 
 uint64_t carrier_wanted_features(const struct carrier *c)
 {
-	return ~c->set->refuse & ~BIT(VIRTIO_F_NOTIFY_ON_EMPTY);
+	return ~c->set->refuse & ~(BIT(VIRTIO_F_NOTIFY_ON_EMPTY) | BIT(VHOST_F_LOG_ALL));
 }
 
 unsigned int carrier_size(const struct carrier *c, unsigned int q)
@@ -277,6 +277,7 @@ void carrier_settle(struct carrier *c)
 
 void carrier_leave(struct carrier *c)
 {
+	carrier_log_end(c);
 	if (c->ops->leave)
 		c->ops->leave(c);
 	frontend_free(c->fe);
@@ -326,6 +327,8 @@ static void arrive(struct carrier *c, void *state, size_t len)
 		load(c, state, len);
 	for (unsigned int q = 0; q < c->class->nqueues; q++)
 		c->ops->start(c, q, driver_ring_base(frontend_ring(c->fe, q)));
+	if (c->set->logged)
+		carrier_log_begin(c);
 }
 
 void carrier_arrive(struct carrier *c)
@@ -709,6 +712,12 @@ static const struct carrier_setting settings[] = {
 	{.name = "packed, in band", .kinds = SESSION | BINARY, .masks = "+ring_packed", .in_band = true},
 	{.name = "record", .kinds = SESSION | BINARY, .record = true},
 	{.name = "packed, record", .kinds = SESSION | BINARY, .masks = "+ring_packed", .record = true},
+	{.name = "logged", .kinds = SESSION, .masks = "+log_all", .logged = true},
+	{.name = "logged, packed, indirect",
+	 .kinds = SESSION,
+	 .masks = "+log_all,+ring_packed",
+	 .logged = true,
+	 .how = {.indirect = true}},
 	{.name = "masked", .kinds = SESSION | BINARY, .masks = "-indirect_desc,-event_idx,-mq,-status,-reset_device"},
 };
 

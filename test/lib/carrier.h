@@ -49,6 +49,7 @@ struct carrier_setting {
 	bool cut;	      /* buffers go over from one region into the next */
 	bool strict;	      /* gmem_strict */
 	bool record;	      /* the front-end keeps the record of what is in flight */
+	bool logged;	      /* what is written is logged, and the log is right */
 };
 
 /* What a case needs of a setting. */

@@ -70,6 +70,7 @@ struct carrier {
 
 	/* session */
 	struct vu_backend *backend;
+	struct carrier_log *log; /* NULL: nothing is logged */
 
 	/* direct */
 	struct vdev_transport_ops transport;
@@ -91,6 +92,11 @@ void carrier_make_device(struct carrier *c);
 
 /* What the front-end would accept. */
 uint64_t carrier_wanted_features(const struct carrier *c);
+
+/* Has memory logged and watched.  Before and after each turn of the back end.  Stops the rings and checks the log. */
+void carrier_log_begin(struct carrier *c);
+void carrier_log_look(struct carrier *c, bool turn_ends);
+void carrier_log_end(struct carrier *c);
 
 /* The built vdevd: $VDEVD, or beside this program. */
 const char *carrier_executable(void);

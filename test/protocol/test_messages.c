@@ -51,6 +51,7 @@ struct row {
 #define STATE	 8
 #define ADDR	 40
 #define REG	 40
+#define LOG	 16
 #define TABLE(n) (8 + 32 * (n))
 
 #define REGION(guest, bytes, user, off)                                                                                \
@@ -74,6 +75,7 @@ static const struct row rows[] = {
 	ROW("SET_FEATURES, 4 bytes", REFUSED, VU_SET_FEATURES, 4),
 	ROW("SET_FEATURES, 16 bytes", REFUSED, VU_SET_FEATURES, 16),
 	ROW("SET_FEATURES, not offered", REFUSED, VU_SET_FEATURES, U64, .p = {.u64 = BIT(40)}),
+	ROW("SET_FEATURES, LOG_ALL, not offered", REFUSED, VU_SET_FEATURES, U64, .p = {.u64 = BIT(VHOST_F_LOG_ALL)}),
 	ROW("SET_FEATURES, all", REFUSED, VU_SET_FEATURES, U64, .p = {.u64 = UINT64_MAX}),
 	ROW("SET_FEATURES, others while rings run", REFUSED, VU_SET_FEATURES, U64, .p = {.u64 = BIT(32)}),
 	ROW("SET_FEATURES with a descriptor", REFUSED, VU_SET_FEATURES, U64, .nfds = 1),
@@ -125,6 +127,8 @@ static const struct row rows[] = {
 	ROW("SET_VRING_ADDR, table unaligned", REFUSED, VU_SET_VRING_ADDR, ADDR, .p = {.addr = {.desc = 8}}),
 	ROW("SET_VRING_ADDR, avail unaligned", REFUSED, VU_SET_VRING_ADDR, ADDR, .p = {.addr = {.avail = 1}}),
 	ROW("SET_VRING_ADDR, used unaligned", REFUSED, VU_SET_VRING_ADDR, ADDR, .p = {.addr = {.used = 2}}),
+	ROW("SET_VRING_ADDR, log address overflows", REFUSED, VU_SET_VRING_ADDR, ADDR,
+	    .p = {.addr = {.flags = VU_VRING_LOG, .log = UINT64_MAX - 4096}}),
 	ROW("SET_VRING_ADDR, others while it runs", REFUSED, VU_SET_VRING_ADDR, ADDR, .p = {.addr = {.desc = 16}}),
 	ROW("SET_VRING_BASE, no such queue", REFUSED, VU_SET_VRING_BASE, STATE, .p = {.state = {2, 0}}),
 	ROW("SET_VRING_BASE, 65536", REFUSED, VU_SET_VRING_BASE, STATE, .p = {.state = {0, 65536}}),
@@ -198,8 +202,21 @@ static const struct row rows[] = {
 	ROW("request 0", REFUSED_LIVES, 0, 0),
 	ROW("request 46", REFUSED_LIVES, 46, 8),
 	ROW("largest request", REFUSED_LIVES, UINT32_MAX, 0),
-	ROW("SET_LOG_BASE, not offered", REFUSED_LIVES, VU_SET_LOG_BASE, 16, .nfds = 1),
-	ROW("SET_LOG_FD, not offered", REFUSED_LIVES, VU_SET_LOG_FD, 0, .nfds = 1),
+	ROW("SET_LOG_BASE", ANSWERED, VU_SET_LOG_BASE, LOG, .p = {.log = {MEM_BYTES, 0}}, .nfds = 1),
+	ROW("SET_LOG_BASE, one byte, odd offset", ANSWERED, VU_SET_LOG_BASE, LOG, .p = {.log = {1, 4099}}, .nfds = 1),
+	ROW("SET_LOG_BASE, no descriptor", REFUSED, VU_SET_LOG_BASE, LOG, .p = {.log = {MEM_BYTES, 0}}),
+	ROW("SET_LOG_BASE, two", REFUSED, VU_SET_LOG_BASE, LOG, .p = {.log = {MEM_BYTES, 0}}, .nfds = 2),
+	ROW("SET_LOG_BASE, 8 bytes", REFUSED, VU_SET_LOG_BASE, 8, .p = {.log = {MEM_BYTES, 0}}, .nfds = 1),
+	ROW("SET_LOG_BASE, 17 bytes", REFUSED, VU_SET_LOG_BASE, LOG + 1, .p = {.log = {MEM_BYTES, 0}}, .nfds = 1),
+	ROW("SET_LOG_BASE, empty", REFUSED, VU_SET_LOG_BASE, LOG, .p = {.log = {0, 0}}, .nfds = 1),
+	ROW("SET_LOG_BASE, beyond its file", REFUSED, VU_SET_LOG_BASE, LOG, .p = {.log = {MEM_BYTES + 1, 0}}, .nfds = 1),
+	ROW("SET_LOG_BASE, offset beyond its file", REFUSED, VU_SET_LOG_BASE, LOG, .p = {.log = {1, MEM_BYTES}},
+	    .nfds = 1),
+	ROW("SET_LOG_BASE, largest", REFUSED, VU_SET_LOG_BASE, LOG, .p = {.log = {UINT64_MAX, 0}}, .nfds = 1),
+	ROW("SET_LOG_BASE, overflow", REFUSED, VU_SET_LOG_BASE, LOG, .p = {.log = {2, UINT64_MAX}}, .nfds = 1),
+	ROW("SET_LOG_FD, no descriptor", REFUSED, VU_SET_LOG_FD, 0),
+	ROW("SET_LOG_FD, two", REFUSED, VU_SET_LOG_FD, 0, .nfds = 2),
+	ROW("SET_LOG_FD, 16 bytes", REFUSED, VU_SET_LOG_FD, 16, .nfds = 1),
 	ROW("GET_INFLIGHT_FD", ANSWERED, VU_GET_INFLIGHT_FD, 24, .p = {.inflight = {0, 0, 1, 64}}),
 	ROW("GET_INFLIGHT_FD without its padding", ANSWERED, VU_GET_INFLIGHT_FD, 20, .p = {.inflight = {0, 0, 1, 64}}),
 	ROW("GET_INFLIGHT_FD, 19 bytes", CLOSED, VU_GET_INFLIGHT_FD, 19, .p = {.inflight = {0, 0, 1, 64}}),

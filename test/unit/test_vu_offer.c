@@ -52,7 +52,8 @@ START_TEST(test_all)
 	make(&plain);
 	ck_assert_uint_eq(vu_offered_features(d), ring);
 	ck_assert_uint_eq(vu_offered_protocol_features(d),
-			  BIT(0) | BIT(3) | BIT(5) | BIT(12) | BIT(13) | BIT(14) | BIT(15) | BIT(16) | BIT(19));
+			  BIT(0) | BIT(1) | BIT(3) | BIT(5) | BIT(12) | BIT(13) | BIT(14) | BIT(15) | BIT(16) |
+				  BIT(19));
 	teardown();
 	make(&rich);
 	ck_assert_uint_eq(vu_offered_features(d), ring | BIT(0) | BIT(5) | BIT(51));
@@ -78,6 +79,8 @@ static const struct {
 	{"-irq,", BIT(0), 0},
 	{"+in_order", 0, 0}, /* what is not there cannot be had */
 	{"+ring_packed,-ring_packed", 0, 0},
+	{"+log_all,-log_all", 0, 0},
+	{"-log_shmfd", 0, BIT(1)},
 	/* In-band notifications need both. */
 	{"-reply_ack", 0, BIT(3) | BIT(14)},
 	{"-backend_req", 0, BIT(5) | BIT(14)},
@@ -105,7 +108,9 @@ START_TEST(test_wishes)
 	ck_assert_int_eq(mask("-event_idx"), 0);
 	ck_assert(vu_offered_features(d) & BIT(34));
 	ck_assert_int_eq(mask("-ring_packed"), 0);
-	ck_assert(!(vu_offered_features(d) & BIT(34)));
+	ck_assert(!(vu_offered_features(d) & (BIT(34) | BIT(26))));
+	ck_assert_int_eq(mask("+log_all"), 0);
+	ck_assert(vu_offered_features(d) & BIT(26));
 }
 END_TEST
 
