@@ -192,7 +192,9 @@ int probe_negotiate(struct probe *p, uint64_t without)
 	const uint64_t protocol = BIT(VU_PF_MQ) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_CONFIG) |
 				  BIT(VU_PF_RESET_DEVICE) |
 				  (p->xen_map ? BIT(VU_PF_XEN_MMAP) : BIT(VU_PF_CONFIGURE_MEM_SLOTS)) |
-				  (p->check ? p->check->protocol & (BIT(VU_PF_INFLIGHT_SHMFD) | BIT(VU_PF_DEVICE_STATE)) : 0);
+				  (p->check ? p->check->protocol & (BIT(VU_PF_INFLIGHT_SHMFD) | BIT(VU_PF_DEVICE_STATE) |
+								    BIT(VU_PF_LOG_SHMFD)) :
+					      0);
 
 	return frontend_negotiate(p->fe, (ring | packed | (p->device ? p->device->features : 0)) & ~without, protocol);
 }

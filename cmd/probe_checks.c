@@ -7,12 +7,16 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "transport/virtq.h"
 
 /* A request number that no version of the specification has. */
 #define UNKNOWN_REQUEST 4000
+
+/* Of a log for the first GiB. */
+#define LOG_BYTES 32768
 
 /* The row ends here when this front-end call fails. */
 #define TRY(call)                                                                                                      \
@@ -389,6 +393,25 @@ static enum probe_verdict status_kept(struct probe *p)
 	return probe_say(p, PROBE_OK, "0, 1, 3, 0");
 }
 
+/*
+ * The log of written memory.
+ */
+
+static enum probe_verdict log_base(struct probe *p)
+{
+	int fd, err;
+
+	TRY(probe_ready(p, 0));
+	fd = memfd_create("log", MFD_CLOEXEC);
+	if (fd < 0 || ftruncate(fd, LOG_BYTES))
+		return probe_say(p, PROBE_FAIL, "no log could be made: %s", strerror(errno));
+	err = frontend_set_log(p->fe, fd, LOG_BYTES, 0);
+	close(fd);
+	TRY(err);
+	TRY(frontend_sync(p->fe));
+	return probe_say(p, PROBE_OK, "one answer");
+}
+
 #define ACK  BIT(VU_PF_REPLY_ACK)
 #define MEM  BIT(VU_PF_CONFIGURE_MEM_SLOTS)
 #define CONF BIT(VU_PF_CONFIG)
@@ -532,6 +555,11 @@ const struct probe_check probe_message_checks[] = {
 	 .protocol = MEM,
 	 .request = true,
 	 .run = mem_request},
+	{.name = "log-base",
+	 .sent = "SET_LOG_BASE, then GET_FEATURES",
+	 .want = "an answer to each",
+	 .protocol = BIT(VU_PF_LOG_SHMFD),
+	 .run = log_base},
 	{.name = "config-parts",
 	 .sent = "GET_CONFIG, whole and byte by byte",
 	 .want = "the same bytes",

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "mem/dirty_log.h"
 #include "transport/virtq.h"
 
 /* How long a ring is watched that must not be touched. */
@@ -341,6 +342,59 @@ static enum probe_verdict device_state(struct probe *p)
 }
 
 /*
+ * The log of written memory.
+ */
+
+/* Pages that are marked; they are not from now on. */
+static unsigned int take_marked(struct probe *p)
+{
+	const struct frontend_mem *mem = frontend_mem(p->fe);
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < frontend_mem_count(mem); i++) {
+		const struct frontend_region *r = frontend_mem_region(mem, i);
+
+		for (uint64_t at = 0; at < r->size; at += DIRTY_LOG_PAGE)
+			n += frontend_log_has(p->fe, r->guest_addr + at, true);
+	}
+	return n;
+}
+
+/* The ring's page; with the ring not logged, the answer's; and when the log has ended, none. */
+static enum probe_verdict logged(struct probe *p)
+{
+	struct vu_vring_addr addr;
+
+	if (p->xen_map)
+		return probe_say(p, PROBE_NA, "needs memory in files");
+	TRY(ready_plain(p));
+	if (probe_request(p, NULL))
+		return PROBE_FAIL;
+	TRY(frontend_log_start(p->fe));
+	if (probe_request(p, NULL))
+		return PROBE_FAIL;
+	addr = frontend_queue_addr(p->fe, probe_queue(p));
+	if (!frontend_log_has(p->fe, addr.log, false))
+		return probe_say(p, PROBE_FAIL, "the ring's page is not marked");
+	addr.flags = 0;
+	TRY(frontend_vring_addr(p->fe, &addr));
+	TRY(frontend_sync(p->fe));
+	take_marked(p);
+	if (probe_request(p, NULL))
+		return PROBE_FAIL;
+	if (p->device->writable && !take_marked(p))
+		return probe_say(p, PROBE_FAIL, "the answer's page is not marked");
+	TRY(frontend_log_stop(p->fe));
+	TRY(frontend_sync(p->fe));
+	take_marked(p);
+	if (probe_request(p, NULL))
+		return PROBE_FAIL;
+	if (take_marked(p))
+		return probe_say(p, PROBE_FAIL, "pages are marked after it was switched off");
+	return probe_say(p, PROBE_OK, "ring and answer marked, then none");
+}
+
+/*
  * Notifications.
  */
 
@@ -662,6 +716,13 @@ const struct probe_check probe_ring_checks[] = {
 	 .want = "CHECK_DEVICE_STATE: 0, twice",
 	 .protocol = BIT(VU_PF_DEVICE_STATE),
 	 .run = device_state},
+	{.name = "logged",
+	 .sent = "requests with LOG_ALL, and after",
+	 .want = "pages written marked, then none",
+	 .features = BIT(VHOST_F_LOG_ALL),
+	 .protocol = BIT(VU_PF_LOG_SHMFD),
+	 .request = true,
+	 .run = logged},
 	{.name = "poll-call",
 	 .sent = "SET_VRING_CALL without a descriptor",
 	 .want = "used",

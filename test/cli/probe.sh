@@ -83,11 +83,12 @@ holds()
 	wait $pid
 }
 
-# holds_packed DEVICE OPTION...: the same with packed rings, which are offered when asked for.
+# holds_packed DEVICE OPTION...: the same with packed rings and a log of written memory, which are offered when asked for.
 holds_packed()
 {
-	holds "$@" --features=+ring_packed
+	holds "$@" --features=+ring_packed,+log_all
 	! built "$1" || expect "$1: packed rings were tried" test "$(grep -c '^ok    packed' prints.log)" = 5
+	! built "$1" || expect "$1: what is written is logged" grep -q '^ok    logged ' prints.log
 }
 
 holds gpio
@@ -99,7 +100,7 @@ measured
 built rng || exit $status
 start rng
 expect 'every row holds' prints '^[0-9]* ok, 0 failed, [0-9]* n.a.$' "$VDEVD" probe -s s --id=rng
-expect 'no row that could be tried was left out' test "$(grep -c '^ok ' prints.log)" -ge 66
+expect 'no row that could be tried was left out' test "$(grep -c '^ok ' prints.log)" -ge 68
 expect 'without the device, too' prints '^[0-9]* ok, 0 failed, [0-9]* n.a.$' "$VDEVD" probe -s s
 "$VDEVD" probe -s s --id=4 --json >rows.json
 result 'with --json, too' $?

@@ -93,8 +93,9 @@ static void serve_class(const struct vdev_class *class, int listener)
 	struct vu_socket_opts opts = {.fd = -1, .listen_fd = listener, .mode = UINT64_MAX};
 	struct vu_socket *s;
 	struct vdev *d;
+	char why[64];
 
-	if (!vdev_new(class, class->name, loop, &d) && !vu_socket_open(&opts, d, &gmem_shm, NULL, NULL, &s))
+	if (!vdev_new(class, class->name, loop, &d) && !vu_apply_feature_masks(d, "+log_all", why, sizeof(why)) && !vu_socket_open(&opts, d, &gmem_shm, NULL, NULL, &s))
 		ev_run(loop, 0);
 }
 
@@ -259,6 +260,8 @@ START_TEST(test_good)
 	ck_assert_uint_eq(lines_with("ok    broken-others "), 1);
 	ck_assert_uint_eq(lines_with("ok    request-indirect "), 1);
 	ck_assert_uint_eq(lines_with("ok    config-beyond "), 1);
+	ck_assert_uint_eq(lines_with("ok    log-base "), 1);
+	ck_assert_uint_eq(lines_with("ok    logged "), 1);
 	ck_assert(shown("  queues             3\n"));
 	ck_assert(shown(" reply_ack"));
 	ck_assert(shown(" version_1"));
@@ -303,6 +306,7 @@ START_TEST(test_keeper)
 	ck_assert_int_eq(probe("--id=19", "--timeout=30", NULL), CMD_FAILED);
 	ck_assert_uint_eq(lines_with("FAIL  request "), 1);
 	ck_assert_uint_eq(lines_with("FAIL  ring-1 "), 1);
+	ck_assert_uint_eq(lines_with("FAIL  logged "), 1);
 	ck_assert_uint_eq(lines_with("FAIL  reconnect "), 1);
 	ck_assert(shown("was not used within 30 ms"));
 	/* Its messages and its other rings are as good as the sink's. */
