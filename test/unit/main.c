@@ -27,6 +27,13 @@ void test_note_skip(const char *test, const char *fmt, ...)
 	__atomic_fetch_add(skips, 1, __ATOMIC_RELAXED);
 }
 
+bool test_on_valgrind(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+
+	return preload && strstr(preload, "vgpreload");
+}
+
 static int known(const char *name)
 {
 	for (const struct test_suite *s = test_suites; s->name; s++)

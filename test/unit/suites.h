@@ -8,6 +8,7 @@
 #define VDEVD_TEST_UNIT_SUITES_H
 
 #include <check.h>
+#include <stdbool.h>
 
 struct test_suite {
 	const char *name; /* X of test_X.c */
@@ -23,6 +24,9 @@ extern const struct test_suite test_suites[];
 		test_note_skip(__func__, __VA_ARGS__); \
 		return; \
 	} while (0)
+
+/* Whether valgrind runs this process. */
+bool test_on_valgrind(void);
 
 void test_note_skip(const char *test, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

@@ -274,6 +274,8 @@ START_TEST(test_each_instruction)
 	uint32_t state = 1;
 	unsigned int all = UINT_MAX, step = 1, begin = 0;
 
+	if (test_on_valgrind())
+		test_skip("the instructions would be valgrind's");
 	make_driver(_i ? PACKED : 0, 0);
 	for (unsigned int n = UINT_MAX; n == UINT_MAX || n <= all; n = n == UINT_MAX ? begin : n + step) {
 		unsigned int lived;
