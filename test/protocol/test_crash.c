@@ -259,8 +259,8 @@ START_TEST(test_killed)
 	connect_vdevd();
 	introduce(v, packed, false);
 	drain(v);
-	/* There was something to be lost. */
-	ck_assert_uint_gt(most, 0);
+	/* There was something to be lost, unless there were few rounds. */
+	ck_assert(most > 0 || rounds() < 40);
 	ck_assert_uint_gt(submitted, rounds());
 }
 END_TEST
