@@ -244,6 +244,7 @@ demo: all
 
 bench: all
 	$(Q)$(test_env) $(srcdir)/test/bench/run
+	$(Q)$(test_env) $(srcdir)/test/bench/vsock
 
 FUZZ_TIME ?= 30
 ifeq ($(FUZZ),yes)

@@ -1404,8 +1404,8 @@ static void at_most(struct carrier *c)
 static void many_connections(struct carrier *c)
 {
 	struct peer p = peer_of(c, 0, 7);
-	/* The binary is the same code; a request there takes its time. */
-	const unsigned int n = carrier_kind(c) == CARRIER_BINARY ? 1000 : 10000;
+	/* The others run the same code; a request there takes its time. */
+	const unsigned int n = carrier_kind(c) == CARRIER_DIRECT ? 10000 : 1000;
 	unsigned int fds = 0;
 	char in[8];
 
@@ -1559,7 +1559,7 @@ static void sim_services(struct carrier *c)
 #define WITH(...) .args = (const char *const[]){__VA_ARGS__, NULL}
 
 static const struct device_case cases[] = {
-	{.name = "guest CID", .run = guest_cid, WITH("--guest-cid=77", UDS), .flags = CASE_CONFIG},
+	{.name = "guest CID", .run = guest_cid, WITH("--guest-cid=77", UDS), .flags = CASE_CONFIG | CASE_ONCE},
 	{.name = "no listener", .run = no_listener, .flags = CASE_ONCE},
 	{.name = "strays", .run = strays, .flags = CASE_ONCE},
 	{.name = "wrong address", .run = wrong_address, .flags = CASE_ONCE},
@@ -1609,7 +1609,7 @@ static const struct device_case cases[] = {
 	{.name = "many answers", .run = many_answers, .flags = CASE_ONCE},
 	{.name = "transport reset", .run = transport_reset},
 	{.name = "rx stops", .run = rx_stops},
-	{.name = "simulated services", .run = sim_services, WITH("--backend=sim")},
+	{.name = "simulated services", .run = sim_services, WITH("--backend=sim"), .flags = CASE_ONCE},
 };
 
 /* A reset of a connection that does not exist, which nobody answers. */

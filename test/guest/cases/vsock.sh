@@ -18,6 +18,8 @@ vsock_start() {
 	command -v socat >/dev/null || lacking 'no socat'
 	command -v python3 >/dev/null || lacking 'no python3'
 	host_pids=
+	# Also where the case fails.
+	trap 'status=$?; set +e; kill $host_pids 2>/dev/null; (exit $status); tidy' EXIT
 	mkdir both
 	stream_make both/source 1024
 	# data MIB: that much, and what it sums up to.
