@@ -166,7 +166,8 @@ int probe_connect(struct probe *p)
 {
 	const struct frontend_opts opts = {.path = p->path, .timeout_ms = (unsigned int)p->timeout_ms};
 	const struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
-	unsigned int tries = p->fe ? RETRIES : 1;
+	bool again = p->fe;
+	unsigned int tries = RETRIES;
 	int err;
 
 	for (;;) {
@@ -175,8 +176,11 @@ int probe_connect(struct probe *p)
 		err = frontend_new(&opts, &p->fe);
 		if (!err)
 			err = frontend_sync(p->fe);
-		/* Between two front-ends some make their socket anew, and drop who has connected to the old one. */
-		if (--tries == 0 || (err != -ECONNREFUSED && err != -ENOENT && err != -EPIPE))
+		/*
+		 * A socket that is there may be listened at a moment later.  Between two front-ends some make theirs anew,
+		 * and drop who has connected to the old one.
+		 */
+		if (--tries == 0 || (err != -ECONNREFUSED && (!again || (err != -ENOENT && err != -EPIPE))))
 			return err;
 		nanosleep(&pause, NULL);
 	}
