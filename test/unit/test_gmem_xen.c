@@ -620,10 +620,11 @@ START_TEST(test_against_a_model)
 {
 	struct gmem_seg held[16] = {{0}};
 	uint32_t random = 12345;
+	unsigned int turns = test_on_valgrind() ? 2000 : 20000;
 
 	start(6 * (unsigned int)_i);
 	ck_assert_int_eq(add_region(DEMAND, GRANT(FIRST), FRAMES * PAGE, -1), 0);
-	for (unsigned int turn = 0; turn < 20000; turn++) {
+	for (unsigned int turn = 0; turn < turns; turn++) {
 		random = random * 1664525u + 1013904223u;
 		struct gmem_seg *seg = &held[random >> 28];
 		uint32_t off = (random >> 4) % (FRAMES * (uint32_t)PAGE), len = 1 + (random >> 8) % 9000;
