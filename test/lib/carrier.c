@@ -795,6 +795,10 @@ static void add_job(TCase *tc, enum carrier_kind kind, const struct carrier_sett
 
 static void add_case(TCase *tc, const struct device_suite *ds, const struct device_case *dc)
 {
+	const char *only = getenv("VDEVD_TEST_CASE");
+
+	if (only && !strstr(dc->name, only))
+		return;
 	for (enum carrier_kind kind = 0; kind < CARRIER_KINDS; kind++) {
 		for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
 			if (suits(kind, &settings[i], ds, dc))

@@ -92,7 +92,7 @@ struct device_suite {
  * Adds the suite's cases and those that suit every device (carrier_common.c), multiplied by carriers and settings.
  * The environment's VDEVD_TEST_DEPTH tells how far: "all"; "few", the plain setting, and strict memory on the direct
  * carrier; without it, all but for the binary, which takes its time to start and has the plain setting alone.
- * ds must live as long as the suite.
+ * VDEVD_TEST_CASE: only those cases whose name has this text.  ds must live as long as the suite.
  */
 void suite_add_device(Suite *s, const struct device_suite *ds);
 

@@ -282,12 +282,13 @@ case_vsock_uml_group() {
 	vsock_stop
 }
 
-# The device suite in a guest that has AF_VSOCK sockets which reach itself: --forward-cid and --forward-listen.
+# The device suite's cases of forwarding (--forward-cid, --forward-listen), in a guest that has AF_VSOCK sockets which
+# reach itself.
 case_vsock_uml_forward() {
 	need_device vsock
 	need_uml
 	tests=${VDEVD_BUILD:-$here/../../build}/test/run-tests
 	[ -x "$tests" ] || skip "no $tests (make check makes it)"
-	"$here/uml-run" --timeout 250 "VDEVD=$VDEVD VDEVD_TEST_DEPTH=few $tests vsock 2>&1 | grep -aE ':[EF]:|passed,'" >got
+	"$here/uml-run" --timeout 250 "VDEVD=$VDEVD VDEVD_TEST_DEPTH=few VDEVD_TEST_CASE=forwarded $tests vsock 2>&1 | grep -aE ':[EF]:|passed,'" >got
 	grep -q '^[1-9][0-9]* passed, 0 failed, 0 skipped$' got || fail "$(cat got)"
 }
