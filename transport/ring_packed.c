@@ -154,18 +154,25 @@ static uint16_t record_place(uint16_t index, uint8_t wrap)
 static int record_settle(struct virtq *vq)
 {
 	struct inflight_packed *rec = vq->packed_record;
-	uint16_t old = record_place(rec->old_used_idx, rec->old_used_wrap_counter);
+	uint16_t old_idx = rec->old_used_idx, new_idx = rec->used_idx;
+	uint8_t old_wrap = rec->old_used_wrap_counter, new_wrap = rec->used_wrap_counter;
 	unsigned int flags;
 
-	if (pvirtq_index(old) >= vq->num || rec->used_idx >= vq->num)
+	/* The front-end can write it at any time: what is checked is what is used. */
+	forget_shared();
+	if (old_idx >= vq->num || new_idx >= vq->num)
 		return -EINVAL;
+	const uint16_t old = record_place(old_idx, old_wrap), new = record_place(new_idx, new_wrap);
+
 	flags = load16(&packed_desc(vq, old)->flags) & (PVIRTQ_DESC_F_AVAIL | PVIRTQ_DESC_F_USED);
-	if (record_place(rec->used_idx, rec->used_wrap_counter) != old && flags != pvirtq_avail_flags(old))
+	if (new != old && flags != pvirtq_avail_flags(old)) {
 		record_commit(rec);
+		return new;
+	}
 	rec->free_head = rec->old_free_head;
-	rec->used_idx = rec->old_used_idx;
-	rec->used_wrap_counter = rec->old_used_wrap_counter;
-	return record_place(rec->used_idx, rec->used_wrap_counter);
+	rec->used_idx = old_idx;
+	rec->used_wrap_counter = old_wrap;
+	return old;
 }
 
 static int packed_recover(struct virtq *vq)

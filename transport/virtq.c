@@ -96,9 +96,9 @@ void virtq_forget(struct virtq *vq)
 {
 	forget_chains(vq);
 	/* A record without a version is one of nothing; it gets it at the next start.  All layouts have it at the same place. */
-	if (vq->shared)
+	if (vq->shared && vq->shared_size >= sizeof(struct inflight_split))
 		((struct inflight_split *)vq->shared)->version = 0;
-	else if (vq->ring->forget && vq->chains)
+	else if (!vq->shared && vq->ring->forget && vq->chains)
 		vq->ring->forget(vq);
 }
 
@@ -127,7 +127,11 @@ static int use_record(struct virtq *vq)
 	else
 		vq->split_record = vq->shared;
 	forget_chains(vq);
-	return vq->ring->recover(vq);
+	int err = vq->ring->recover(vq);
+
+	if (err)
+		forget_chains(vq);
+	return err;
 }
 
 int virtq_recovered(struct virtq *vq, uint16_t head, uint16_t entry, unsigned int slots, uint64_t order)

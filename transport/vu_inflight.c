@@ -69,12 +69,15 @@ int vu_inflight_set(struct vu_backend *b, const struct vu_inflight *about, int f
 void vu_inflight_share(struct vu_queue *q)
 {
 	const struct vu_backend *b = q->b;
-	size_t bytes = queue_bytes(b, &b->inflight_about);
+	size_t bytes = queue_bytes(b, &b->inflight_about), begin = q->index * bytes;
 
-	if (b->inflight && q->index < b->inflight_about.nqueues)
-		virtq_share_record(q->vq, (char *)b->inflight_seg.va + q->index * bytes, bytes);
-	else
+	if (!b->inflight || q->index >= b->inflight_about.nqueues)
 		virtq_share_record(q->vq, NULL, 0);
+	else if (b->inflight_seg.len >= begin && b->inflight_seg.len - begin >= bytes)
+		virtq_share_record(q->vq, (char *)b->inflight_seg.va + begin, bytes);
+	else
+		/* It was measured for the other layout.  With a record too short the ring does not start. */
+		virtq_share_record(q->vq, b->inflight_seg.va, 0);
 }
 
 void vu_inflight_drop(struct vu_backend *b)

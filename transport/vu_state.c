@@ -67,7 +67,11 @@ static void state_receive(struct vu_backend *b)
 	}
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	int err = n < 0 ? -errno : vdev_load(b->d, &b->state);
+	int err = n < 0 ? -errno : 0;
+
+	/* The device would change under its driver's hands. */
+	if (!err)
+		err = vu_any_started(b) ? -EBUSY : vdev_load(b->d, &b->state);
 
 	/* A machine that goes on where another one was has not been reset. */
 	if (!err)

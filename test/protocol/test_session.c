@@ -717,6 +717,59 @@ START_TEST(test_bad_states)
 }
 END_TEST
 
+/* Memory for the records of split rings is too short for packed ones: a ring whose record is not all in it does not start. */
+START_TEST(test_record_of_another_layout)
+{
+	struct vu_inflight about = {.nqueues = ECHO_QUEUES, .queue_size = 64};
+	struct frontend_queue_opts o = frontend_queue_defaults(64);
+	char why[100] = "";
+	int fd;
+
+	ck_assert_int_eq(vu_apply_feature_masks(carrier_vdev(c), "+ring_packed", why, sizeof(why)), 0);
+	carrier_reconnect(c);
+	fe = carrier_frontend(c);
+	for (unsigned int q = 0; q < ECHO_QUEUES; q++)
+		carrier_stop(c, q);
+	ok(frontend_set_features(fe, frontend_features(fe) & ~BIT(VIRTIO_F_RING_PACKED)));
+	ok(frontend_get_inflight(fe, &about, &fd));
+	ok(frontend_set_inflight(fe, &about, fd));
+	close(fd);
+	ok(frontend_set_features(fe, frontend_features(fe) | BIT(VIRTIO_F_RING_PACKED)));
+	ck_assert_int_eq(frontend_queue_start(fe, ECHO_QUEUES - 1, &o), -EREMOTEIO);
+	carrier_reconnect(c);
+	fe = carrier_frontend(c);
+	assert_echo();
+}
+END_TEST
+
+/* Rings that start before the state has come: they stay, it goes. */
+START_TEST(test_state_too_late)
+{
+	struct vu_msg msg = frontend_msg(VU_SET_DEVICE_STATE_FD, sizeof(msg.p.device_state)), answer;
+	struct state s;
+	int ends[2];
+
+	for (unsigned int q = 0; q < ECHO_QUEUES; q++)
+		carrier_stop(c, q);
+	ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	msg.p.device_state.direction = VU_STATE_LOAD;
+	msg.fds[msg.nfds++] = ends[0];
+	ok(frontend_ask(fe, &msg, &answer));
+	ck_assert_uint_eq(answer.p.u64, VU_VRING_NOFD);
+	for (unsigned int q = 0; q < ECHO_QUEUES; q++)
+		carrier_renew(c, q);
+	vdev_save(&e->d, &s);
+	ck_assert_int_eq(write(ends[1], s.bytes, s.len), (ssize_t)s.len);
+	state_free(&s);
+	close(ends[0]);
+	close(ends[1]);
+	msg = frontend_msg(VU_CHECK_DEVICE_STATE, 0);
+	ok(frontend_ask(fe, &msg, &answer));
+	ck_assert_uint_ne(answer.p.u64, 0);
+	assert_echo();
+}
+END_TEST
+
 /* Not while rings run, not two at a time; a front-end that goes in the midst of it leaves nothing behind. */
 START_TEST(test_state_refused)
 {
@@ -988,6 +1041,8 @@ Suite *suite_session(void)
 	tcase_add_test(tc, test_state_moves);
 	tcase_add_test(tc, test_bad_states);
 	tcase_add_test(tc, test_state_refused);
+	tcase_add_test(tc, test_state_too_late);
+	tcase_add_test(tc, test_record_of_another_layout);
 	tcase_add_test(tc, test_config_change);
 	tcase_add_test(tc, test_channel_fills);
 	tcase_add_test(tc, test_odd_descriptors);
