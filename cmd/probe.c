@@ -19,6 +19,9 @@
 #include "mem/gmem_xen.h"
 #include "transport/virtq.h"
 
+/* VIRTIO_F_ACCESS_PLATFORM: VIRTIO 1.4, section 6 "Reserved Feature Bits". */
+#define ACCESS_PLATFORM BIT(33)
+
 /* How long a back end may take to be ready for the next front-end: waits of RETRY_MS. */
 #define RETRIES	 20
 #define RETRY_MS 50
@@ -76,6 +79,10 @@ static const struct opt probe_opts[] = {
 	 .off = offsetof(struct probe, id_text),
 	 .arg = "DEVICE",
 	 .help = "virtio id or name: its requests are tried, too"},
+	{.name = "table",
+	 .type = OPT_FLAG,
+	 .off = offsetof(struct probe, table),
+	 .help = "show all features and messages, as a column of Markdown"},
 	{.name = "bench",
 	 .type = OPT_FLAG,
 	 .off = offsetof(struct probe, bench),
@@ -166,7 +173,6 @@ int probe_connect(struct probe *p)
 {
 	const struct frontend_opts opts = {.path = p->path, .timeout_ms = (unsigned int)p->timeout_ms};
 	const struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
-	bool again = p->fe;
 	unsigned int tries = RETRIES;
 	int err;
 
@@ -176,11 +182,12 @@ int probe_connect(struct probe *p)
 		err = frontend_new(&opts, &p->fe);
 		if (!err)
 			err = frontend_sync(p->fe);
+		p->reached |= !err;
 		/*
 		 * A socket that is there may be listened at a moment later.  Between two front-ends some make theirs anew,
 		 * and drop who has connected to the old one.
 		 */
-		if (--tries == 0 || (err != -ECONNREFUSED && (!again || (err != -ENOENT && err != -EPIPE))))
+		if (--tries == 0 || (err != -ECONNREFUSED && (!p->reached || (err != -ENOENT && err != -EPIPE))))
 			return err;
 		nanosleep(&pause, NULL);
 	}
@@ -190,17 +197,17 @@ int probe_negotiate(struct probe *p, uint64_t without)
 {
 	const uint64_t ring = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_INDIRECT_DESC) | BIT(VIRTIO_F_EVENT_IDX) |
 			      BIT(VHOST_USER_F_PROTOCOL_FEATURES);
-	/* The driver's choice of layout is not everybody's: a check says so. */
-	const uint64_t packed = p->check ? p->check->features & BIT(VIRTIO_F_RING_PACKED) : 0;
-	/* Front-ends on Xen do without memory slots. */
-	const uint64_t protocol = BIT(VU_PF_MQ) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_CONFIG) |
-				  BIT(VU_PF_RESET_DEVICE) |
-				  (p->xen_map ? BIT(VU_PF_XEN_MMAP) : BIT(VU_PF_CONFIGURE_MEM_SLOTS)) |
-				  (p->check ? p->check->protocol & (BIT(VU_PF_INFLIGHT_SHMFD) | BIT(VU_PF_DEVICE_STATE) |
-								    BIT(VU_PF_LOG_SHMFD)) :
-					      0);
+	/* The driver's choices that are not everybody's: a check says so. */
+	const uint64_t own = p->check ? p->check->features & (BIT(VIRTIO_F_RING_PACKED) | ACCESS_PLATFORM) : 0;
+	uint64_t protocol = BIT(VU_PF_MQ) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_CONFIG) |
+			    BIT(VU_PF_RESET_DEVICE) | BIT(VU_PF_CONFIGURE_MEM_SLOTS) | (p->check ? p->check->protocol : 0);
 
-	return frontend_negotiate(p->fe, (ring | packed | (p->device ? p->device->features : 0)) & ~without, protocol);
+	/* Front-ends on Xen do without memory slots, and those that use postcopy have to. */
+	if (p->xen_map || (protocol & BIT(VU_PF_PAGEFAULT)))
+		protocol &= ~BIT(VU_PF_CONFIGURE_MEM_SLOTS);
+	if (p->xen_map)
+		protocol |= BIT(VU_PF_XEN_MMAP);
+	return frontend_negotiate(p->fe, (ring | own | (p->device ? p->device->features : 0)) & ~without, protocol);
 }
 
 #if VDEVD_HAVE_XEN
@@ -405,8 +412,7 @@ static void print_head_text(const struct probe *p)
  * The table.
  */
 
-/* Why a row does not apply, or NULL. */
-static const char *row_misses(const struct probe *p, const struct probe_check *check)
+const char *probe_row_misses(const struct probe *p, const struct probe_check *check)
 {
 	const uint64_t protocol = p->protocol & ~(p->xen_map ? BIT(VU_PF_CONFIGURE_MEM_SLOTS) : 0);
 
@@ -419,9 +425,9 @@ static const char *row_misses(const struct probe *p, const struct probe_check *c
 	return NULL;
 }
 
-static enum probe_verdict row_run(struct probe *p, const struct probe_check *check)
+enum probe_verdict probe_row_run(struct probe *p, const struct probe_check *check)
 {
-	const char *misses = row_misses(p, check);
+	const char *misses = probe_row_misses(p, check);
 	int err;
 
 	p->check = check;
@@ -472,7 +478,7 @@ static unsigned int run_checks(struct probe *p)
 		printf("%-5s %-22s %-49s | %-40s | %s\n", "", "", "sent", "the standard wants", "came back");
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
 		for (const struct probe_check *check = tables[t]; check->name; check++) {
-			enum probe_verdict verdict = row_run(p, check);
+			enum probe_verdict verdict = probe_row_run(p, check);
 
 			row_print(p, verdict, first);
 			counts[verdict]++;
@@ -533,9 +539,12 @@ static int probe_run(struct probe *p, struct log *l)
 	}
 	if (p->json)
 		print_head_json(p);
-	else if (p->bench || !p->nsends)
+	else if (!p->table && (p->bench || !p->nsends))
 		print_head_text(p);
-	if (p->bench) {
+	if (p->table) {
+		probe_table(p);
+		holds = true;
+	} else if (p->bench) {
 		err = probe_bench(p);
 		holds = !err;
 		if (err)
@@ -581,6 +590,10 @@ int cmd_probe(int argc, char **argv)
 	}
 	if (p.nsends && p.json && !p.bench) {
 		log_usage(&log, "--send goes without --json (but with --bench)");
+		return CMD_USAGE;
+	}
+	if (p.table && (p.json || p.bench || p.nsends)) {
+		log_usage(&log, "--table goes alone, without --json, --bench and --send");
 		return CMD_USAGE;
 	}
 	if (find_device(&p, &log))

@@ -12,6 +12,9 @@
 #define PROBE_RING   32
 #define PROBE_PIECES 24
 
+/* A request number that no version of the specification has. */
+#define PROBE_UNKNOWN_REQUEST 4000
+
 /* The longest request of a device's row, each part. */
 #define PROBE_MAX_PART 256
 
@@ -71,7 +74,7 @@ struct probe {
 	/* The domain of Xen whose memory is shared, where xen_map is not 0 (GMEM_XEN_*): these frames, with these grants. */
 	uint64_t xen_domid, xen_frame, xen_grant;
 	uint32_t xen_map;
-	bool json, quiet, bench, help;
+	bool json, quiet, bench, table, help;
 	/* the back end */
 	uint32_t id;                    /* 0: not told */
 	const struct vdev_class *class; /* NULL: not built in */
@@ -80,6 +83,7 @@ struct probe {
 	unsigned int nqueues;           /* 0: not known */
 	uint8_t config[VU_MAX_CONFIG_SIZE];
 	uint32_t config_size;
+	bool reached;                   /* a connection was made once */
 	/* the present row */
 	struct frontend *fe;
 	const struct probe_check *check;
@@ -102,6 +106,15 @@ enum probe_verdict probe_say(struct probe *p, enum probe_verdict verdict, const 
 /* The row fails because of the front-end's last failure. */
 enum probe_verdict probe_failed(struct probe *p);
 
+/* What the row needs and is not offered, or not known, or NULL. */
+const char *probe_row_misses(const struct probe *p, const struct probe_check *check);
+
+/* Runs the row on a connection of its own; PROBE_NA where it misses something. */
+enum probe_verdict probe_row_run(struct probe *p, const struct probe_check *check);
+
+/* Prints what is offered, and what becomes of each message, as a column of a table in Markdown. */
+void probe_table(struct probe *p);
+
 /*
  * Ends the present connection, if any, and makes a new one that is being served; a back end that has served
  * another one has a second to be ready again.  Returns 0 or -errno; p->fe is NULL when not even the socket could
@@ -111,7 +124,7 @@ int probe_connect(struct probe *p);
 
 /*
  * Accepts what the rows can handle of what is offered: the ring features (those in without are not accepted), the
- * request's device features, protocol features but in-band notifications and status.
+ * request's device features, the common protocol features, and the row's.
  */
 int probe_negotiate(struct probe *p, uint64_t without);
 

@@ -12,11 +12,8 @@
 
 #include "transport/virtq.h"
 
-/* A request number that no version of the specification has. */
-#define UNKNOWN_REQUEST 4000
-
-/* Of a log for the first GiB. */
-#define LOG_BYTES 32768
+/* Of a log for the first 8 GiB, more than all the memory that rows share. */
+#define LOG_BYTES 262144
 
 /* The row ends here when this front-end call fails. */
 #define TRY(call)                                                                                                      \
@@ -95,7 +92,7 @@ static enum probe_verdict unknown_request(struct probe *p)
 {
 	TRY(probe_negotiate(p, 0));
 
-	struct vu_msg msg = frontend_msg(UNKNOWN_REQUEST, 8);
+	struct vu_msg msg = frontend_msg(PROBE_UNKNOWN_REQUEST, 8);
 	int err = frontend_tell(p->fe, &msg);
 
 	if (!err)

@@ -118,9 +118,29 @@ static const char *vsock_check(const uint8_t *answer, uint32_t used)
 	return used ? "bytes in a buffer without room" : NULL;
 }
 
+/* Section 5.11.6, and FUSE_INIT of the Linux FUSE interface, version 7.31: a client may begin anew at any time. */
+static void fs_build(uint8_t *readable)
+{
+	readable[0] = 56; /* bytes in all; le32 */
+	readable[4] = 26; /* INIT; le32 */
+	readable[8] = 1;  /* which the answer repeats; le64 */
+	readable[40] = 7; /* version; le32, twice */
+	readable[44] = 31;
+}
+
+static const char *fs_check(const uint8_t *answer, uint32_t used)
+{
+	static const uint8_t head[16] = {80, [8] = 1};
+
+	if (used != sizeof(head) + 64)
+		return "not the 80 bytes of an answer to INIT";
+	return memcmp(answer, head, sizeof(head)) == 0 ? NULL : "its head is not that of a success";
+}
+
 static const struct probe_device devices[] = {
 	{.id = 4, .what = "entropy", .writable = 64, .check = rng_check},
 	{.id = 19, .what = "RST", .queue = 1, .readable = 44, .build = vsock_build, .check = vsock_check},
+	{.id = 26, .what = "INIT", .queue = 1, .readable = 56, .writable = 80, .build = fs_build, .check = fs_check},
 	{.id = 34,
 	 .what = "read of a reserved address",
 	 .features = BIT(0),

@@ -468,6 +468,8 @@ static enum probe_verdict reset_device(struct probe *p)
 	if (probe_request(p, NULL))
 		return PROBE_FAIL;
 	TRY(frontend_reset_device(p->fe));
+	/* A driver that begins anew: some have forgotten the features, too. */
+	TRY(frontend_set_features(p->fe, frontend_features(p->fe)));
 	opts.disabled = true;
 	TRY(frontend_queue_start(p->fe, probe_queue(p), &opts));
 	TRY(probe_submit(p, NULL, &req));

@@ -13,6 +13,7 @@ refuses 'no socket' 2 '^vdevd probe: --socket-path=PATH is needed' "$VDEVD" prob
 refuses 'no request' 2 '^vdevd probe: --send=xy: hexadecimal digits' "$VDEVD" probe --socket-path=s --send=xy
 refuses 'half a byte' 2 '^vdevd probe: --send=123: two digits' "$VDEVD" probe --socket-path=s --send=123
 refuses 'a request for programs' 2 '^vdevd probe: --send goes without --json' "$VDEVD" probe --socket-path=s --json --send=00
+refuses 'two things at once' 2 '^vdevd probe: --table goes alone' "$VDEVD" probe --socket-path=s --table --json
 refuses 'nothing to measure' 2 '^vdevd probe: --bench needs --id=DEVICE' "$VDEVD" probe --socket-path=s --bench
 refuses 'nobody there' 1 '^vdevd probe: error: --socket-path=s: No such file' "$VDEVD" probe --socket-path=s
 
@@ -102,6 +103,14 @@ start rng
 expect 'every row holds' prints '^[0-9]* ok, 0 failed, [0-9]* n.a.$' "$VDEVD" probe -s s --id=rng
 expect 'no row that could be tried was left out' test "$(grep -c '^ok ' prints.log)" -ge 68
 expect 'without the device, too' prints '^[0-9]* ok, 0 failed, [0-9]* n.a.$' "$VDEVD" probe -s s
+"$VDEVD" probe -s s --id=rng --table >table
+result 'a column of the table' $?
+expect 'it is named after the socket' test "$(head -n 1 table)" = '| | s |'
+expect 'every feature and every message has a row' test "$(grep -c '^| [0-9]' table)" = 96
+expect 'and two cells' test "$(grep -c '^|[^|]*|[^|]*|$' table)" = "$(wc -l <table)"
+expect 'all that is offered works' test "$(grep -Ec '\| (refused|ends the|no answer|a wrong|not reached)' table)" = 1
+expect 'but what is unknown' grep -q '^| unknown, with need_reply | refused |$' table
+expect 'what is counted is told' grep -q '^| 17 GET_QUEUE_NUM | yes: 1 |$' table
 "$VDEVD" probe -s s --id=4 --json >rows.json
 result 'with --json, too' $?
 "$VDEVD" probe -s s --id=4 --json --bench --requests=1000 >bench.json

@@ -300,6 +300,37 @@ START_TEST(test_json)
 }
 END_TEST
 
+/* Only what is offered is sent, and all of it is understood. */
+START_TEST(test_table)
+{
+	start(serve_sink);
+	ck_assert_int_eq(probe("--id=19", "--table", NULL), CMD_OK);
+	ck_assert_uint_eq(lines_with("| | socket |\n|---|---|\n| *protocol features* | |\n| 0 mq | yes |\n"), 1);
+	ck_assert_uint_eq(lines_with("| 2 rarp | – |"), 1);
+	ck_assert_uint_eq(lines_with("| 26 log_all | yes |"), 1);
+	ck_assert_uint_eq(lines_with("| 5 SET_MEM_TABLE | yes |"), 1);
+	ck_assert_uint_eq(lines_with("| 14 SET_VRING_ERR | yes |"), 1);
+	ck_assert_uint_eq(lines_with("| 17 GET_QUEUE_NUM | yes: 3 |"), 1);
+	ck_assert_uint_eq(lines_with("| 19 SEND_RARP | – |"), 1);
+	ck_assert_uint_eq(lines_with("| 25 SET_CONFIG | refused |"), 1);
+	ck_assert_uint_eq(lines_with("| 33 GPU_SET_SOCKET | – |"), 1);
+	ck_assert_uint_eq(lines_with("| unknown, with need_reply | refused |"), 1);
+	ck_assert_uint_eq(lines_with("| 4 VRING_CALL | may come |"), 1);
+}
+END_TEST
+
+/* What comes back is looked at. */
+START_TEST(test_table_yes)
+{
+	start(serve_yes);
+	ck_assert_int_eq(probe("--table", "--timeout=30", NULL), CMD_OK);
+	ck_assert_uint_eq(lines_with("| 25 SET_CONFIG | yes |"), 1);
+	ck_assert_uint_eq(lines_with("| 35 VRING_KICK | – |"), 1);
+	ck_assert_uint_eq(lines_with("| unknown, with need_reply | yes |"), 1);
+	ck_assert_uint_eq(lines_with("| 36 GET_MAX_MEM_SLOTS | yes: 0 |"), 1);
+}
+END_TEST
+
 START_TEST(test_keeper)
 {
 	start(serve_keeper);
@@ -419,10 +450,10 @@ START_TEST(test_devices)
 		uint32_t id;
 		const char *name;
 		size_t len;
-		uint8_t request[44];
+		uint8_t request[56];
 		size_t nanswers;
 		struct {
-			uint8_t answer[2];
+			uint8_t answer[16];
 			uint32_t used;
 			bool good;
 		} answers[4];
@@ -434,6 +465,15 @@ START_TEST(test_devices)
 		 {[0] = 3, [8] = 2, [16] = 1, [20] = 1, [28] = 1, [30] = 3},
 		 2,
 		 {{{0}, 0, true}, {{0}, 1, false}}},
+		{26,
+		 "fs",
+		 56,
+		 {[0] = 56, [4] = 26, [8] = 1, [40] = 7, [44] = 31},
+		 4,
+		 {{{[0] = 80, [8] = 1}, 80, true},
+		  {{[0] = 80, [4] = 0xff, [8] = 1}, 80, false},
+		  {{[0] = 80, [8] = 2}, 80, false},
+		  {{[0] = 16, [8] = 1}, 16, false}}},
 		{34,
 		 "i2c",
 		 8,
@@ -503,6 +543,8 @@ Suite *suite_probe(void)
 	tcase_add_test(tc, test_good_unknown);
 	tcase_add_test(tc, test_quiet);
 	tcase_add_test(tc, test_json);
+	tcase_add_test(tc, test_table);
+	tcase_add_test(tc, test_table_yes);
 	tcase_add_test(tc, test_keeper);
 	tcase_add_test(tc, test_yes);
 	tcase_add_test(tc, test_silent);
@@ -511,7 +553,7 @@ Suite *suite_probe(void)
 	tcase_add_test(tc, test_bench_send);
 	tcase_add_test(tc, test_bench_gpio);
 	tcase_add_test(tc, test_bench_keeper);
-	tcase_add_loop_test(tc, test_devices, 0, 4);
+	tcase_add_loop_test(tc, test_devices, 0, 5);
 	tcase_add_loop_test(tc, test_wrong_calls, 0, 6);
 	suite_add_tcase(s, tc);
 	return s;
