@@ -302,6 +302,33 @@ static enum probe_verdict request_packed(struct probe *p)
 	return PROBE_OK;
 }
 
+/* Several at once, in all framings: when the last of them is used, so are the others. */
+static enum probe_verdict request_in_order(struct probe *p)
+{
+	const struct frontend_request_opts ways[] = {
+		{.no_kick = true, .poll = true},
+		{.no_kick = true, .poll = true, .split = probe_split(p)},
+		{.no_kick = true, .poll = true, .indirect = p->features & INDIRECT},
+	};
+	struct frontend_request *reqs[ARRAY_SIZE(ways)];
+
+	TRY(ready_plain(p));
+	for (unsigned int round = 0; round < PROBE_RING; round++) {
+		for (size_t i = 0; i < ARRAY_SIZE(reqs); i++)
+			TRY(probe_submit(p, &ways[i], &reqs[i]));
+		TRY(frontend_kick(p->fe, probe_queue(p)));
+		if (probe_await(p, reqs[ARRAY_SIZE(reqs) - 1]))
+			return PROBE_FAIL;
+		if (driver_ring_pending(frontend_ring(p->fe, probe_queue(p))))
+			return probe_say(p, PROBE_FAIL, "one was used before an older one");
+		for (size_t i = 0; i + 1 < ARRAY_SIZE(reqs); i++) {
+			if (probe_await(p, reqs[i]))
+				return PROBE_FAIL;
+		}
+	}
+	return probe_say(p, PROBE_OK, "%zu used, in order", PROBE_RING * ARRAY_SIZE(reqs));
+}
+
 /* A record that the back end makes and gets back. */
 static enum probe_verdict request_recorded(struct probe *p)
 {
@@ -707,6 +734,18 @@ const struct probe_check probe_ring_checks[] = {
 	 .request = true,
 	 .arg = PACKED_ODD,
 	 .run = request_packed},
+	{.name = "in-order",
+	 .sent = "requests with IN_ORDER",
+	 .want = "used in the order they were sent in",
+	 .features = BIT(VIRTIO_F_IN_ORDER),
+	 .request = true,
+	 .run = request_in_order},
+	{.name = "in-order-packed",
+	 .sent = "the same in a packed ring",
+	 .want = "used in the order they were sent in",
+	 .features = BIT(VIRTIO_F_IN_ORDER) | PACKED,
+	 .request = true,
+	 .run = request_in_order},
 	{.name = "inflight",
 	 .sent = "GET_, SET_INFLIGHT_FD, requests",
 	 .want = USED,

@@ -28,7 +28,7 @@
 #include "core/state.h"
 
 /* Changes with every change of this file, chain.h or opt.h that a module could notice. */
-#define VDEV_CONTRACT 3
+#define VDEV_CONTRACT 4
 
 /* The largest config_size, bytes: what a vhost-user message carries (VHOST_USER_MAX_CONFIG_SIZE). */
 #define VDEV_CONFIG_MAX 256
@@ -72,6 +72,7 @@ struct vdev_class {
 	const struct vdev_feature *feature_names; /* ends with a NULL name; may be NULL */
 	const struct vdev_queue_desc *queues;
 	unsigned int nqueues;
+	bool any_order;      /* a chain waits for an event, and others must not wait for it: never offer VIRTIO_F_IN_ORDER */
 	size_t config_size;  /* of the device configuration space, bytes; 0: none */
 	const struct opt *opts; /* ends with a NULL name; offsets are in the instance; may be NULL */
 	size_t inst_size;    /* of the instance, whose first member is a struct vdev */

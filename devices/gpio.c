@@ -1224,6 +1224,7 @@ const struct vdev_class vdev_gpio_class = {
 	.feature_names = gpio_features,
 	.queues = gpio_queues,
 	.nqueues = ARRAY_SIZE(gpio_queues),
+	.any_order = true, /* a line's interrupt does not wait for another's */
 	.config_size = sizeof(struct gpio_config),
 	.opts = gpio_opts,
 	.inst_size = sizeof(struct gpio),

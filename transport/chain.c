@@ -29,7 +29,7 @@ int chain_begin(struct virtq *vq, uint16_t head, struct chain **out)
 {
 	struct chain *c = &vq->chains[head];
 
-	if (c->state == CHAIN_HELD) {
+	if (c->state == CHAIN_HELD || c->state == CHAIN_DONE) {
 		virtq_break(vq, "a chain in flight was made available again");
 		return -EIO;
 	}

@@ -69,8 +69,9 @@ int driver_ring_new(unsigned int num, uint64_t features, const struct driver_rin
 	}
 	r->event_idx = features & BIT(VIRTIO_F_EVENT_IDX);
 	r->nfree = num;
+	r->in_order = features & BIT(VIRTIO_F_IN_ORDER);
 	for (unsigned int i = 0; i < num; i++)
-		r->slots[i].next = (uint16_t)(i + 1);
+		r->slots[i].next = (uint16_t)(r->in_order ? (i + 1) % num : i + 1);
 	r->layout->init(r, base);
 	*out = r;
 	return 0;
@@ -109,6 +110,11 @@ int driver_ring_add(struct driver_ring *r, const struct driver_buf *bufs, unsign
 	slot->count = (uint16_t)ndesc;
 	slot->room = room;
 	slot->token = token;
+	if (r->pending == 1)
+		r->oldest = id;
+	else
+		r->slots[r->youngest].younger = id;
+	r->youngest = id;
 	return 0;
 }
 
@@ -121,18 +127,25 @@ bool driver_ring_has_used(const struct driver_ring *r)
 {
 	uint32_t id, len;
 
-	return r->layout->used_at(r, r->taken, &id, &len) != 0;
+	return r->in_batch || r->layout->used_at(r, r->taken, &id, &len) != 0;
 }
 
 unsigned int driver_ring_used(const struct driver_ring *r)
 {
-	uint16_t at = r->taken;
+	uint16_t at = r->taken, oldest = r->oldest;
+	uint32_t id = r->batch_id, len;
+	bool in_batch = r->in_batch;
 	unsigned int n = 0;
-	uint32_t id, len;
 
-	while (n < r->pending && r->layout->used_at(r, at, &id, &len) > 0 && id < r->raw.num) {
-		at = r->layout->after(r, at, r->slots[id].count);
-		n++;
+	for (; n < r->pending; n++) {
+		if (!in_batch && (r->layout->used_at(r, at, &id, &len) <= 0 || id >= r->raw.num))
+			break;
+		/* In order, all up to this one. */
+		const struct driver_slot *slot = &r->slots[r->in_order ? oldest : id];
+
+		in_batch = r->in_order && id != oldest;
+		at = r->layout->after(r, at, slot->count);
+		oldest = slot->younger;
 	}
 	return n;
 }
@@ -144,6 +157,48 @@ static int ring_error(struct driver_ring *r, const char *error)
 	return -EPROTO;
 }
 
+/* Reads the next used entry and checks it.  Returns 1, 0 or -EPROTO. */
+static int read_used(struct driver_ring *r, uint32_t *id, uint32_t *len)
+{
+	int got = r->layout->used_at(r, r->taken, id, len);
+
+	if (got < 0)
+		return ring_error(r, "more is used than was made available");
+	if (!got)
+		return 0;
+	if (*id >= r->raw.num)
+		return ring_error(r, "a used id is out of range");
+	if (!r->slots[*id].head)
+		return ring_error(r, "a used id is of no buffer the device has");
+	if (*len > r->slots[*id].room)
+		return ring_error(r, "a used length is more than the buffer's room");
+	return 1;
+}
+
+/*
+ * The same where buffers come back in order.  A used entry may stand for several, of which it names the last; the others
+ * "are assumed to have been used completely": section 2.7.9.
+ */
+static int read_used_in_order(struct driver_ring *r, uint32_t *id, uint32_t *len)
+{
+	if (!r->in_batch) {
+		int got = read_used(r, id, len);
+
+		if (got <= 0)
+			return got;
+		r->batch_id = (uint16_t)*id;
+		r->batch_len = *len;
+	} else if (r->layout == &driver_split && !r->layout->used_at(r, r->taken, id, len)) {
+		/* The index tells how many were used, and there are not as many. */
+		return ring_error(r, "a buffer is used before an older one");
+	}
+	*id = r->oldest;
+	r->in_batch = *id != r->batch_id;
+	*len = r->in_batch ? (uint32_t)min_u64(r->slots[*id].room, UINT32_MAX) : r->batch_len;
+	r->oldest = r->slots[*id].younger;
+	return 1;
+}
+
 int driver_ring_take(struct driver_ring *r, struct driver_used *used)
 {
 	uint32_t id, len;
@@ -151,26 +206,20 @@ int driver_ring_take(struct driver_ring *r, struct driver_used *used)
 
 	if (r->error)
 		return -EPROTO;
-	got = r->layout->used_at(r, r->taken, &id, &len);
-	if (got < 0)
-		return ring_error(r, "more is used than was made available");
-	if (!got)
-		return 0;
-	if (id >= r->raw.num)
-		return ring_error(r, "a used id is out of range");
+	got = r->in_order ? read_used_in_order(r, &id, &len) : read_used(r, &id, &len);
+	if (got <= 0)
+		return got;
 
 	struct driver_slot *slot = &r->slots[id];
-
-	if (!slot->head)
-		return ring_error(r, "a used id is of no buffer the device has");
-	if (len > slot->room)
-		return ring_error(r, "a used length is more than the buffer's room");
 
 	used->token = slot->token;
 	used->len = len;
 	slot->head = false;
-	r->slots[slot->last].next = r->free_head;
-	r->free_head = (uint16_t)id;
+	/* In order, what is free is what comes next in the table. */
+	if (!r->in_order) {
+		r->slots[slot->last].next = r->free_head;
+		r->free_head = (uint16_t)id;
+	}
 	r->nfree += slot->count;
 	r->pending--;
 	r->taken = r->layout->after(r, r->taken, slot->count);

@@ -66,8 +66,8 @@ void driver_ring_sizes(unsigned int num, uint64_t features, struct driver_ring_s
 
 /*
  * Makes an empty ring in memory that stays the caller's and is zeroed, as if base entries had gone by.
- * num: up to 32768, for a split ring a power of two.  features: those accepted; of interest are VIRTIO_F_RING_PACKED and
- * VIRTIO_F_EVENT_IDX.
+ * num: up to 32768, for a split ring a power of two.  features: those accepted; of interest are VIRTIO_F_RING_PACKED,
+ * VIRTIO_F_EVENT_IDX and VIRTIO_F_IN_ORDER: then buffers must come back in the order they were added in.
  * Returns 0 and *out (free with driver_ring_free), -EINVAL or -ENOMEM.
  */
 int driver_ring_new(unsigned int num, uint64_t features, const struct driver_ring_areas *areas, uint16_t base,

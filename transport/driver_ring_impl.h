@@ -10,10 +10,11 @@
 
 /* What is known of a descriptor, or of a buffer id; the members after next are those of a buffer that has this number. */
 struct driver_slot {
-	uint16_t next;  /* free one; in a split ring also of a chain */
+	uint16_t next;  /* free one; in a split ring also of a chain; with VIRTIO_F_IN_ORDER the next index */
 	bool head;      /* a buffer the device has */
 	uint16_t last;  /* descriptor of its chain */
 	uint16_t count; /* of its descriptors */
+	uint16_t younger; /* with VIRTIO_F_IN_ORDER: the buffer made available next */
 	uint64_t room;  /* bytes the device may write */
 	void *token;
 };
@@ -21,7 +22,11 @@ struct driver_slot {
 struct driver_ring {
 	const struct driver_layout *layout;
 	struct driver_ring_raw raw;
-	bool event_idx;
+	bool event_idx, in_order;
+	bool in_batch;          /* a used entry was read that is of a younger buffer than the oldest, too */
+	uint16_t batch_id;      /* the last buffer of that batch, and its length */
+	uint32_t batch_len;
+	uint16_t oldest, youngest; /* buffers the device has, with VIRTIO_F_IN_ORDER */
 	uint16_t free_head;
 	unsigned int nfree;     /* descriptors */
 	unsigned int pending;   /* buffers */

@@ -9,6 +9,10 @@
  *	segs    a pool of pinned pieces of guest memory, linked into lists: first what the device may read, then what
  *	        it may write
  *
+ * With VIRTIO_F_IN_ORDER the chains in flight are a list, in the order they were popped.  A chain that is pushed before an
+ * older one gives back its pieces as ever, but is not told used, nor does it leave the record, before the older ones are.  Each
+ * is told on its own: the standard would allow one used entry for several, and then the driver would not learn the lengths.
+ *
  * With indirect tables a driver can have more pieces in flight than the pool holds.  Then virtq_pop acts as if the ring
  * were empty until a push returns some; a single chain always fits, or is longer than the standard allows.
  */
@@ -38,7 +42,12 @@ enum chain_state {
 	CHAIN_FREE,     /* the driver's */
 	CHAIN_HELD,     /* the device has it */
 	CHAIN_REQUEUED, /* in flight but given back unanswered: popped again in the next life */
+	CHAIN_DONE,     /* answered, and not told used: with VIRTIO_F_IN_ORDER an older one is still in flight */
 };
+
+/* No chain: a head is below VIRTQ_MAX_SIZE. */
+#define HEAD_NONE UINT16_MAX
+
 
 struct chain {
 	struct virtq *vq;
@@ -47,6 +56,7 @@ struct chain {
 	uint16_t entry;     /* of a packed ring: its first descriptor in the record */
 	uint16_t slots;     /* by how much its use advances the ring */
 	uint64_t order;     /* of the pop; tells the order of requeued chains */
+	uint16_t younger;   /* with VIRTIO_F_IN_ORDER: the head of the chain popped next, or HEAD_NONE */
 	uint32_t first;     /* piece */
 	uint32_t last;
 	struct seg_cursor read, write;
@@ -93,7 +103,7 @@ struct virtq {
 	struct virtq_addrs addrs;
 	unsigned int index;
 	unsigned int num;
-	bool indirect, event_idx; /* accepted features */
+	bool indirect, event_idx, in_order; /* accepted features */
 	bool started, enabled, stopping, broken;
 	bool armed;       /* the driver has been told to kick */
 	bool starved;     /* no pieces left: the next push asks for another turn */
@@ -111,6 +121,7 @@ struct virtq {
 	unsigned int held;
 	unsigned int in_flight; /* slots of chains that were taken and not used, in this life or the last */
 	uint64_t order;         /* of the next chain */
+	uint16_t oldest, youngest; /* of those in flight, with VIRTIO_F_IN_ORDER; HEAD_NONE: there are none */
 	struct requeued *resume; /* from the last life, oldest first */
 	unsigned int nresume, resumed;
 

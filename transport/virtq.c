@@ -36,6 +36,7 @@ static void virtq_free_arrays(struct virtq *vq)
 	vq->nresume = vq->resumed = 0;
 	vq->in_flight = 0;
 	vq->num = 0;
+	vq->oldest = vq->youngest = HEAD_NONE;
 }
 
 void virtq_free(struct virtq *vq)
@@ -90,6 +91,7 @@ static void forget_chains(struct virtq *vq)
 		vq->chains[i].state = CHAIN_FREE;
 	vq->nresume = vq->resumed = 0;
 	vq->in_flight = 0;
+	vq->oldest = vq->youngest = HEAD_NONE;
 }
 
 void virtq_forget(struct virtq *vq)
@@ -160,15 +162,39 @@ static int older_first(const void *a, const void *b)
 	return (x->order > y->order) - (x->order < y->order);
 }
 
-/* Lists the requeued chains in vq->resume. */
+/* The chain is the youngest in flight. */
+static void virtq_enlist(struct virtq *vq, struct chain *c)
+{
+	c->younger = HEAD_NONE;
+	if (vq->oldest == HEAD_NONE)
+		vq->oldest = c->head;
+	else
+		vq->chains[vq->youngest].younger = c->head;
+	vq->youngest = c->head;
+}
+
+/* Lists the requeued chains in vq->resume; where order counts also those that are only waiting to be told used. */
 static void collect_requeued(struct virtq *vq)
 {
-	vq->nresume = vq->resumed = 0;
+	unsigned int n = 0;
+
 	for (unsigned int i = 0; i < vq->num; i++) {
-		if (vq->chains[i].state == CHAIN_REQUEUED)
-			vq->resume[vq->nresume++] = (struct requeued){vq->chains[i].order, (uint16_t)i};
+		if (vq->chains[i].state == CHAIN_REQUEUED || vq->chains[i].state == CHAIN_DONE)
+			vq->resume[n++] = (struct requeued){vq->chains[i].order, (uint16_t)i};
 	}
-	qsort(vq->resume, vq->nresume, sizeof(*vq->resume), older_first);
+	qsort(vq->resume, n, sizeof(*vq->resume), older_first);
+	vq->nresume = vq->resumed = 0;
+	vq->oldest = vq->youngest = HEAD_NONE;
+	for (unsigned int i = 0; i < n; i++) {
+		struct chain *c = &vq->chains[vq->resume[i].head];
+
+		if (vq->in_order)
+			virtq_enlist(vq, c);
+		else
+			c->state = CHAIN_REQUEUED;
+		if (c->state == CHAIN_REQUEUED)
+			vq->resume[vq->nresume++] = vq->resume[i];
+	}
 }
 
 /* Pins the ring's parts where they are. */
@@ -201,6 +227,7 @@ int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t f
 	vq->addrs = *addrs;
 	vq->indirect = features & BIT(VIRTIO_F_INDIRECT_DESC);
 	vq->event_idx = features & BIT(VIRTIO_F_EVENT_IDX);
+	vq->in_order = features & BIT(VIRTIO_F_IN_ORDER);
 	err = virtq_map(vq);
 	if (err)
 		return err;
@@ -341,8 +368,11 @@ static int virtq_take(struct virtq *vq, struct chain **out)
 		vq->resumed += ret > 0;
 	} else {
 		ret = vq->ring->pop(vq, out);
-		if (ret > 0)
+		if (ret > 0) {
 			vq->in_flight += (*out)->slots;
+			if (vq->in_order)
+				virtq_enlist(vq, *out);
+		}
 	}
 	return ret;
 }
@@ -392,18 +422,38 @@ static void virtq_returned(struct virtq *vq)
 	}
 }
 
+/* Tells the driver that the chain, whose pieces were given back, is used. */
+static void virtq_tell_used(struct virtq *vq, struct chain *c)
+{
+	c->state = CHAIN_FREE;
+	vq->in_flight -= c->slots;
+	if (!vq->mem)
+		return;
+	vq->ring->push(vq, c, (uint32_t)c->written);
+	vq->dirty = true;
+	vq->used_since += vq->used_since < UINT_MAX - c->slots ? c->slots : 0;
+}
+
+/* The same for those that are done, from the oldest chain in flight on. */
+static void virtq_tell_in_order(struct virtq *vq)
+{
+	while (vq->oldest != HEAD_NONE && vq->chains[vq->oldest].state == CHAIN_DONE) {
+		struct chain *c = &vq->chains[vq->oldest];
+
+		vq->oldest = c->younger;
+		virtq_tell_used(vq, c);
+	}
+}
+
 void virtq_push(struct chain *c)
 {
 	struct virtq *vq = c->vq;
-	uint32_t len = (uint32_t)c->written;
 
-	chain_end(c, CHAIN_FREE);
-	vq->in_flight -= c->slots;
-	if (vq->mem) {
-		vq->ring->push(vq, c, len);
-		vq->dirty = true;
-		vq->used_since += vq->used_since < UINT_MAX - c->slots ? c->slots : 0;
-	}
+	chain_end(c, CHAIN_DONE);
+	if (vq->in_order)
+		virtq_tell_in_order(vq);
+	else
+		virtq_tell_used(vq, c);
 	virtq_returned(vq);
 }
 

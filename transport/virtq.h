@@ -18,6 +18,7 @@
 #define VIRTIO_F_EVENT_IDX         29
 #define VIRTIO_F_VERSION_1         32
 #define VIRTIO_F_RING_PACKED       34
+#define VIRTIO_F_IN_ORDER          35
 #define VIRTIO_F_NOTIFICATION_DATA 38
 #define VIRTIO_F_RING_RESET        40
 
@@ -65,7 +66,7 @@ void *virtq_owner(const struct virtq *vq);
 /*
  * Starts the ring: pins its parts in mem and allocates what chains need.  mem must outlive the ring's life.
  * num: queue size up to VIRTQ_MAX_SIZE, of a split ring a power of two.  features: as the driver accepted them;
- * VIRTIO_F_RING_PACKED among them chooses the layout.
+ * VIRTIO_F_RING_PACKED among them chooses the layout; with VIRTIO_F_IN_ORDER what is pushed early waits until it is its turn.
  * base: where it goes on, as in vhost-user SET_VRING_BASE: the next available index of a split ring, two places of a
  * packed one (packed_layout.h).  When that says that chains are in flight and this queue remembers
  * as many from its last life (virtq_requeue), they will be popped first.

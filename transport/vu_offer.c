@@ -20,17 +20,25 @@
  * front-ends that the device can be moved while it runs, with all that it knows.
  */
 #define WISHED_FEATURES                                                                                                \
-	(BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_NOTIFICATION_DATA) | BIT(VIRTIO_F_RING_RESET) |                      \
-	 BIT(VHOST_F_LOG_ALL))
+	(BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) | BIT(VIRTIO_F_NOTIFICATION_DATA) |                         \
+	 BIT(VIRTIO_F_RING_RESET) | BIT(VHOST_F_LOG_ALL))
 
 #define PROTOCOL_FEATURES                                                                                              \
 	(BIT(VU_PF_MQ) | BIT(VU_PF_LOG_SHMFD) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) |                         \
 	 BIT(VU_PF_RESET_DEVICE) | BIT(VU_PF_INFLIGHT_SHMFD) | BIT(VU_PF_INBAND_NOTIFICATIONS) |                       \
 	 BIT(VU_PF_CONFIGURE_MEM_SLOTS) | BIT(VU_PF_STATUS) | BIT(VU_PF_DEVICE_STATE))
 
+/* Ring features that cannot be had with this device. */
+static uint64_t unfit(const struct vdev *d)
+{
+	return d->class->any_order ? BIT(VIRTIO_F_IN_ORDER) : 0;
+}
+
 uint64_t vu_offered_features(const struct vdev *d)
 {
-	return ((d->class->features | RING_FEATURES) & d->feature_mask) | (WISHED_FEATURES & d->feature_wish);
+	uint64_t wished = WISHED_FEATURES & ~unfit(d);
+
+	return ((d->class->features | RING_FEATURES) & d->feature_mask) | (wished & d->feature_wish);
 }
 
 uint64_t vu_offered_protocol_features(const struct vdev *d)
@@ -84,6 +92,10 @@ int vu_apply_feature_masks(struct vdev *d, const char *masks, char *why, size_t 
 		name[len - 1] = '\0';
 		if (!find_feature(d, name, &mask, &bit)) {
 			snprintf(why, why_size, "no feature is called '%s'; --print-capabilities lists them", name);
+			return -EINVAL;
+		}
+		if (*masks == '+' && mask == &d->feature_mask && unfit(d) & BIT(bit)) {
+			snprintf(why, why_size, "%s does not go with this device", name);
 			return -EINVAL;
 		}
 		*mask = *masks == '+' ? *mask | BIT(bit) : *mask & ~BIT(bit);

@@ -84,18 +84,19 @@ holds()
 	wait $pid
 }
 
-# holds_packed DEVICE OPTION...: the same with packed rings and a log of written memory, which are offered when asked for.
-holds_packed()
+# holds_more DEVICE OPTION...: the same with packed rings and a log of written memory, which are offered when asked for.
+holds_more()
 {
-	holds "$@" --features=+ring_packed,+log_all
+	holds "$@"
 	! built "$1" || expect "$1: packed rings were tried" test "$(grep -c '^ok    packed' prints.log)" = 5
 	! built "$1" || expect "$1: what is written is logged" grep -q '^ok    logged ' prints.log
 }
 
 holds gpio
 holds i2c
-holds_packed gpio
-holds_packed i2c
+holds_more gpio --features=+ring_packed,+log_all
+holds_more i2c --features=+ring_packed,+log_all,+in_order
+! built i2c || expect 'i2c: in order' test "$(grep -c '^ok    in-order' prints.log)" = 2
 spelled
 measured
 built rng || exit $status

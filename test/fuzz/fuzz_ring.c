@@ -258,7 +258,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint32_t base;
 
 	s.num = packed ? 1u + data[0] % 64 : 1u << data[0] % 7;
-	s.features = (uint64_t)(data[1] & 3) << VIRTIO_F_INDIRECT_DESC | (packed ? BIT(VIRTIO_F_RING_PACKED) : 0);
+	s.features = (uint64_t)(data[1] & 3) << VIRTIO_F_INDIRECT_DESC | (packed ? BIT(VIRTIO_F_RING_PACKED) : 0) |
+		     (data[1] & 8 ? BIT(VIRTIO_F_IN_ORDER) : 0);
 	s.nheld = 0;
 	memset(s.va, 0, MEM_BYTES);
 	memcpy(s.va, data + 9 + nops, min_size(left, MEM_BYTES));

@@ -50,6 +50,7 @@ struct carrier_setting {
 	bool strict;	      /* gmem_strict */
 	bool record;	      /* the front-end keeps the record of what is in flight */
 	bool logged;	      /* what is written is logged, and the log is right */
+	bool deep;	      /* with VDEVD_TEST_DEPTH=all only */
 };
 
 /* What a case needs of a setting. */
@@ -91,7 +92,7 @@ struct device_suite {
 /*
  * Adds the suite's cases and those that suit every device (carrier_common.c), multiplied by carriers and settings.
  * The environment's VDEVD_TEST_DEPTH tells how far: "all"; "few", the plain setting, and strict memory on the direct
- * carrier; without it, all but for the binary, which takes its time to start and has the plain setting alone.
+ * carrier; without it, all that are not deep, but for the binary, which takes its time to start and has the plain setting alone.
  * VDEVD_TEST_CASE: only those cases whose name has this text.  ds must live as long as the suite.
  */
 void suite_add_device(Suite *s, const struct device_suite *ds);

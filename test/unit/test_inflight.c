@@ -29,6 +29,7 @@
 #define RECORD	   65536u
 #define LIFE_US	   400u /* of a device at most */
 #define PACKED	   BIT(VIRTIO_F_RING_PACKED)
+#define IN_ORDER   BIT(VIRTIO_F_IN_ORDER)
 #define BUFFER_LEN 64u
 
 static struct rig r;
@@ -53,6 +54,12 @@ static void teardown(void)
 	rig_fini(&r);
 	munmap(record, RECORD);
 	munmap((void *)alive, 1);
+}
+
+/* The four kinds of ring. */
+static uint64_t kind(int i)
+{
+	return (i & 1 ? PACKED : 0) | (i & 2 ? IN_ORDER : 0);
 }
 
 static void make_driver(uint64_t features, uint16_t base)
@@ -193,9 +200,9 @@ static unsigned int lives(unsigned int few, unsigned int usual, unsigned int all
 
 START_TEST(test_killed)
 {
-	uint64_t features = _i ? PACKED : 0;
+	uint64_t features = kind(_i);
 	uint32_t state = (uint32_t)getpid() | 1;
-	unsigned int most = lives(20, 300, 3000);
+	unsigned int most = lives(20, 150, 3000);
 
 	make_driver(features, 0);
 	for (unsigned int life = 0; life < most; life++) {
@@ -276,7 +283,7 @@ START_TEST(test_each_instruction)
 
 	if (test_on_valgrind())
 		test_skip("the instructions would be valgrind's");
-	make_driver(_i ? PACKED : 0, 0);
+	make_driver(kind(_i), 0);
 	for (unsigned int n = UINT_MAX; n == UINT_MAX || n <= all; n = n == UINT_MAX ? begin : n + step) {
 		unsigned int lived;
 
@@ -286,7 +293,7 @@ START_TEST(test_each_instruction)
 			test_skip("no process can be traced here");
 		if (n == UINT_MAX) {
 			all = lived;
-			step = all / lives(20, 100, 2000) + 1;
+			step = all / lives(20, 50, 2000) + 1;
 			begin = (unsigned int)getpid() % step;
 		}
 		reap();
@@ -424,8 +431,8 @@ Suite *suite_inflight(void)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_loop_test(tc, test_each_instruction, 0, 2);
-	tcase_add_loop_test(tc, test_killed, 0, 2);
+	tcase_add_loop_test(tc, test_each_instruction, 0, 4);
+	tcase_add_loop_test(tc, test_killed, 0, 4);
 	tcase_add_loop_test(tc, test_order, 0, 2);
 	tcase_add_loop_test(tc, test_bad_records, 0, 2);
 	suite_add_tcase(s, tc);

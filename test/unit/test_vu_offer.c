@@ -77,7 +77,8 @@ static const struct {
 	{"-irq,+irq", 0, 0},
 	{"+irq,-irq", BIT(0), 0},
 	{"-irq,", BIT(0), 0},
-	{"+in_order", 0, 0}, /* what is not there cannot be had */
+	{"+order_platform", 0, 0}, /* what is not there cannot be had */
+	{"+in_order,-in_order", 0, 0},
 	{"+ring_packed,-ring_packed", 0, 0},
 	{"+log_all,-log_all", 0, 0},
 	{"-log_shmfd", 0, BIT(1)},
@@ -111,6 +112,20 @@ START_TEST(test_wishes)
 	ck_assert(!(vu_offered_features(d) & (BIT(34) | BIT(26))));
 	ck_assert_int_eq(mask("+log_all"), 0);
 	ck_assert(vu_offered_features(d) & BIT(26));
+	ck_assert_int_eq(mask("+in_order"), 0);
+	ck_assert(vu_offered_features(d) & BIT(35));
+}
+END_TEST
+
+/* A device whose chains wait for one event each cannot keep an order: who asks for it is told. */
+START_TEST(test_any_order)
+{
+	static const struct vdev_class loose = {.name = "loose", .inst_size = sizeof(struct vdev), .any_order = true};
+
+	make(&loose);
+	ck_assert_int_eq(mask("+in_order"), -EINVAL);
+	ck_assert_int_eq(mask("-in_order,+ring_packed"), 0);
+	ck_assert_uint_eq(vu_offered_features(d) & (BIT(34) | BIT(35)), BIT(34));
 }
 END_TEST
 
@@ -143,6 +158,7 @@ Suite *suite_vu_offer(void)
 	tcase_add_checked_fixture(tc, NULL, teardown);
 	tcase_add_test(tc, test_all);
 	tcase_add_test(tc, test_wishes);
+	tcase_add_test(tc, test_any_order);
 	tcase_add_loop_test(tc, test_masks, 0, ARRAY_SIZE(masks));
 	tcase_add_loop_test(tc, test_wrong_masks, 0, ARRAY_SIZE(wrong));
 	suite_add_tcase(s, tc);
