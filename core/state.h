@@ -11,8 +11,8 @@
 
 #include "core/base.h"
 
-/* The largest state, bytes: of more lines, buses and ports than a device can have. */
-#define STATE_MAX (1u << 20)
+/* The largest state, bytes: of more lines, ports and simulated memory than a device can have. */
+#define STATE_MAX (5u << 20)
 
 struct state {
 	uint8_t *bytes; /* malloc'ed, or NULL */

@@ -382,6 +382,84 @@ static void i2c_reset(struct vdev *d)
 	to_i2c(d)->failing = false;
 }
 
+/* ---- a guest that moves */
+
+/* An entry of the record "addresses": what the guest may use. */
+struct i2c_address_state {
+	le16 addr;
+	uint8_t access, bus;
+};
+
+/* Writes those of this device, at most I2C_ADDR_INDICES.  Returns their length in bytes. */
+static size_t addresses(const struct i2c *s, struct i2c_address_state *out)
+{
+	size_t n = 0;
+
+	for (unsigned int i = 0; i < I2C_ADDR_INDICES; i++) {
+		const struct i2c_rule *rule = &s->setup.rules[i];
+
+		if (rule->access != I2C_ACCESS_NONE)
+			out[n++] = (struct i2c_address_state){htole16(i2c_index_addr(i)), rule->access, rule->bus};
+	}
+	return n * sizeof(*out);
+}
+
+static void i2c_save(struct vdev *d, struct state *state)
+{
+	struct i2c *s = to_i2c(d);
+	struct i2c_address_state addrs[I2C_ADDR_INDICES];
+	const uint8_t failing = s->failing;
+
+	state_put(state, "backend", s->ops->name, strlen(s->ops->name));
+	state_put(state, "addresses", addrs, addresses(s, addrs));
+	state_put(state, "failing", &failing, sizeof(failing));
+	if (s->ops->save)
+		s->ops->save(s->host, state);
+}
+
+/* A guest that finds other targets than it left would not know. */
+static int load_addresses(struct i2c *s, const struct state_record *r)
+{
+	struct i2c_address_state addrs[I2C_ADDR_INDICES], other = {0};
+	size_t len = addresses(s, addrs), i = 0;
+
+	if (len == r->len && memcmp(addrs, r->bytes, len) == 0)
+		return 0;
+	while (i + sizeof(other) <= min_size(len, r->len) && memcmp((char *)addrs + i, (const char *)r->bytes + i, sizeof(other)) == 0)
+		i += sizeof(other);
+	if (i + sizeof(other) <= r->len)
+		memcpy(&other, (const char *)r->bytes + i, sizeof(other));
+	log_guest(&s->d.log, "the state is of another set-up: it has %zu addresses, here are %zu; the first that differs is 0x%02x "
+		  "there, on bus %u, and 0x%02x here (the same --bus, --addr and --sim in the same order are wanted)",
+		  r->len / sizeof(other), len / sizeof(other), le16toh(other.addr), other.bus,
+		  i < len ? le16toh(addrs[i / sizeof(other)].addr) : 0);
+	return -EINVAL;
+}
+
+static int i2c_load(struct vdev *d, const struct state_record *r)
+{
+	struct i2c *s = to_i2c(d);
+
+	if (strcmp(r->name, "addresses") == 0)
+		return load_addresses(s, r);
+	if (strcmp(r->name, "backend") == 0) {
+		if (r->len == strlen(s->ops->name) && memcmp(r->bytes, s->ops->name, r->len) == 0)
+			return 0;
+		log_guest(&d->log, "the state is of --backend=%.*s, and here is --backend=%s", (int)min_size(r->len, 16),
+			  (const char *)r->bytes, s->ops->name);
+		return -EINVAL;
+	}
+	if (strcmp(r->name, "failing") == 0) {
+		const uint8_t *failing = r->bytes;
+
+		if (r->len != 1 || *failing > 1)
+			return -EINVAL;
+		s->failing = *failing;
+		return 0;
+	}
+	return s->ops->load ? s->ops->load(s->host, r, &d->log) : -EINVAL;
+}
+
 /* The host side that is asked for: the simulator where there is something to simulate. */
 static const struct i2c_host_ops *host_ops(const struct i2c *s)
 {
@@ -789,7 +867,12 @@ const struct vdev_class vdev_i2c_class = {
 		 "adapters are held while the device runs: one that is unplugged is answered for with errors until the device is started again.\n"
 		 "\n"
 		 "When a vdevd that was killed is replaced under a guest that goes on (INFLIGHT_SHMFD), a transfer that was under "
-		 "way is made again: a write may reach its target twice.",
+		 "way is made again: a write may reach its target twice.\n"
+		 "\n"
+		 "A guest can move to another host (live migration) where the same addresses are given in the same way, --bus by --bus; "
+		 "to others its state is not loaded.  Transfers that are under way end before it goes.  Chips stay where they are: that "
+		 "those of the other host know the same is the operator's to see to.  Simulated ones go along, with the bytes that "
+		 "they hold.",
 	.virtio_id = 34,
 	.features = BIT(VIRTIO_I2C_F_ZERO_LENGTH_REQUEST),
 	.feature_names = i2c_feature_names,
@@ -804,5 +887,7 @@ const struct vdev_class vdev_i2c_class = {
 	.kick = i2c_kick,
 	.quiesce = i2c_quiesce,
 	.reset = i2c_reset,
+	.save = i2c_save,
+	.load = i2c_load,
 	.close = i2c_close,
 };

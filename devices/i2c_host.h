@@ -8,6 +8,7 @@
 
 #include "core/base.h"
 #include "core/log.h"
+#include "core/state.h"
 
 /* Segments of one transfer: what Linux's I2C_RDWR takes (I2C_RDWR_IOCTL_MAX_MSGS). */
 #define I2C_SEGMENTS_MAX 42
@@ -84,6 +85,12 @@ struct i2c_host_ops {
 	int (*transfer)(void *host, unsigned int bus, struct i2c_segment *segs, unsigned int n);
 	/* On the loop, when the transfer has ended with this result.  May be NULL. */
 	void (*ended)(void *host, unsigned int bus, const struct i2c_segment *segs, unsigned int n, int result);
+	/*
+	 * What a guest that moves to another host takes along of the targets; NULL: nothing, for they stay where they are.  As
+	 * class->save and load, with no transfer under way.
+	 */
+	void (*save)(void *host, struct state *s);
+	int (*load)(void *host, const struct state_record *r, struct log *log);
 	/* Closes the buses.  busy: a transfer hangs; what it uses must stay. */
 	void (*close)(void *host, bool busy);
 };

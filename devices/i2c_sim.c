@@ -504,6 +504,74 @@ static const struct control_command commands[] = {
 	{0},
 };
 
+/* ---- what moves with a guest: the bytes of the targets, and where they were read */
+
+/* The record "target"; its bytes follow. */
+struct target_state {
+	char kind[8];
+	le16 addr;
+	uint8_t bus, padding;
+	le32 ptr;
+} __attribute__((packed));
+
+static void target_save(const struct sim_target *t, struct state *s)
+{
+	struct target_state about = {.addr = htole16(t->addr), .bus = t->bus, .ptr = htole32((uint32_t)t->ptr)};
+	uint8_t *bytes = malloc(sizeof(about) + t->size);
+
+	if (!bytes) {
+		s->err = -ENOMEM;
+		return;
+	}
+	memcpy(about.kind, t->kind->name, min_size(strlen(t->kind->name), sizeof(about.kind)));
+	memcpy(bytes, &about, sizeof(about));
+	memcpy(bytes + sizeof(about), t->mem, t->size);
+	state_put(s, "target", bytes, sizeof(about) + t->size);
+	free(bytes);
+}
+
+static void sim_save(void *host, struct state *s)
+{
+	struct sim *sim = host;
+
+	pthread_mutex_lock(&sim->lock);
+	for (unsigned int i = 0; i < sim->ntargets; i++)
+		target_save(&sim->targets[i], s);
+	pthread_mutex_unlock(&sim->lock);
+}
+
+/* Whether the state is of a target like this one, and possible. */
+static bool target_fits(const struct sim_target *t, const struct target_state *about, size_t size)
+{
+	size_t ptrs = is_lm75(t) ? LM75_REGISTERS : t->size;
+
+	return t->bus == about->bus && t->size == size && strncmp(about->kind, t->kind->name, sizeof(about->kind)) == 0 &&
+	       le32toh(about->ptr) < ptrs;
+}
+
+static int sim_load(void *host, const struct state_record *r, struct log *log)
+{
+	struct sim *sim = host;
+	struct target_state about;
+	struct sim_target *t;
+	size_t size = r->len - sizeof(about);
+
+	if (strcmp(r->name, "target") != 0 || r->len < sizeof(about))
+		return -EINVAL;
+	memcpy(&about, r->bytes, sizeof(about));
+	t = target_find(sim, le16toh(about.addr));
+	if (!t || !target_fits(t, &about, size)) {
+		log_guest(log, "the state is of %.8s@0x%02x with %zu bytes, and here is no such --sim", about.kind,
+			  le16toh(about.addr), size);
+		return -EINVAL;
+	}
+	pthread_mutex_lock(&sim->lock);
+	t->ptr = le32toh(about.ptr);
+	memcpy(t->mem, (const char *)r->bytes + sizeof(about), size);
+	pthread_mutex_unlock(&sim->lock);
+	return 0;
+}
+
 /* ---- open, close */
 
 int i2c_sim_add(struct i2c_setup *setup, unsigned int bus, const char *value, char *why, size_t why_size)
@@ -639,5 +707,7 @@ const struct i2c_host_ops i2c_sim_ops = {
 	.open = sim_open,
 	.transfer = sim_transfer,
 	.ended = sim_ended,
+	.save = sim_save,
+	.load = sim_load,
 	.close = sim_close,
 };

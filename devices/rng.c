@@ -26,6 +26,7 @@
 
 #define RNG_DEFAULT_PERIOD 1000        /* ms */
 #define RNG_COMPAT_PERIOD  65536       /* ms; of vhost-device-rng */
+#define RNG_MAX_PERIOD     65536       /* ms */
 #define RNG_EMPTY_RETRY    0.01        /* s; a device that cannot be polled had nothing */
 #define RNG_END_RETRY      1.0         /* s; at the end of a file, or after an error */
 
@@ -200,6 +201,46 @@ static void rng_quiesce(struct vdev *d, unsigned int q)
 	r->waiting = NULL;
 }
 
+/* The record "period": who moves to another host has no more bytes for it. */
+struct rng_period {
+	le64 quota; /* bytes left of it */
+	le32 left;  /* of its time, us */
+} __attribute__((packed));
+
+static void rng_save(struct vdev *d, struct state *s)
+{
+	struct rng *r = to_rng(d);
+	double left = ev_timer_remaining(d->loop, &r->next_period) * 1e6;
+
+	if (!r->max_bytes || !ev_is_active(&r->next_period))
+		return;
+	const struct rng_period p = {htole64(r->quota), htole32(left > 0. ? (uint32_t)(left + .5) : 0)};
+
+	state_put(s, "period", &p, sizeof(p));
+}
+
+/* Where the limit is another one here, or none, that holds. */
+static int rng_load(struct vdev *d, const struct state_record *r)
+{
+	struct rng *g = to_rng(d);
+	struct rng_period p;
+
+	if (strcmp(r->name, "period") != 0 || r->len != sizeof(p))
+		return -EINVAL;
+	memcpy(&p, r->bytes, sizeof(p));
+	uint64_t left = le32toh(p.left);
+
+	if (left > RNG_MAX_PERIOD * UINT64_C(1000))
+		return -EINVAL;
+	if (!g->max_bytes)
+		return 0;
+	g->quota = min_u64(le64toh(p.quota), g->max_bytes);
+	ev_timer_stop(d->loop, &g->next_period);
+	ev_timer_set(&g->next_period, (double)min_u64(left, g->period * 1000) / 1e6, 0.);
+	ev_timer_start(d->loop, &g->next_period);
+	return 0;
+}
+
 /* A fifo is opened for writing too: then it has no end, and can be waited for. */
 static int source_open(struct rng *r)
 {
@@ -298,7 +339,7 @@ static const struct opt rng_opts[] = {
 		.off = offsetof(struct rng, period),
 		.arg = "MS",
 		.min = 1,
-		.max = 65536,
+		.max = RNG_MAX_PERIOD,
 		.help = "length of that period in ms (1000)",
 		.man = "The length of a period in milliseconds, from 1 to 65536.  The default is 1000, and 65536 when "
 		       "called as vhost-device-rng.",
@@ -327,7 +368,10 @@ const struct vdev_class vdev_rng_class = {
 	.about = "Gives a guest random bytes: its /dev/hwrng.\n"
 		 "\n"
 		 "A request is answered as soon as there is at least one byte, with as many as there are, at most "
-		 "65536.  A file of known bytes as --source makes the device predictable, for tests.",
+		 "65536.  A file of known bytes as --source makes the device predictable, for tests.\n"
+		 "\n"
+		 "With a guest that moves to another host (live migration) goes what is left of the period and of its bytes, as "
+		 "far as --max-bytes and --period allow there; requests that wait are in its rings.",
 	.virtio_id = 4,
 	.queues = rng_queues,
 	.nqueues = ARRAY_SIZE(rng_queues),
@@ -338,5 +382,7 @@ const struct vdev_class vdev_rng_class = {
 	.open = rng_open,
 	.kick = rng_kick,
 	.quiesce = rng_quiesce,
+	.save = rng_save,
+	.load = rng_load,
 	.close = rng_close,
 };

@@ -107,6 +107,42 @@ static void vsock_config(struct vdev *d, void *buf)
 	memcpy(buf, &config, sizeof(config));
 }
 
+/* Records: the guest's CID, and whether it has been here. */
+static void vsock_save(struct vdev *d, struct state *s)
+{
+	const struct vsock *v = to_vsock(d);
+	const le64 cid = htole64(v->guest_cid);
+	const uint8_t met = v->met != 0;
+
+	state_put(s, "guest-cid", &cid, sizeof(cid));
+	state_put(s, "met", &met, sizeof(met));
+}
+
+/* Sockets of a host cannot be moved: the guest is told that its connections are gone. */
+static int vsock_load(struct vdev *d, const struct state_record *r)
+{
+	struct vsock *v = to_vsock(d);
+	le64 cid;
+	uint8_t met;
+
+	if (strcmp(r->name, "guest-cid") == 0 && r->len == sizeof(cid)) {
+		memcpy(&cid, r->bytes, sizeof(cid));
+		if (le64toh(cid) == v->guest_cid)
+			return 0;
+		log_guest(&d->log, "the state is of a guest with --guest-cid=%ju, and here is --guest-cid=%ju: the same is wanted",
+			  (uintmax_t)le64toh(cid), (uintmax_t)v->guest_cid);
+		return -EINVAL;
+	}
+	if (strcmp(r->name, "met") != 0 || r->len != sizeof(met))
+		return -EINVAL;
+	memcpy(&met, r->bytes, sizeof(met));
+	if (met > 1)
+		return -EINVAL;
+	v->event_due = met;
+	v->met = met ? BIT(VSOCK_RX) | BIT(VSOCK_TX) : 0;
+	return 0;
+}
+
 /* Each link has a descriptor, a simulated one two. */
 static int raise_fds(struct vsock *v)
 {
@@ -470,7 +506,11 @@ const struct vdev_class vdev_vsock_class = {
 		 "directions are full.\n"
 		 "\n"
 		 "When another front-end comes, or the driver begins anew, all connections are reset.  A driver that goes on where "
-		 "another vdevd or connection has left it is told (TRANSPORT_RESET).",
+		 "another vdevd or connection has left it is told (TRANSPORT_RESET).\n"
+		 "\n"
+		 "A guest can move to another host (live migration) where --guest-cid is the same; with another its state is not "
+		 "loaded.  Its connections cannot move, for their other ends are sockets of the host it leaves: there they are closed, "
+		 "and the guest is told on its arrival (TRANSPORT_RESET).  Sockets that it listens at stay.",
 	.virtio_id = 19,
 	.features = BIT(VIRTIO_VSOCK_F_STREAM) | BIT(VIRTIO_VSOCK_F_SEQPACKET) |
 		    BIT(VIRTIO_VSOCK_F_NO_IMPLIED_STREAM),
@@ -488,5 +528,7 @@ const struct vdev_class vdev_vsock_class = {
 	.quiesce = vsock_quiesce,
 	.reset = vsock_reset,
 	.config = vsock_config,
+	.save = vsock_save,
+	.load = vsock_load,
 	.close = vsock_close,
 };

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "test/lib/open_device.h"
 #include "transport/driver_ring.h"
 #include "transport/vhost_user.h"
 #include "transport/virtq.h"
@@ -291,24 +292,10 @@ static void make_memory(struct harness *h)
 /* Made once: the device sees one guest after the other. */
 static void make(struct harness *h, const char *device, const char *const *args)
 {
-	struct opt_group groups[2] = {{.title = "fuzz"}};
-	char *argv[32] = {(char *)device};
-	int argc = 1;
-
 	log_set_level(LOG_LEVEL_ERROR);
 	h->loop = ev_loop_new(EVFLAG_AUTO);
 	must(h->loop != NULL);
-	for (const struct vdev_class *const *class = vdev_classes; *class; class ++) {
-		if (!strcmp((*class)->name, device))
-			must(vdev_new(*class, device, h->loop, &h->d) == 0);
-	}
-	must(h->d && h->d->class->nqueues <= MAX_QUEUES);
-	for (; args && *args; args++)
-		argv[argc++] = (char *)*args;
-	groups[0].opts = h->d->class->opts;
-	groups[0].obj = h->d;
-	must(!groups[0].opts || opt_parse(groups, false, argc, argv) == argc);
-	must(vdev_check(h->d) == 0 && vdev_open(h->d) == 0);
+	must(open_device(device, h->loop, args, &h->d) == 0 && h->d->class->nqueues <= MAX_QUEUES);
 	make_memory(h);
 	for (unsigned int q = 0; q < h->d->class->nqueues; q++)
 		must(virtq_new(q, &events, h, &h->vqs[q]) == 0);
