@@ -149,6 +149,11 @@ struct ring_ops {
 	/* Sets last_avail and used_idx at the start of a life.  Returns how many slots lie between them, or -EINVAL. */
 	int (*set_base)(struct virtq *vq, uint32_t base);
 	uint32_t (*base)(const struct virtq *vq);
+	/*
+	 * Steps back to the oldest of the requeued chains (vq->resume), if they are the last that were taken, and there in the ring,
+	 * in this order: they are available again, and the base says so.  Returns whether they are.
+	 */
+	bool (*rewind)(struct virtq *vq);
 	/* All chains are the driver's: a record of its own is one of nothing.  May be NULL. */
 	void (*forget)(struct virtq *vq);
 	/*

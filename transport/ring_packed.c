@@ -107,6 +107,24 @@ static uint32_t packed_base(const struct virtq *vq)
 	return vq->last_avail | (uint32_t)vq->used_idx << 16;
 }
 
+/* Between the used ones and the next available one is what is in flight, or what was used in its place. */
+static bool packed_rewind(struct virtq *vq)
+{
+	uint16_t place = vq->used_idx;
+
+	for (unsigned int i = 0; i < vq->nresume; i++) {
+		const struct chain *c = &vq->chains[vq->resume[i].head];
+		const struct pvirtq_desc *last;
+
+		place = pvirtq_advance(place, c->slots, vq->num);
+		last = packed_desc(vq, (uint16_t)((pvirtq_index(place) ? pvirtq_index(place) : vq->num) - 1));
+		if (load16(&last->id) != c->head)
+			return false;
+	}
+	vq->last_avail = vq->used_idx;
+	return true;
+}
+
 /* An entry of the record: some entry, whatever the front-end has made of the index. */
 static struct inflight_packed_desc *record_at(const struct virtq *vq, uint16_t i)
 {
@@ -412,6 +430,7 @@ const struct ring_ops ring_packed = {
 	.unmap = packed_unmap,
 	.set_base = packed_set_base,
 	.base = packed_base,
+	.rewind = packed_rewind,
 	.forget = record_init,
 	.recover = packed_recover,
 	.pop = packed_pop,

@@ -103,6 +103,18 @@ static uint32_t split_base(const struct virtq *vq)
 	return vq->last_avail;
 }
 
+static bool split_rewind(struct virtq *vq)
+{
+	uint16_t first = (uint16_t)(vq->last_avail - vq->nresume);
+
+	for (unsigned int i = 0; i < vq->nresume; i++) {
+		if (load16(&split_avail(vq)->ring[(uint16_t)(first + i) & (vq->num - 1)]) != vq->resume[i].head)
+			return false;
+	}
+	vq->last_avail = first;
+	return true;
+}
+
 static void record_init(struct virtq *vq)
 {
 	struct inflight_split *rec = vq->split_record;
@@ -311,6 +323,7 @@ const struct ring_ops ring_split = {
 	.unmap = split_unmap,
 	.set_base = split_set_base,
 	.base = split_base,
+	.rewind = split_rewind,
 	.recover = split_recover,
 	.pop = split_pop,
 	.pop_again = split_pop_again,

@@ -282,10 +282,23 @@ bool virtq_base_fresh(uint64_t features, uint32_t base)
 	return !base || (features & BIT(VIRTIO_F_RING_PACKED) && base == PVIRTQ_FRESH);
 }
 
+/*
+ * Requeued chains that were taken last are as if they had not been: whoever starts the ring from its base finds them there,
+ * also where nothing is known of this life.
+ */
+static void virtq_rewind(struct virtq *vq)
+{
+	collect_requeued(vq);
+	if (!vq->shared && !vq->broken && vq->nresume && vq->ring->rewind(vq))
+		virtq_forget(vq);
+}
+
 uint32_t virtq_stop(struct virtq *vq)
 {
-	if (vq->started && vq->mem)
+	if (vq->started && vq->mem) {
+		virtq_rewind(vq);
 		vq->ring->unmap(vq);
+	}
 	vq->started = false;
 	vq->stopping = false;
 	vq->dirty = false;

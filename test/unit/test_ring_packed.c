@@ -368,6 +368,37 @@ START_TEST(test_requeue)
 }
 END_TEST
 
+/* Those that were taken last, and in this order, are left to the next life, whoever lives it: the base says so. */
+START_TEST(test_requeue_untaken)
+{
+	struct chain *held[3];
+	uint32_t base;
+
+	for (uint16_t swapped = 0; swapped < 2; swapped++) {
+		begin(6, 0);
+		for (uint16_t i = 0; i < 3; i++) {
+			put(rig_addr(i * 16u), 4, i, F_WRITE | F_NEXT);
+			put(rig_addr(i * 16u + 8), 4, i, F_WRITE);
+			held[i] = pop(i);
+		}
+		virtq_push(held[swapped]);
+		virtq_stopping(r.vq);
+		virtq_requeue(held[2]);
+		virtq_requeue(held[!swapped]);
+		base = rig_stop(&r);
+		ck_assert_uint_eq(base, swapped ? 0x80020000 : 0x80028002);
+		if (!swapped)
+			virtq_forget(r.vq);
+		ck_assert_int_eq(rig_restart(&r, base), 0);
+		ck_assert(virtq_resumes(r.vq) == (swapped == 1));
+		virtq_push(pop(!swapped));
+		virtq_push(pop(2));
+		assert_empty();
+		ck_assert_uint_eq(rig_stop(&r), 0);
+	}
+}
+END_TEST
+
 static bool called(void)
 {
 	unsigned int before = r.calls;
@@ -469,6 +500,7 @@ Suite *suite_ring_packed(void)
 	tcase_add_test(tc, test_in_flight_twice);
 	tcase_add_test(tc, test_copies);
 	tcase_add_test(tc, test_requeue);
+	tcase_add_test(tc, test_requeue_untaken);
 	tcase_add_loop_test(tc, test_calls, 0, 2);
 	tcase_add_loop_test(tc, test_kicks, 0, 2);
 	tcase_add_test(tc, test_places);

@@ -939,6 +939,35 @@ START_TEST(test_requeue)
 }
 END_TEST
 
+/* Chains that were taken last are left to the next life, whoever lives it; a driver that has changed them changes that. */
+START_TEST(test_requeue_untaken)
+{
+	struct chain *c[3];
+
+	for (unsigned int way = 0; way < 2; way++) {
+		rig_start(&r, 4, 0, 65535);
+		for (uint16_t i = 0; i < 4; i++)
+			rig_simple(&r, (uint16_t)(3 - i), i, 1, true);
+		virtq_push(pop(3));
+		for (uint16_t i = 0; i < 3; i++)
+			c[i] = pop((uint16_t)(2 - i));
+		if (way)
+			r.avail->ring[1] = 0;
+		ck_assert_uint_eq(requeue(c, 3), way ? 3 : 0);
+		if (way)
+			continue;
+		virtq_forget(r.vq);
+		ck_assert_int_eq(rig_restart(&r, 0), 0);
+		ck_assert(!virtq_resumes(r.vq));
+		for (uint16_t i = 0; i < 3; i++)
+			virtq_push(pop((uint16_t)(2 - i)));
+		assert_empty();
+		ck_assert_uint_eq(rig_used_idx(&r), 3);
+		ck_assert_uint_eq(rig_stop(&r), 3);
+	}
+}
+END_TEST
+
 /* Chains that the driver's indexes do not confirm are forgotten; so they are after a reset. */
 START_TEST(test_requeue_forgotten)
 {
@@ -948,15 +977,17 @@ START_TEST(test_requeue_forgotten)
 		rig_start(&r, 8, 0, 0);
 		rig_simple(&r, 1, 0, 1, true);
 		rig_simple(&r, 2, 0, 1, true);
+		rig_simple(&r, 3, 0, 1, true);
 		c[0] = pop(1);
-		c[1] = pop(2);
-		ck_assert_uint_eq(requeue(c, 2), 2);
-		uint16_t base = 2;
+		virtq_push(pop(2));
+		c[1] = pop(3);
+		ck_assert_uint_eq(requeue(c, 2), 3);
+		uint16_t base = 3;
 
 		if (way == 0)
 			virtq_forget(r.vq);
 		else if (way == 1)
-			r.used->idx = htole16(1);
+			r.used->idx = htole16(2);
 		else if (way == 2)
 			r.num = 4;
 		else
@@ -976,10 +1007,12 @@ START_TEST(test_requeue_hostile)
 
 	rig_start(&r, 8, 0, 0);
 	rig_simple(&r, 1, 0, 1, true);
+	rig_simple(&r, 2, 0, 1, true);
 	c[0] = pop(1);
-	ck_assert_uint_eq(requeue(c, 1), 1);
+	virtq_push(pop(2));
+	ck_assert_uint_eq(requeue(c, 1), 2);
 	r.desc[1].addr = 0;
-	ck_assert_int_eq(rig_restart(&r, 1), 0);
+	ck_assert_int_eq(rig_restart(&r, 2), 0);
 	ck_assert_ptr_null(virtq_pop(r.vq));
 	ck_assert_uint_eq(r.brokens, 1);
 	rig_stop(&r);
@@ -987,9 +1020,11 @@ START_TEST(test_requeue_hostile)
 	/* In flight, and made available once more. */
 	rig_start(&r, 8, 0, 0);
 	rig_simple(&r, 1, 0, 1, true);
+	rig_simple(&r, 2, 0, 1, true);
 	c[0] = pop(1);
-	ck_assert_uint_eq(requeue(c, 1), 1);
-	ck_assert_int_eq(rig_restart(&r, 1), 0);
+	virtq_push(pop(2));
+	ck_assert_uint_eq(requeue(c, 1), 2);
+	ck_assert_int_eq(rig_restart(&r, 2), 0);
 	rig_publish(&r, 1);
 	c[0] = pop(1);
 	ck_assert_ptr_null(virtq_pop(r.vq));
@@ -1107,6 +1142,7 @@ static void add_common(TCase *tc)
 	tcase_add_test(tc, test_table_across_regions);
 	tcase_add_test(tc, test_drained);
 	tcase_add_test(tc, test_requeue);
+	tcase_add_test(tc, test_requeue_untaken);
 	tcase_add_test(tc, test_requeue_forgotten);
 	tcase_add_test(tc, test_requeue_hostile);
 	tcase_add_test(tc, test_remap);
