@@ -288,8 +288,13 @@ bool virtq_base_fresh(uint64_t features, uint32_t base)
  */
 static void virtq_rewind(struct virtq *vq)
 {
+	unsigned int slots = 0;
+
 	collect_requeued(vq);
-	if (!vq->shared && !vq->broken && vq->nresume && vq->ring->rewind(vq))
+	for (unsigned int i = 0; i < vq->nresume; i++)
+		slots += vq->chains[vq->resume[i].head].slots;
+	/* What is answered, and not told used, is not to be done again. */
+	if (!vq->shared && !vq->broken && slots && slots == vq->in_flight && vq->ring->rewind(vq))
 		virtq_forget(vq);
 }
 

@@ -105,6 +105,27 @@ START_TEST(test_held_back)
 }
 END_TEST
 
+/* The ring stops while a chain that is answered waits for an older one, which is not: only that is popped again. */
+START_TEST(test_answered_once)
+{
+	struct chain *c[2];
+
+	begin(_i);
+	submit(0, 2, 1);
+	pop(c, 2);
+	answer(c[1], 2);
+	virtq_stopping(r.vq);
+	virtq_requeue(c[0]);
+	ck_assert_int_eq(rig_restart(&r, rig_stop(&r)), 0);
+	pop(c, 1);
+	ck_assert_ptr_null(virtq_pop(r.vq));
+	answer(c[0], 1);
+	took(0, 1);
+	took(1, 2);
+	rig_stop(&r);
+}
+END_TEST
+
 /* Thousands, answered in any order, of one to three descriptors. */
 START_TEST(test_any_order)
 {
@@ -308,6 +329,7 @@ Suite *suite_in_order(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, test_held_back, 0, 2);
+	tcase_add_loop_test(tc, test_answered_once, 0, 2);
 	tcase_add_loop_test(tc, test_any_order, 0, 2);
 	tcase_add_loop_test(tc, test_stop, 0, 2);
 	tcase_add_loop_test(tc, test_forgotten, 0, 2);
