@@ -134,6 +134,7 @@ struct vdev {
 	uint64_t feature_mask;    /* device and ring features that may be offered (--features=-NAME) */
 	uint64_t feature_wish;    /* those that are offered only when asked for (--features=+NAME) */
 	uint64_t protocol_mask;   /* vhost-user protocol features likewise */
+	uint64_t protocol_wish;
 	uint64_t features;        /* those the driver has accepted */
 	const struct vdev_transport_ops *transport;
 	struct virtq **queues;    /* class->nqueues of them; the transport's */

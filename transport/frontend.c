@@ -557,6 +557,11 @@ int frontend_get_max_mem_slots(struct frontend *fe, uint64_t *slots)
 }
 
 /* Puts a region behind the payload that is there already, in the layout that was negotiated, and its descriptor. */
+uint64_t frontend_region_user(const struct frontend *fe, const struct frontend_region *region)
+{
+	return frontend_has_protocol(fe, VU_PF_GPA_ADDRESSES) ? region->guest_addr : region->user_addr;
+}
+
 static void put_region(const struct frontend *fe, struct vu_msg *msg, const struct frontend_region *region)
 {
 	const struct vu_xen_region x = {
@@ -564,7 +569,7 @@ static void put_region(const struct frontend *fe, struct vu_msg *msg, const stru
 			{
 				.guest_addr = region->guest_addr,
 				.size = region->size,
-				.user_addr = region->user_addr,
+				.user_addr = frontend_region_user(fe, region),
 				.offset = region->offset,
 			},
 		.flags = region->xen_flags,

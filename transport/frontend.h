@@ -104,6 +104,9 @@ int frontend_get_max_mem_slots(struct frontend *fe, uint64_t *slots);
 int frontend_add_mem_reg(struct frontend *fe, const struct frontend_region *region);
 int frontend_rem_mem_reg(struct frontend *fe, const struct frontend_region *region);
 
+/* The region's address beside the guest's, as messages have it: with GPA_ADDRESSES that is the guest's, too. */
+uint64_t frontend_region_user(const struct frontend *fe, const struct frontend_region *region);
+
 /* All regions of the front-end's memory, at most VU_MAX_REGIONS, or with XEN_MMAP VU_MAX_XEN_REGIONS. */
 int frontend_set_mem_table(struct frontend *fe);
 

@@ -157,12 +157,13 @@ int frontend_queue_make(struct frontend *fe, unsigned int q, const struct fronte
 struct vu_vring_addr frontend_queue_addr(struct frontend *fe, unsigned int q)
 {
 	const struct fe_queue *queue = fe_queue(fe, q);
+	bool guest = frontend_has_protocol(fe, VU_PF_GPA_ADDRESSES);
 
 	return (struct vu_vring_addr){
 		.index = q,
-		.desc = queue->desc.user,
-		.used = queue->device.user,
-		.avail = queue->driver.user,
+		.desc = guest ? queue->desc.guest : queue->desc.user,
+		.used = guest ? queue->device.guest : queue->device.user,
+		.avail = guest ? queue->driver.guest : queue->driver.user,
 		.flags = fe->log.on ? VU_VRING_LOG : 0,
 		.log = queue->device.guest,
 	};

@@ -28,6 +28,9 @@
 	 BIT(VU_PF_RESET_DEVICE) | BIT(VU_PF_INFLIGHT_SHMFD) | BIT(VU_PF_INBAND_NOTIFICATIONS) |                       \
 	 BIT(VU_PF_CONFIGURE_MEM_SLOTS) | BIT(VU_PF_STATUS) | BIT(VU_PF_DEVICE_STATE))
 
+/* Only when asked for: front-ends built with rust-vmm's vhost 0.16 or older take the bit for SHMEM, and accept it as that. */
+#define WISHED_PROTOCOL_FEATURES BIT(VU_PF_GPA_ADDRESSES)
+
 /* Ring features that cannot be had with this device. */
 static uint64_t unfit(const struct vdev *d)
 {
@@ -49,6 +52,7 @@ uint64_t vu_offered_protocol_features(const struct vdev *d)
 	if (d->class->config_size)
 		features |= BIT(VU_PF_CONFIG);
 	features &= d->protocol_mask;
+	features |= WISHED_PROTOCOL_FEATURES & d->protocol_wish;
 	/* In-band notifications cannot be had without these two. */
 	if (!(features & BIT(VU_PF_BACKEND_REQ)) || !(features & BIT(VU_PF_REPLY_ACK)))
 		features &= ~BIT(VU_PF_INBAND_NOTIFICATIONS);
@@ -98,9 +102,10 @@ int vu_apply_feature_masks(struct vdev *d, const char *masks, char *why, size_t 
 			snprintf(why, why_size, "%s does not go with this device", name);
 			return -EINVAL;
 		}
+		uint64_t *wish = mask == &d->feature_mask ? &d->feature_wish : &d->protocol_wish;
+
 		*mask = *masks == '+' ? *mask | BIT(bit) : *mask & ~BIT(bit);
-		if (mask == &d->feature_mask)
-			d->feature_wish = *masks == '+' ? d->feature_wish | BIT(bit) : d->feature_wish & ~BIT(bit);
+		*wish = *masks == '+' ? *wish | BIT(bit) : *wish & ~BIT(bit);
 		masks += len;
 		masks += *masks == ',';
 	}

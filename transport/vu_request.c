@@ -116,8 +116,10 @@ static int set_protocol_features(struct vu_backend *b, struct vu_msg *m)
 		vu_close(b, "in-band notifications need a back channel and acknowledgements");
 		return LATER;
 	}
-	/* The memory there is was read in one of two layouts, and rings were found in it accordingly. */
-	if (((m->p.u64 ^ b->protocol_features) & BIT(VU_PF_XEN_MMAP)) && gmem_count(b->mem))
+	/* The memory there is was read in one of two layouts, with one address or two, and rings were found in it accordingly. */
+	const uint64_t about_memory = BIT(VU_PF_XEN_MMAP) | BIT(VU_PF_GPA_ADDRESSES);
+
+	if (((m->p.u64 ^ b->protocol_features) & about_memory) && gmem_count(b->mem))
 		return -EBUSY;
 	b->protocol_features = m->p.u64;
 	return 0;
@@ -150,6 +152,9 @@ static struct gmem_desc region_desc(const struct vu_backend *b, const struct vu_
 	struct vu_xen_region x = {.flags = 0};
 
 	memcpy(&x, m->p.bytes + begin + i * region_bytes(b), region_bytes(b));
+	/* Whatever stands there: nothing refers to it. */
+	if (vu_has(b, VU_PF_GPA_ADDRESSES))
+		x.region.user_addr = x.region.guest_addr;
 	return (struct gmem_desc){
 		.guest_addr = x.region.guest_addr,
 		.size = x.region.size,
@@ -288,7 +293,7 @@ static int set_vring_addr(struct vu_backend *b, struct vu_msg *m)
 {
 	struct vu_queue *q = queue_at(b, m->p.addr.index);
 	struct virtq_addrs addrs = {
-		.space = GMEM_USER,
+		.space = vu_has(b, VU_PF_GPA_ADDRESSES) ? GMEM_GUEST : GMEM_USER,
 		.or_guest = vu_has(b, VU_PF_XEN_MMAP),
 		.desc = m->p.addr.desc,
 		.avail = m->p.addr.avail,

@@ -227,9 +227,10 @@ static uint64_t rings_end(struct carrier *c)
 
 		driver_ring_sizes(carrier_size(c, q), c->features, &s);
 		const uint64_t ends[] = {a.desc + s.desc, a.avail + s.driver, a.used + s.device};
+		const uint64_t begin = frontend_region_user(c->fe, r);
 
 		for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
-			end = ends[i] - r->user_addr > end ? ends[i] - r->user_addr : end;
+			end = ends[i] - begin > end ? ends[i] - begin : end;
 	}
 	return end;
 }
@@ -739,6 +740,13 @@ static const struct carrier_setting settings[] = {
 	 .masks = "+log_all,+ring_packed",
 	 .logged = true,
 	 .how = {.indirect = true}},
+	{.name = "guest addresses", .kinds = SESSION | BINARY, .masks = "+gpa_addresses", .guest_addresses = true, .cut = true},
+	{.name = "guest addresses, slots, packed",
+	 .kinds = SESSION | BINARY,
+	 .masks = "+gpa_addresses,+ring_packed",
+	 .guest_addresses = true,
+	 .slots = true,
+	 .deep = true},
 	{.name = "masked", .kinds = SESSION | BINARY, .masks = "-indirect_desc,-event_idx,-mq,-status,-reset_device"},
 };
 

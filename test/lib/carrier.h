@@ -50,6 +50,7 @@ struct carrier_setting {
 	bool strict;	      /* gmem_strict */
 	bool record;	      /* the front-end keeps the record of what is in flight */
 	bool logged;	      /* what is written is logged, and the log is right */
+	bool guest_addresses; /* GPA_ADDRESSES */
 	bool deep;	      /* with VDEVD_TEST_DEPTH=all only */
 };
 

@@ -36,7 +36,8 @@ static void share_record(struct carrier *c)
 static void negotiate(struct carrier *c)
 {
 	uint64_t protocol = PROTOCOL | (c->set->in_band ? BIT(VU_PF_INBAND_NOTIFICATIONS) : 0) |
-			    (c->set->record ? BIT(VU_PF_INFLIGHT_SHMFD) : 0);
+			    (c->set->record ? BIT(VU_PF_INFLIGHT_SHMFD) : 0) |
+			    (c->set->guest_addresses ? BIT(VU_PF_GPA_ADDRESSES) : 0);
 	uint64_t offered;
 
 	if (c->set->refuse & BIT(VHOST_USER_F_PROTOCOL_FEATURES)) {
@@ -64,7 +65,7 @@ static void vu_share_table(struct carrier *c)
 	for (unsigned int i = 0; i < c->ncuts; i++) {
 		const struct frontend_region *r = &c->cuts[i];
 
-		msg.p.table.regions[i] = (struct vu_region){r->guest_addr, r->size, r->user_addr, r->offset};
+		msg.p.table.regions[i] = (struct vu_region){r->guest_addr, r->size, frontend_region_user(c->fe, r), r->offset};
 		msg.fds[msg.nfds++] = r->fd;
 	}
 	carrier_ok(c, frontend_tell(c->fe, &msg), "memory table");

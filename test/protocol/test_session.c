@@ -621,6 +621,47 @@ START_TEST(test_region_of_rings_goes)
 END_TEST
 
 /* An empty table is as good as none. */
+/* With GPA_ADDRESSES there is one address space: what regions have beside the guest's address means nothing. */
+START_TEST(test_guest_addresses)
+{
+	const struct frontend_region regions[] = {{.guest_addr = 0x100000, .size = 0x100000},
+						  {.guest_addr = 0x200000, .size = 0x100000}};
+	struct frontend_queue_opts opts = frontend_queue_defaults(16);
+	struct vu_msg msg = frontend_msg(VU_SET_MEM_TABLE, offsetof(struct vu_mem_table, regions[2]));
+	struct vu_vring_addr addr;
+	char why[64], in[5];
+
+	ck_assert_int_eq(vu_apply_feature_masks(&e->d, "+gpa_addresses", why, sizeof(why)), 0);
+	carrier_leave(c);
+	fe = carrier_dial(c);
+	ok(frontend_negotiate(fe, UINT64_MAX, BIT(VU_PF_GPA_ADDRESSES) | BIT(VU_PF_REPLY_ACK)));
+	ck_assert(frontend_has_protocol(fe, VU_PF_GPA_ADDRESSES));
+	ok(frontend_make_mem(fe, &frontend_mem_memfd, regions, 2));
+	msg.p.table.nregions = msg.nfds = 2;
+	for (unsigned int i = 0; i < 2; i++) {
+		const struct frontend_region *r = frontend_mem_region(frontend_mem(fe), i);
+
+		msg.p.table.regions[i] = (struct vu_region){r->guest_addr, r->size, 0, r->offset};
+		msg.fds[i] = r->fd;
+	}
+	ok(frontend_tell(fe, &msg));
+	ck_assert_int_eq(frontend_set_protocol_features(fe, BIT(VU_PF_REPLY_ACK)), -EREMOTEIO);
+	ok(frontend_queue_start(fe, ECHO_ECHOQ, &opts));
+	ok(frontend_request(fe, ECHO_ECHOQ, "hallo", 5, in, 5, NULL, NULL));
+	ck_assert_mem_eq(in, "hallo", 5);
+	/* An address as front-ends send it otherwise. */
+	ok(frontend_queue_make(fe, ECHO_HOLDQ, &opts));
+	addr = frontend_queue_addr(fe, ECHO_HOLDQ);
+	addr.desc = 0x7f0000000000;
+	ok(frontend_vring_state(fe, VU_SET_VRING_NUM, ECHO_HOLDQ, 16));
+	ok(frontend_vring_addr(fe, &addr));
+	ck_assert_int_eq(frontend_vring_fd(fe, VU_SET_VRING_KICK, ECHO_HOLDQ, -1), -EREMOTEIO);
+	frontend_free(fe);
+	carrier_settle(c);
+	carrier_arrive(c);
+}
+END_TEST
+
 START_TEST(test_empty_table)
 {
 	struct vu_msg msg = frontend_msg(VU_SET_MEM_TABLE, 8);
@@ -1037,6 +1078,7 @@ Suite *suite_session(void)
 	tcase_add_loop_test(tc, test_free_waits, 0, 2);
 	tcase_add_test(tc, test_all_slots);
 	tcase_add_test(tc, test_region_of_rings_goes);
+	tcase_add_test(tc, test_guest_addresses);
 	tcase_add_test(tc, test_empty_table);
 	tcase_add_loop_test(tc, test_memory_cut_short, CARRIER_SESSION, CARRIER_KINDS);
 	tcase_add_test(tc, test_state_moves);

@@ -114,6 +114,11 @@ START_TEST(test_wishes)
 	ck_assert(vu_offered_features(d) & BIT(26));
 	ck_assert_int_eq(mask("+in_order"), 0);
 	ck_assert(vu_offered_features(d) & BIT(35));
+	ck_assert(!(vu_offered_protocol_features(d) & BIT(21)));
+	ck_assert_int_eq(mask("+gpa_addresses"), 0);
+	ck_assert(vu_offered_protocol_features(d) & BIT(21));
+	ck_assert_int_eq(mask("-gpa_addresses"), 0);
+	ck_assert(!(vu_offered_protocol_features(d) & BIT(21)));
 }
 END_TEST
 
