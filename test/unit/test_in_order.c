@@ -198,6 +198,28 @@ START_TEST(test_stop)
 }
 END_TEST
 
+/* Nor is one that was answered and is the last: the base does not step back behind it. */
+START_TEST(test_stop_answered)
+{
+	struct chain *c[2];
+	uint32_t base;
+
+	begin(_i);
+	submit(0, 2, 1);
+	pop(c, 2);
+	answer(c[1], 5);
+	virtq_stopping(r.vq);
+	virtq_requeue(c[0]);
+	base = rig_stop(&r);
+	ck_assert_int_eq(rig_restart(&r, base), 0);
+	pop(c, 1);
+	ck_assert_ptr_null(virtq_pop(r.vq));
+	answer(c[0], 4);
+	took(0, 4);
+	took(1, 5);
+}
+END_TEST
+
 /* The driver has begun anew, or no longer wants an order. */
 START_TEST(test_forgotten)
 {
@@ -332,6 +354,7 @@ Suite *suite_in_order(void)
 	tcase_add_loop_test(tc, test_answered_once, 0, 2);
 	tcase_add_loop_test(tc, test_any_order, 0, 2);
 	tcase_add_loop_test(tc, test_stop, 0, 2);
+	tcase_add_loop_test(tc, test_stop_answered, 0, 2);
 	tcase_add_loop_test(tc, test_forgotten, 0, 2);
 	tcase_add_test(tc, test_again);
 	tcase_add_test(tc, test_table);
