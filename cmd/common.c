@@ -40,6 +40,14 @@ static int set_features(void *obj, const char *value, char *why, size_t why_size
 	return vu_apply_feature_masks(c->d, value, why, why_size);
 }
 
+/* --quirks */
+static int set_quirks(void *obj, const char *value, char *why, size_t why_size)
+{
+	struct common *c = obj;
+
+	return vu_apply_quirks(c->d, value, why, why_size);
+}
+
 /* --log-level */
 static int set_log_level(void *obj, const char *value, char *why, size_t why_size)
 {
@@ -149,6 +157,16 @@ static const struct opt common_opts[] = {
 		       "those of the protocol. The names are those --print-capabilities shows. Offered only when asked for: "
 		       "+gpa_addresses (rings named by guest addresses), +in_order (not by gpio, whose interrupts wait for nothing but themselves), +log_all (live "
 		       "migration), +ring_packed (packed virtqueues), +ring_reset, +notification_data.",
+	},
+	{
+		.name = "quirks",
+		.type = OPT_CALL,
+		.set = set_quirks,
+		.arg = "LIST",
+		.help = "put up with faults of a front-end",
+		.man = "Faults of front-ends to put up with, separated by commas. There is shmem-bit-21: front-ends built on "
+		       "rust-vmm's vhost 0.16 or older have the protocol feature shmem as bit 21, which is gpa_addresses now; "
+		       "the one is offered in its place, the other not at all.",
 	},
 #if VDEVD_HAVE_XEN
 	{

@@ -272,7 +272,7 @@ static enum probe_verdict inflight(struct probe *p)
 
 static enum probe_verdict shared_object(struct probe *p)
 {
-	struct vu_msg msg = own_msg(p, 16);
+	struct vu_msg msg = own_msg(p, sizeof(msg.p.object));
 
 	TRY(probe_negotiate(p, 0));
 	return outcome(p, ask(p, &msg));
@@ -309,7 +309,7 @@ static enum probe_verdict shmem_config(struct probe *p)
 	TRY(probe_negotiate(p, 0));
 	TRY(frontend_ask(p->fe, &msg, &answer));
 	vu_msg_close_fds(&answer);
-	return outcome_number(p, answer.h.size >= sizeof(answer.p.u64) ? 0 : -EPROTO, answer.p.table.nregions);
+	return outcome_number(p, answer.h.size >= offsetof(struct vu_shmem_config, sizes) ? 0 : -EPROTO, answer.p.shmem.nregions);
 }
 
 #define ACCESS BIT(33) /* VIRTIO_F_ACCESS_PLATFORM */
@@ -370,16 +370,16 @@ static const struct probe_check requests[] = {
 
 /* The back end's own messages: no front-end can make it send them. */
 static const struct probe_check back_requests[] = {
-	{.name = "IOTLB_MSG", .arg = 1, .features = ACCESS, .protocol = BIT(VU_PF_BACKEND_REQ)},
-	{.name = "CONFIG_CHANGE_MSG", .arg = 2, .protocol = BIT(VU_PF_CONFIG) | BIT(VU_PF_BACKEND_REQ)},
-	{.name = "VRING_HOST_NOTIFIER_MSG", .arg = 3, .protocol = BIT(VU_PF_HOST_NOTIFIER)},
-	{.name = "VRING_CALL", .arg = 4, .protocol = INBAND},
-	{.name = "VRING_ERR", .arg = 5, .protocol = INBAND},
-	{.name = "SHARED_OBJECT_ADD", .arg = 6, .protocol = BIT(VU_PF_SHARED_OBJECT)},
-	{.name = "SHARED_OBJECT_REMOVE", .arg = 7, .protocol = BIT(VU_PF_SHARED_OBJECT)},
-	{.name = "SHARED_OBJECT_LOOKUP", .arg = 8, .protocol = BIT(VU_PF_SHARED_OBJECT)},
-	{.name = "SHMEM_MAP", .arg = 9, .protocol = BIT(VU_PF_SHMEM)},
-	{.name = "SHMEM_UNMAP", .arg = 10, .protocol = BIT(VU_PF_SHMEM)},
+	{.name = "IOTLB_MSG", .arg = VU_BACKEND_IOTLB_MSG, .features = ACCESS, .protocol = BIT(VU_PF_BACKEND_REQ)},
+	{.name = "CONFIG_CHANGE_MSG", .arg = VU_BACKEND_CONFIG_CHANGE_MSG, .protocol = BIT(VU_PF_CONFIG) | BIT(VU_PF_BACKEND_REQ)},
+	{.name = "VRING_HOST_NOTIFIER_MSG", .arg = VU_BACKEND_VRING_HOST_NOTIFIER_MSG, .protocol = BIT(VU_PF_HOST_NOTIFIER)},
+	{.name = "VRING_CALL", .arg = VU_BACKEND_VRING_CALL, .protocol = INBAND},
+	{.name = "VRING_ERR", .arg = VU_BACKEND_VRING_ERR, .protocol = INBAND},
+	{.name = "SHARED_OBJECT_ADD", .arg = VU_BACKEND_SHARED_OBJECT_ADD, .protocol = BIT(VU_PF_SHARED_OBJECT)},
+	{.name = "SHARED_OBJECT_REMOVE", .arg = VU_BACKEND_SHARED_OBJECT_REMOVE, .protocol = BIT(VU_PF_SHARED_OBJECT)},
+	{.name = "SHARED_OBJECT_LOOKUP", .arg = VU_BACKEND_SHARED_OBJECT_LOOKUP, .protocol = BIT(VU_PF_SHARED_OBJECT)},
+	{.name = "SHMEM_MAP", .arg = VU_BACKEND_SHMEM_MAP, .protocol = BIT(VU_PF_SHMEM)},
+	{.name = "SHMEM_UNMAP", .arg = VU_BACKEND_SHMEM_UNMAP, .protocol = BIT(VU_PF_SHMEM)},
 };
 
 /* A column's name: the socket's, without folder and ending. */

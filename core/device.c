@@ -15,7 +15,7 @@ int vdev_new(const struct vdev_class *class, const char *prefix, struct ev_loop 
 	struct vdev *d;
 	int ret;
 
-	if (class->config_size > VDEV_CONFIG_MAX)
+	if (class->config_size > VDEV_CONFIG_MAX || class->nshmem > VDEV_SHMEM_MAX)
 		return -EINVAL;
 	d = calloc(1, class->inst_size);
 	if (!d)
@@ -95,6 +95,42 @@ int vdev_config_write(struct vdev *d, size_t off, const void *buf, size_t len)
 	if (!d->class->config_write)
 		return -EPERM;
 	return d->class->config_write(d, off, buf, len);
+}
+
+int vdev_config_restore(struct vdev *d, size_t off, const void *buf, size_t len)
+{
+	const uint8_t *want = buf;
+	uint8_t have[VDEV_CONFIG_MAX];
+	size_t end, first = 0;
+
+	if (__builtin_add_overflow(off, len, &end) || end > d->class->config_size)
+		return -EINVAL;
+	vdev_config_read(d, off, have, len);
+	while (first < len && want[first] == have[first])
+		first++;
+	while (len > first && want[len - 1] == have[len - 1])
+		len--;
+	return first == len ? 0 : vdev_config_write(d, off + first, want + first, len - first);
+}
+
+/* Whether the mapping is inside a region of the class. */
+static bool mapping_fits(const struct vdev_class *class, const struct vdev_mapping *m)
+{
+	uint64_t end;
+
+	return m->shmid < class->nshmem && m->len && !__builtin_add_overflow(m->offset, m->len, &end) &&
+	       end <= class->shmem[m->shmid];
+}
+
+int vdev_ask(struct vdev *d, struct vdev_ask *ask)
+{
+	bool memory = ask->what == VDEV_SHMEM_MAP || ask->what == VDEV_SHMEM_UNMAP;
+
+	if (memory ? !mapping_fits(d->class, &ask->mapping) : !d->class->shares_objects)
+		return -EINVAL;
+	if (!d->transport)
+		return -ENOTCONN;
+	return d->transport->ask ? d->transport->ask(d, ask) : -EOPNOTSUPP;
 }
 
 void vdev_quiesce(struct vdev *d, unsigned int q)

@@ -50,6 +50,54 @@ struct vdev_feature {
 	const char *name;
 };
 
+/* The most shared memory regions of a device: shmid is one byte (VIRTIO 1.4, section 2.10). */
+#define VDEV_SHMEM_MAX 256
+
+/* Names an object that is shared with other devices: VIRTIO 1.4, section 2.11; the bytes as the driver has them. */
+struct vdev_uuid {
+	uint8_t bytes[16];
+};
+
+/* Part of a shared memory region, and what of a file is seen there.  Multiples of the page size. */
+struct vdev_mapping {
+	uint8_t shmid;
+	bool writable;
+	uint64_t offset; /* in the region, bytes */
+	uint64_t len;
+	uint64_t fd_offset;
+};
+
+enum vdev_ask_what {
+	VDEV_SHMEM_MAP,    /* mapping, fd: where nothing is mapped yet */
+	VDEV_SHMEM_UNMAP,  /* mapping: the whole of one that is there; also gone when the device is reset */
+	VDEV_OBJECT_ADD,   /* uuid: class->object finds it from now on */
+	VDEV_OBJECT_REMOVE, /* uuid */
+	VDEV_OBJECT_LOOKUP, /* uuid: another device's, as a descriptor */
+};
+
+/*
+ * Something asked of the front-end.  The device has it among its own members and fills it in; from vdev_ask until done
+ * it stays as it is.
+ */
+struct vdev_ask {
+	enum vdev_ask_what what;
+	struct vdev_mapping mapping;
+	struct vdev_uuid uuid;
+	int fd; /* stays the device's */
+	/*
+	 * It has ended, well (0) or not: -EREMOTEIO: refused; -ETIMEDOUT: no answer within seconds; -EPROTO: an answer
+	 * that is none; -ECANCELED: the device was reset, or the front-end went.  fd: what a lookup found, the device's; or -1.
+	 * Where the front-end does not acknowledge, 0 says that it was told.
+	 */
+	void (*done)(struct vdev *d, struct vdev_ask *ask, int err, int fd);
+	/* The transport's. */
+	struct {
+		struct vdev_ask *next;
+		double until;
+		int err, fd;
+	} way;
+};
+
 /* How the daemon this device replaces ("vhost-device-NAME") is called. */
 struct vdev_compat {
 	bool suffix;     /* its socket is PATH with the instance's number appended, even when there is one */
@@ -74,6 +122,9 @@ struct vdev_class {
 	unsigned int nqueues;
 	bool any_order;      /* a chain waits for an event, and others must not wait for it: never offer VIRTIO_F_IN_ORDER */
 	size_t config_size;  /* of the device configuration space, bytes; 0: none */
+	const uint64_t *shmem; /* bytes of its shared memory regions by shmid, multiples of 64 KiB; 0: there is none */
+	unsigned int nshmem; /* of them, at most VDEV_SHMEM_MAX */
+	bool shares_objects; /* it asks for VDEV_OBJECT_... */
 	const struct opt *opts; /* ends with a NULL name; offsets are in the instance; may be NULL */
 	size_t inst_size;    /* of the instance, whose first member is a struct vdev */
 	const struct vdev_compat *compat; /* NULL: there is no such daemon */
@@ -104,6 +155,11 @@ struct vdev_class {
 	 * Returns 0 or -errno; NULL: the space is read-only (-EPERM).
 	 */
 	int (*config_write)(struct vdev *d, size_t off, const void *buf, size_t len);
+	/*
+	 * Another device looks for an object that this one has added.  Returns a descriptor, the transport's from then on, or
+	 * -errno.  NULL: none is ever added.
+	 */
+	int (*object)(struct vdev *d, const struct vdev_uuid *uuid);
 	/* The driver has accepted these device features.  May be NULL. */
 	void (*features_set)(struct vdev *d, uint64_t features);
 	/*
@@ -120,10 +176,17 @@ struct vdev_class {
 	void (*close)(struct vdev *d);
 };
 
+/* What front-ends are known to do differently. */
+enum vdev_quirk {
+	VDEV_QUIRK_SHMEM_BIT_21, /* the protocol feature SHMEM is bit 21, which others have for GPA_ADDRESSES */
+};
+
 /* What a transport does for a device. */
 struct vdev_transport_ops {
 	/* Tells the driver that the configuration space has changed. */
 	void (*config_changed)(struct vdev *d);
+	/* As vdev_ask.  NULL: such a transport has no way to ask. */
+	int (*ask)(struct vdev *d, struct vdev_ask *ask);
 };
 
 /* An instance.  First member of each device's own struct. */
@@ -135,6 +198,7 @@ struct vdev {
 	uint64_t feature_wish;    /* those that are offered only when asked for (--features=+NAME) */
 	uint64_t protocol_mask;   /* vhost-user protocol features likewise */
 	uint64_t protocol_wish;
+	unsigned int quirks;      /* enum vdev_quirk, as bits: faults of front-ends to be put up with (--quirks) */
 	uint64_t features;        /* those the driver has accepted */
 	const struct vdev_transport_ops *transport;
 	struct virtq **queues;    /* class->nqueues of them; the transport's */
@@ -168,6 +232,14 @@ struct virtq *vdev_queue(struct vdev *d, unsigned int q);
 void vdev_config_changed(struct vdev *d);
 
 /*
+ * Asks the front-end for something; never blocks, and done is always called later, from the loop.  While all rings are stopped
+ * nothing can be asked: a device that holds a chain until it has the answer requeues it in quiesce.
+ * Returns 0: done will be called; and otherwise never: -EINVAL: not inside a region, or a class that did not announce this;
+ * -EOPNOTSUPP: the front-end does not know it; -ENOTCONN: there is none to ask, or the device is suspended.
+ */
+int vdev_ask(struct vdev *d, struct vdev_ask *ask);
+
+/*
  * Reads len bytes at off of the configuration space; what lies beyond its end reads as zeros.
  */
 void vdev_config_read(struct vdev *d, size_t off, void *buf, size_t len);
@@ -177,6 +249,12 @@ void vdev_config_read(struct vdev *d, size_t off, void *buf, size_t len);
  * or the device's own error.
  */
 int vdev_config_write(struct vdev *d, size_t off, const void *buf, size_t len);
+
+/*
+ * The same for the configuration space of a machine that moved here: what is there already is fine, the rest is written
+ * as by the driver.  So a field that is read-only has to be what it was: it says what the host has.
+ */
+int vdev_config_restore(struct vdev *d, size_t off, const void *buf, size_t len);
 
 /* The device stops serving queue q: asks it for its chains (class->quiesce). */
 void vdev_quiesce(struct vdev *d, unsigned int q);

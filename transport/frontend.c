@@ -45,22 +45,30 @@ uint64_t fe_deadline(unsigned int ms)
 	return now_ms() + ms;
 }
 
-/* Answers one request of the back channel, where it asked for that. */
-static void back_answer(struct frontend *fe, const struct vu_msg *request, uint64_t result)
+/* Sends what the socket takes of the answer. */
+static void back_push(struct frontend *fe)
 {
-	struct vu_msg answer = frontend_msg(request->h.request, sizeof(answer.p.u64));
-	size_t done = 0;
-
-	if (!(request->h.flags & VU_FLAG_NEED_REPLY))
-		return;
-	answer.h.flags |= VU_FLAG_REPLY;
-	answer.p.u64 = result;
-	/* Twelve bytes more than the other side has read fit into the socket unless it never reads: its affair. */
-	vu_send(fe->back, &answer, &done);
+	fe->back_replying = vu_send(fe->back, &fe->back_reply, &fe->back_done) == 0;
 }
 
-/* Takes one request of the back channel.  Returns what to answer: 0 or 1. */
-static uint64_t back_handle(struct frontend *fe, const struct vu_msg *msg)
+/* Answers one request of the back channel, where it asked for that or has an answer of its own. */
+static void back_answer(struct frontend *fe, const struct vu_msg *request, uint64_t result, int fd)
+{
+	struct vu_msg answer = frontend_msg(request->h.request, sizeof(answer.p.u64));
+
+	if (!(request->h.flags & VU_FLAG_NEED_REPLY) && request->h.request != VU_BACKEND_SHARED_OBJECT_LOOKUP)
+		return;
+	answer.h.flags |= VU_FLAG_REPLY;
+	if (fd >= 0)
+		answer.fds[answer.nfds++] = fd;
+	answer.p.u64 = result;
+	fe->back_reply = answer;
+	fe->back_done = 0;
+	back_push(fe);
+}
+
+/* Takes one request of the back channel.  Returns what to answer: 0 or 1, and *fd. */
+static uint64_t back_handle(struct frontend *fe, const struct vu_msg *msg, int *fd)
 {
 	unsigned int index = msg->p.state.index;
 	struct fe_queue *queue = index < FRONTEND_MAX_QUEUES ? fe->queues[index] : NULL;
@@ -78,6 +86,12 @@ static uint64_t back_handle(struct frontend *fe, const struct vu_msg *msg)
 		else
 			queue->errs++;
 		return 0;
+	case VU_BACKEND_SHARED_OBJECT_ADD:
+	case VU_BACKEND_SHARED_OBJECT_REMOVE:
+	case VU_BACKEND_SHARED_OBJECT_LOOKUP:
+	case VU_BACKEND_SHMEM_MAP:
+	case VU_BACKEND_SHMEM_UNMAP:
+		return fe_shared_handle(fe, msg, fd);
 	}
 	fe->back_errors++;
 	return 1;
@@ -86,16 +100,22 @@ static uint64_t back_handle(struct frontend *fe, const struct vu_msg *msg)
 /* Answers all that has come on the back channel. */
 static void back_service(struct frontend *fe)
 {
-	int got;
+	int got = 0;
 
-	while ((got = vu_read(&fe->back_reader, fe->back)) == 1) {
-		back_answer(fe, &fe->back_reader.msg, back_handle(fe, &fe->back_reader.msg));
+	if (fe->back_replying)
+		back_push(fe);
+	while (!fe->back_replying && (got = vu_read(&fe->back_reader, fe->back)) == 1) {
+		int fd = -1;
+		uint64_t result = back_handle(fe, &fe->back_reader.msg, &fd);
+
+		back_answer(fe, &fe->back_reader.msg, result, fd);
 		vu_reader_next(&fe->back_reader);
 	}
 	if (got < 0) {
 		vu_reader_next(&fe->back_reader);
 		close(fe->back);
 		fe->back = -1;
+		fe->back_replying = false;
 	}
 }
 
@@ -120,7 +140,7 @@ int fe_turn(struct frontend *fe, int fd, short events, uint64_t deadline)
 {
 	struct pollfd fds[] = {
 		{.fd = fd, .events = events},
-		{.fd = fe->back, .events = POLLIN},
+		{.fd = fe->back_held ? -1 : fe->back, .events = fe->back_replying ? POLLOUT : POLLIN},
 		{.fd = fe->sock, .events = 0},
 	};
 	uint64_t now = now_ms();
@@ -193,9 +213,11 @@ int frontend_reconnect(struct frontend *fe, const char *path)
 	if (fe->back >= 0)
 		close(fe->back);
 	fe->back = -1;
+	fe->back_replying = false;
 	close(fe->sock);
 	fe->sock = sock;
 	fe->features = fe->protocol = 0;
+	fe_shared_reset(fe, false);
 	return 0;
 }
 
@@ -212,6 +234,7 @@ void frontend_free(struct frontend *fe)
 	close(fe->sock);
 	frontend_mem_free(fe->mem);
 	fe_log_free(fe);
+	fe_shared_reset(fe, true);
 	free(fe);
 }
 
@@ -533,6 +556,7 @@ int frontend_reset_owner(struct frontend *fe)
 
 int frontend_reset_device(struct frontend *fe)
 {
+	fe_shared_reset(fe, false);
 	return tell_empty(fe, VU_RESET_DEVICE);
 }
 
@@ -867,6 +891,7 @@ int frontend_open_back_channel(struct frontend *fe)
 		close(fe->back);
 	vu_reader_next(&fe->back_reader);
 	fe->back = pair[0];
+	fe->back_replying = false;
 	msg.fds[msg.nfds++] = pair[1];
 	err = frontend_tell(fe, &msg);
 	close(pair[1]);

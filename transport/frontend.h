@@ -192,6 +192,31 @@ int frontend_open_back_channel(struct frontend *fe);
 /* Waits for the next CONFIG_CHANGE_MSG, or takes one that came.  */
 int frontend_wait_config_change(struct frontend *fe);
 
+/* The front-end's end of the back channel, for tests that speak on it themselves, or -1. */
+int frontend_back_channel(const struct frontend *fe);
+
+/* Takes nothing from the back channel (true), so that nothing is answered, until false. */
+void frontend_hold_back_channel(struct frontend *fe, bool hold);
+
+/*
+ * Shared memory regions, and objects shared between devices.  What the back end asks for is done while something is waited for.
+ */
+
+/* GET_SHMEM_CONFIG; what the back end maps has to be inside of these regions. */
+int frontend_get_shmem_config(struct frontend *fe, struct vu_shmem_config *config);
+
+/* These bytes of a region as the driver sees them, or NULL where they are not mapped as a whole. */
+void *frontend_mapped(struct frontend *fe, uint8_t shmid, uint64_t offset, uint64_t len);
+
+/* GET_SHARED_OBJECT: *fd is the caller's.  Returns -EREMOTEIO when the back end does not have it. */
+int frontend_get_object(struct frontend *fe, const struct vu_object *object, int *fd);
+
+/* Another device's object, which the back end may look up; fd stays the caller's.  Returns 0, -ENOSPC or -errno. */
+int frontend_share_object(struct frontend *fe, const struct vu_object *object, int fd);
+
+/* Whether the back end has added this object. */
+bool frontend_object_added(const struct frontend *fe, const struct vu_object *object);
+
 /* Requests of the back end that were not understood, or refused, so far. */
 unsigned int frontend_back_channel_errors(const struct frontend *fe);
 

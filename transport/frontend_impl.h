@@ -31,6 +31,23 @@ struct fe_queue {
 	struct frontend_request *requests;
 };
 
+/* Of each kind, more than a test wants. */
+#define FE_MAX_SHARED 16
+
+/* Shared memory regions and objects; see frontend_shared.c. */
+struct fe_shared {
+	struct vu_shmem_config config;
+	struct {
+		struct vu_mapping what;
+		void *va; /* NULL: free */
+	} mappings[FE_MAX_SHARED];
+	struct {
+		bool there;
+		struct vu_object what;
+		int fd; /* ours; -1: the back end's */
+	} objects[FE_MAX_SHARED];
+};
+
 struct frontend {
 	int sock;
 	struct vu_reader reader;
@@ -43,7 +60,12 @@ struct frontend {
 	struct frontend_mem *mem;
 	int back; /* our end of the back channel, or -1 */
 	struct vu_reader back_reader;
+	struct vu_msg back_reply; /* under way where the socket was full; nothing else is taken from it meanwhile */
+	size_t back_done;
+	bool back_replying;
+	bool back_held; /* nothing is taken from the back channel */
 	unsigned int config_changes, back_errors;
+	struct fe_shared shared;
 	struct fe_queue *queues[FRONTEND_MAX_QUEUES];
 	struct {
 		uint8_t *bits; /* NULL: there is none */
@@ -65,6 +87,15 @@ uint64_t fe_deadline(unsigned int ms);
  * -ETIMEDOUT, or -EPIPE when the connection ended.
  */
 int fe_turn(struct frontend *fe, int fd, short events, uint64_t deadline);
+
+/*
+ * Does what a SHMEM_... or SHARED_OBJECT_... asks.  Returns what to answer, 0 or not, and *fd to go along: it stays
+ * ours; or -1.
+ */
+uint64_t fe_shared_handle(struct frontend *fe, const struct vu_msg *msg, int *fd);
+
+/* Forgets mappings and objects of the back end; all: ours, too. */
+void fe_shared_reset(struct frontend *fe, bool all);
 
 /* Unmaps the log. */
 void fe_log_free(struct frontend *fe);

@@ -86,6 +86,7 @@ static void close_finish(struct vu_backend *b)
 	vu_inflight_drop(b);
 	for (unsigned int i = 0; i < b->nqueues; i++)
 		vu_queue_clear(&b->queues[i]);
+	vu_asks_tell(b);
 	vdev_reset(b->d);
 	gmem_free(b->mem);
 	b->mem = NULL;
@@ -140,6 +141,8 @@ int vu_backend_new(struct vdev *d, const struct gmem_backend *mem, void (*closed
 	b->sock = b->channel = b->state_fd = -1;
 	b->log_call = NOTIFY_FD_NONE;
 	b->ops.config_changed = config_changed;
+	b->ops.ask = vu_ask;
+	vu_asks_init(b);
 	ev_init(&b->sock_io, sock_ready);
 	ev_init(&b->state_io, vu_state_ready);
 	ev_init(&b->channel_read, vu_channel_readable);

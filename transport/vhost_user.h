@@ -40,6 +40,12 @@ uint64_t vu_offered_protocol_features(const struct vdev *d);
 /* Those offered besides where guest memory can be that of another Xen domain. */
 uint64_t vu_offered_xen_features(const struct vdev *d);
 
+/* Protocol features as a front-end with the instance's quirks has them in its messages; or back: it is the same. */
+uint64_t vu_protocol_as_wire(const struct vdev *d, uint64_t features);
+
+/* Takes a list of quirks, separated by commas.  Returns 0, or -EINVAL with what there is in why. */
+int vu_apply_quirks(struct vdev *d, const char *quirks, char *why, size_t why_size);
+
 /*
  * Applies a mask "+x,-y" of names or numbers of device, ring and protocol features to the instance: -x is not
  * offered, +x is offered again.  Returns 0, or -EINVAL with the reason in why.

@@ -3,11 +3,9 @@
  * vu_channel.c - the back channel: messages from the back end to the front-end.
  * QEMU docs/interop/vhost-user.rst, "Back-end message types".
  *
- * Nothing is queued: what is to be said is a flag, and the flags are looked at when the socket has room.  While all rings are
- * stopped the device is suspended and says nothing.
+ * What is to be said is a flag, or in the device's own list of what it asks (vu_ask.c); they are looked at when the socket has
+ * room.  While all rings are stopped the device is suspended and says nothing.
  */
-#include <errno.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "transport/vu_session.h"
@@ -20,6 +18,9 @@ void vu_channel_set(struct vu_backend *b, int fd)
 		close(b->channel);
 	b->channel = fd;
 	b->channel_busy = false;
+	vu_msg_close_fds(&b->channel_msg);
+	vu_reader_next(&b->channel_reader);
+	vu_asks_cancel(b, true);
 	if (fd < 0)
 		return;
 	ev_io_set(&b->channel_read, fd, EV_READ);
@@ -28,8 +29,7 @@ void vu_channel_set(struct vu_backend *b, int fd)
 	vu_channel_push(b);
 }
 
-/* Begins a message; size of the payload in bytes. */
-static void channel_begin(struct vu_backend *b, enum vu_backend_request request, uint32_t size)
+void vu_channel_begin(struct vu_backend *b, enum vu_backend_request request, uint32_t size)
 {
 	b->channel_msg = (struct vu_msg){.h = {.request = request, .flags = VU_VERSION, .size = size}};
 	b->channel_done = 0;
@@ -38,7 +38,7 @@ static void channel_begin(struct vu_backend *b, enum vu_backend_request request,
 
 static void channel_begin_vring(struct vu_backend *b, enum vu_backend_request request, unsigned int index)
 {
-	channel_begin(b, request, sizeof(struct vu_vring_state));
+	vu_channel_begin(b, request, sizeof(struct vu_vring_state));
 	b->channel_msg.p.state = (struct vu_vring_state){.index = index};
 }
 
@@ -59,10 +59,12 @@ static bool channel_next(struct vu_backend *b)
 			return true;
 		}
 	}
-	if (!b->config_pending || !vu_any_started(b))
+	if (!vu_any_started(b))
 		return false;
+	if (!b->config_pending)
+		return vu_ask_next(b);
 	b->config_pending = false;
-	channel_begin(b, VU_BACKEND_CONFIG_CHANGE_MSG, 0);
+	vu_channel_begin(b, VU_BACKEND_CONFIG_CHANGE_MSG, 0);
 	return true;
 }
 
@@ -73,6 +75,9 @@ void vu_channel_push(struct vu_backend *b)
 	while (b->channel_busy || channel_next(b)) {
 		int ret = vu_send(b->channel, &b->channel_msg, &b->channel_done);
 
+		/* They go with the first byte. */
+		if (b->channel_done)
+			vu_msg_close_fds(&b->channel_msg);
 		if (ret == 0) {
 			ev_io_start(b->d->loop, &b->channel_write);
 			return;
@@ -93,15 +98,18 @@ void vu_channel_writable(struct ev_loop *loop, struct ev_io *w, int revents)
 	vu_channel_push(container_of(w, struct vu_backend, channel_write));
 }
 
-/* We ask for no replies: what arrives is thrown away.  An end closes the channel, and so does what is no socket. */
+/* Answers, and what nobody asked for: it is thrown away.  An end closes the channel, and so does what is no message. */
 void vu_channel_readable(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	struct vu_backend *b = container_of(w, struct vu_backend, channel_read);
-	char scratch[256];
-	ssize_t n = recv(b->channel, scratch, sizeof(scratch), MSG_DONTWAIT);
+	int ret = vu_read(&b->channel_reader, b->channel);
 
 	(void)loop;
 	(void)revents;
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+	if (ret < 0) {
 		vu_channel_set(b, -1);
+	} else if (ret) {
+		vu_ask_answer(b, &b->channel_reader.msg);
+		vu_reader_next(&b->channel_reader);
+	}
 }

@@ -65,6 +65,11 @@ enum vu_backend_request {
 	VU_BACKEND_VRING_HOST_NOTIFIER_MSG = 3,
 	VU_BACKEND_VRING_CALL = 4,
 	VU_BACKEND_VRING_ERR = 5,
+	VU_BACKEND_SHARED_OBJECT_ADD = 6,
+	VU_BACKEND_SHARED_OBJECT_REMOVE = 7,
+	VU_BACKEND_SHARED_OBJECT_LOOKUP = 8,
+	VU_BACKEND_SHMEM_MAP = 9,
+	VU_BACKEND_SHMEM_UNMAP = 10,
 };
 
 /* VHOST_USER_F_PROTOCOL_FEATURES: a bit in the virtio feature word that the driver never sees. */
@@ -183,8 +188,31 @@ struct vu_device_state {
 	uint32_t phase;     /* 0: the device is stopped */
 };
 
+struct vu_object {
+	uint8_t uuid[16];
+};
+
+/* SHMEM_MAP, SHMEM_UNMAP. */
+struct vu_mapping {
+	uint8_t shmid, padding[7];
+	uint64_t fd_offset, offset, len; /* offset: in the region */
+	uint64_t flags;                  /* VU_MAPPING_... */
+};
+
+#define VU_MAPPING_WRITABLE 1u
+
+#define VU_MAX_SHMEM 256
+
+struct vu_shmem_config {
+	uint32_t nregions, padding; /* those that have a size */
+	uint64_t sizes[VU_MAX_SHMEM];
+};
+
 #define VU_STATE_SAVE 0u
 #define VU_STATE_LOAD 1u
+
+/* Of vu_config: 0 a driver's write, else a machine that moved here; where rust-vmm says the first with 1, it does no harm. */
+#define VU_CONFIG_FLAGS 3u
 
 #define VU_CONFIG_HEAD offsetof(struct vu_config, data)
 
@@ -200,7 +228,10 @@ union vu_payload {
 	struct vu_inflight inflight;
 	struct vu_device_state device_state;
 	struct vu_log log;
-	uint8_t bytes[sizeof(struct vu_xen_table)];
+	struct vu_object object;
+	struct vu_mapping mapping;
+	struct vu_shmem_config shmem;
+	uint8_t bytes[sizeof(struct vu_shmem_config)];
 };
 
 /* A message with the descriptors that came with it. */

@@ -51,17 +51,56 @@ uint64_t vu_offered_protocol_features(const struct vdev *d)
 	/* Some front-ends take the bit for a promise that there is something to read. */
 	if (d->class->config_size)
 		features |= BIT(VU_PF_CONFIG);
+	if (d->class->nshmem)
+		features |= BIT(VU_PF_SHMEM) | BIT(VU_PF_BACKEND_SEND_FD);
+	if (d->class->shares_objects)
+		features |= BIT(VU_PF_SHARED_OBJECT);
 	features &= d->protocol_mask;
 	features |= WISHED_PROTOCOL_FEATURES & d->protocol_wish;
-	/* In-band notifications cannot be had without these two. */
+	/* In-band notifications cannot be had without these two, and what else needs the first. */
 	if (!(features & BIT(VU_PF_BACKEND_REQ)) || !(features & BIT(VU_PF_REPLY_ACK)))
 		features &= ~BIT(VU_PF_INBAND_NOTIFICATIONS);
+	if (!(features & BIT(VU_PF_BACKEND_REQ)))
+		features &= ~(BIT(VU_PF_SHMEM) | BIT(VU_PF_BACKEND_SEND_FD) | BIT(VU_PF_SHARED_OBJECT));
+	/* They would take it for SHMEM. */
+	if (d->quirks & BIT(VDEV_QUIRK_SHMEM_BIT_21))
+		features &= ~BIT(VU_PF_GPA_ADDRESSES);
 	return features;
 }
 
 uint64_t vu_offered_xen_features(const struct vdev *d)
 {
 	return BIT(VU_PF_XEN_MMAP) & d->protocol_mask;
+}
+
+uint64_t vu_protocol_as_wire(const struct vdev *d, uint64_t features)
+{
+	const uint64_t shmem = BIT(VU_PF_SHMEM), gpa = BIT(VU_PF_GPA_ADDRESSES);
+
+	if (!(d->quirks & BIT(VDEV_QUIRK_SHMEM_BIT_21)))
+		return features;
+	return (features & ~(shmem | gpa)) | (features & shmem ? gpa : 0) | (features & gpa ? shmem : 0);
+}
+
+int vu_apply_quirks(struct vdev *d, const char *quirks, char *why, size_t why_size)
+{
+	static const char *const names[] = {[VDEV_QUIRK_SHMEM_BIT_21] = "shmem-bit-21"};
+	size_t len;
+
+	for (; *quirks; quirks += len + (quirks[len] == ',')) {
+		unsigned int i = 0;
+
+		len = strcspn(quirks, ",");
+		while (i < ARRAY_SIZE(names) && (strlen(names[i]) != len || strncmp(names[i], quirks, len) != 0))
+			i++;
+		if (i == ARRAY_SIZE(names)) {
+			snprintf(why, why_size, "no quirk is called '%.*s'; there is shmem-bit-21", (int)min_size(len, 40),
+				 quirks);
+			return -EINVAL;
+		}
+		d->quirks |= 1u << i;
+	}
+	return 0;
 }
 
 /* The word and bit a name stands for.  Returns false for an unknown name. */

@@ -77,6 +77,10 @@ static void gate_all(struct vu_backend *b)
 void vu_device_reset(struct vu_backend *b)
 {
 	b->reset_pending = false;
+	b->asks.shut = true;
+	vu_asks_cancel(b, false);
+	vu_asks_tell(b);
+	b->asks.shut = false;
 	vdev_reset(b->d);
 	vdev_features_set(b->d, vu_driver_features(b));
 	gate_all(b);

@@ -102,26 +102,27 @@ static int set_features(struct vu_backend *b, struct vu_msg *m)
 static int get_protocol_features(struct vu_backend *b, struct vu_msg *m)
 {
 	(void)m;
-	reply_u64(b, vu_session_protocol_features(b));
+	reply_u64(b, vu_protocol_as_wire(b->d, vu_session_protocol_features(b)));
 	return 0;
 }
 
 static int set_protocol_features(struct vu_backend *b, struct vu_msg *m)
 {
+	const uint64_t features = vu_protocol_as_wire(b->d, m->p.u64);
 	const uint64_t inband_needs = BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_REPLY_ACK);
 
-	if (m->p.u64 & ~vu_session_protocol_features(b))
+	if (features & ~vu_session_protocol_features(b))
 		return -EINVAL;
-	if ((m->p.u64 & BIT(VU_PF_INBAND_NOTIFICATIONS)) && (m->p.u64 & inband_needs) != inband_needs) {
+	if ((features & BIT(VU_PF_INBAND_NOTIFICATIONS)) && (features & inband_needs) != inband_needs) {
 		vu_close(b, "in-band notifications need a back channel and acknowledgements");
 		return LATER;
 	}
 	/* The memory there is was read in one of two layouts, with one address or two, and rings were found in it accordingly. */
 	const uint64_t about_memory = BIT(VU_PF_XEN_MMAP) | BIT(VU_PF_GPA_ADDRESSES);
 
-	if (((m->p.u64 ^ b->protocol_features) & about_memory) && gmem_count(b->mem))
+	if (((features ^ b->protocol_features) & about_memory) && gmem_count(b->mem))
 		return -EBUSY;
-	b->protocol_features = m->p.u64;
+	b->protocol_features = features;
 	return 0;
 }
 
@@ -500,9 +501,40 @@ static int set_config(struct vu_backend *b, struct vu_msg *m)
 {
 	const struct vu_config *c = &m->p.config;
 
-	if (config_bytes(m) != c->size)
+	if (config_bytes(m) != c->size || (c->flags & ~VU_CONFIG_FLAGS))
 		return -EINVAL;
+	if (c->flags)
+		return vdev_config_restore(b->d, c->offset, c->data, c->size);
 	return vdev_config_write(b->d, c->offset, c->data, c->size);
+}
+
+static int get_shmem_config(struct vu_backend *b, struct vu_msg *m)
+{
+	struct vu_shmem_config *c = &b->reply.p.shmem;
+
+	(void)m;
+	*c = (struct vu_shmem_config){.nregions = 0};
+	for (unsigned int i = 0; i < b->d->class->nshmem; i++) {
+		c->sizes[i] = b->d->class->shmem[i];
+		c->nregions += c->sizes[i] != 0;
+	}
+	b->reply.h.size = sizeof(*c);
+	return 0;
+}
+
+/* The answer is a descriptor, or none. */
+static int get_shared_object(struct vu_backend *b, struct vu_msg *m)
+{
+	const struct vdev_class *class = b->d->class;
+	struct vdev_uuid uuid;
+
+	memcpy(uuid.bytes, m->p.object.uuid, sizeof(uuid.bytes));
+	int fd = class->object ? class->object(b->d, &uuid) : -ENOENT;
+
+	if (fd >= 0)
+		b->reply.fds[b->reply.nfds++] = fd;
+	b->reply.h.size = 0;
+	return 0;
 }
 
 static void reset_stopped(struct vu_backend *b)
@@ -655,6 +687,9 @@ static const struct request requests[VU_REQUEST_MAX] = {
 	[VU_SET_BACKEND_REQ_FD] = {set_backend_req_fd, NOTHING_OR_U64, 1, VU_PF_BACKEND_REQ, ACKED},
 	[VU_GET_CONFIG] = {get_config, VU_CONFIG_HEAD, sizeof(struct vu_config), 0, VU_PF_CONFIG, ANSWERED},
 	[VU_SET_CONFIG] = {set_config, VU_CONFIG_HEAD, sizeof(struct vu_config), 0, VU_PF_CONFIG, ACKED_OR_NOT},
+	[VU_GET_SHARED_OBJECT] = {get_shared_object, sizeof(struct vu_object), sizeof(struct vu_object), 0,
+				  VU_PF_SHARED_OBJECT, ANSWERED},
+	[VU_GET_SHMEM_CONFIG] = {get_shmem_config, NOTHING_OR_U64, 0, VU_PF_SHMEM, ANSWERED},
 	[VU_RESET_DEVICE] = {reset_device, NOTHING_OR_U64, 0, VU_PF_RESET_DEVICE, ACKED},
 	[VU_VRING_KICK] = {vring_kick, STATE, 0, VU_PF_INBAND_NOTIFICATIONS, ACKED},
 	[VU_GET_MAX_MEM_SLOTS] = {get_max_mem_slots, NOTHING_OR_U64, 0, VU_PF_CONFIGURE_MEM_SLOTS, ANSWERED},

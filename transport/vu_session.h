@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * vu_session.h - the inside of the vhost-user back end: what vhost_user.c (connection), vu_request.c (messages),
- * vu_queue.c (rings), vu_inflight.c (their records), vu_log.c (log of written memory), vu_state.c (migration) and
- * vu_channel.c (back channel) share.
+ * vu_queue.c (rings), vu_inflight.c (their records), vu_log.c (log of written memory), vu_state.c (migration),
+ * vu_channel.c (back channel) and vu_ask.c (what is asked over it) share.
  *
  * Theory of operation.  All runs on the loop of the device.  A connection is read message by message; a message is
  * checked against its row in the table of requests (vu_request.c) before its handler sees it, and no other is
@@ -52,6 +52,18 @@ struct vu_queue {
 	bool call_pending, err_pending; /* to be told on the back channel */
 };
 
+/* What the device has asked of the front-end: see vu_ask.c. */
+struct vu_asks {
+	struct vdev_ask *first, **end; /* unanswered, in the order they were asked in */
+	struct vdev_ask **unsent;    /* the link to the first that is not sent */
+	unsigned int stale;          /* answers still to come that nobody waits for any more */
+	struct vdev_ask *ended, **ended_end; /* the device is still to be told */
+	struct loop_again tell;
+	struct ev_timer timer;       /* the first one's patience */
+	double patience;             /* seconds */
+	bool shut;                   /* the device is being reset */
+};
+
 struct vu_backend {
 	struct vdev *d;
 	struct vdev_transport_ops ops; /* what the device has of us */
@@ -96,6 +108,8 @@ struct vu_backend {
 	size_t channel_done;
 	bool channel_busy;
 	bool config_pending;         /* a CONFIG_CHANGE_MSG to be sent */
+	struct vu_reader channel_reader;
+	struct vu_asks asks;
 
 	struct ev_prepare flush;     /* notifies drivers at the end of each turn of the loop */
 	struct virtq **vqs;          /* the device's view of queues */
@@ -182,9 +196,24 @@ void vu_log_clear(struct vu_backend *b);
 void vu_channel_set(struct vu_backend *b, int fd);
 /* Sends what is pending, as far as the socket takes it. */
 void vu_channel_push(struct vu_backend *b);
+/* Begins a message, channel_msg; size of the payload in bytes. */
+void vu_channel_begin(struct vu_backend *b, enum vu_backend_request request, uint32_t size);
 /* Watcher callbacks of the channel. */
 void vu_channel_readable(struct ev_loop *loop, struct ev_io *w, int revents);
 void vu_channel_writable(struct ev_loop *loop, struct ev_io *w, int revents);
+
+/* vu_ask.c */
+
+void vu_asks_init(struct vu_backend *b);
+/* As vdev_ask. */
+int vu_ask(struct vdev *d, struct vdev_ask *ask);
+/* Puts the next one to be sent into channel_msg.  Returns false when there is none. */
+bool vu_ask_next(struct vu_backend *b);
+/* A message came on the back channel: perhaps the answer to the oldest. */
+void vu_ask_answer(struct vu_backend *b, struct vu_msg *m);
+/* Ends them all; gone: no answer will ever come.  The device is told now, or (later) from the loop. */
+void vu_asks_cancel(struct vu_backend *b, bool gone);
+void vu_asks_tell(struct vu_backend *b);
 
 /* What the driver has accepted: two bits are between front-end and back end alone. */
 static inline uint64_t vu_driver_features(const struct vu_backend *b)

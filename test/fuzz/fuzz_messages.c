@@ -26,9 +26,14 @@ enum fuzz_extra {
 	EXTRA_KICK,	  /* all kick descriptors */
 	EXTRA_RELEASE,	  /* the device answers what it holds */
 	EXTRA_CHANGE,	  /* its configuration changes */
+	EXTRA_ASK,	  /* it asks the front-end for what flags says */
+	EXTRA_ANSWER,	  /* the bytes on the back channel, with descriptors */
 };
 
 #define MEM_BYTES 65536u
+
+/* What the device asks at once. */
+#define ASKS 8
 
 struct fuzz {
 	struct ev_loop *loop;
@@ -38,6 +43,10 @@ struct fuzz {
 	int fds[4]; /* what messages carry: memory, two eventfds, a socket */
 	int other;  /* end of that socket */
 	int sock;
+	struct fuzz_ask {
+		struct vdev_ask ask;
+		bool busy;
+	} asks[ASKS];
 };
 
 static void must(bool what)
@@ -74,7 +83,7 @@ static void make(struct fuzz *f)
 }
 
 /* Sends bytes with descriptors: the low three bits say how many, two each the kinds, in a circle. */
-static void send_with(struct fuzz *f, const void *bytes, size_t len, uint8_t how)
+static void send_with(const struct fuzz *f, int sock, const void *bytes, size_t len, uint8_t how)
 {
 	union {
 		char bytes[CMSG_SPACE(sizeof(int) * 7)];
@@ -97,7 +106,7 @@ static void send_with(struct fuzz *f, const void *bytes, size_t len, uint8_t how
 		for (unsigned int i = 0; i < n; i++)
 			memcpy(CMSG_DATA(cmsg) + i * sizeof(int), &f->fds[((how >> 3) + i) % 4], sizeof(int));
 	}
-	(void)!sendmsg(f->sock, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)!sendmsg(sock, &mh, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /* Turns for the back end; its answers are read and forgotten. */
@@ -114,6 +123,34 @@ static void turns(struct fuzz *f, unsigned int n)
 		;
 }
 
+static void answered(struct vdev *d, struct vdev_ask *ask, int err, int fd)
+{
+	struct fuzz_ask *mine = container_of(ask, struct fuzz_ask, ask);
+
+	(void)d;
+	/* A descriptor comes with a lookup that went well, and only then. */
+	must(mine->busy && (fd >= 0) == (!err && ask->what == VDEV_OBJECT_LOOKUP));
+	mine->busy = false;
+	if (fd >= 0)
+		close(fd);
+}
+
+static void ask(struct fuzz *f, uint8_t what)
+{
+	for (unsigned int i = 0; i < ASKS; i++) {
+		if (f->asks[i].busy)
+			continue;
+		f->asks[i].ask = (struct vdev_ask){
+			.what = what % (VDEV_OBJECT_LOOKUP + 1),
+			.mapping = {.shmid = what >> 6, .len = 4096, .offset = (what & 0x38u) << 12},
+			.fd = f->fds[0],
+			.done = answered,
+		};
+		f->asks[i].busy = vdev_ask(f->d, &f->asks[i].ask) == 0;
+		return;
+	}
+}
+
 static void record(struct fuzz *f, const uint8_t *head, const uint8_t *bytes, size_t len)
 {
 	uint8_t wire[sizeof(struct vu_header) + 256];
@@ -121,7 +158,13 @@ static void record(struct fuzz *f, const uint8_t *head, const uint8_t *bytes, si
 
 	switch (head[0]) {
 	case EXTRA_RAW:
-		send_with(f, bytes, len, head[3]);
+		send_with(f, f->sock, bytes, len, head[3]);
+		break;
+	case EXTRA_ASK:
+		ask(f, head[1]);
+		break;
+	case EXTRA_ANSWER:
+		send_with(f, f->other, bytes, len, head[3]);
 		break;
 	case EXTRA_MEMORY:
 		memcpy(f->va + head[1] * 64, bytes, len);
@@ -139,7 +182,7 @@ static void record(struct fuzz *f, const uint8_t *head, const uint8_t *bytes, si
 	default:
 		memcpy(wire, &h, sizeof(h));
 		memcpy(wire + sizeof(h), bytes, len);
-		send_with(f, wire, sizeof(h) + len, head[3]);
+		send_with(f, f->sock, wire, sizeof(h) + len, head[3]);
 	}
 	turns(f, 2);
 }
@@ -171,7 +214,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		must(i < 1000);
 		ev_run(f->loop, EVRUN_NOWAIT);
 	}
-	/* The next one finds a fresh device. */
+	for (unsigned int i = 0; i < ASKS; i++)
+		must(!f->asks[i].busy);
+	/* The next one finds a fresh device, and its back channel nothing of this one. */
+	while (recv(f->fds[3], pair, sizeof(pair), MSG_DONTWAIT) > 0)
+		;
 	must(echo_of(f->d)->nheld == 0 && f->d->features == 0);
 	return 0;
 }

@@ -18,7 +18,8 @@
 /* All the protocol features that a carrier knows what to do with. */
 #define PROTOCOL                                                                                                       \
 	(BIT(VU_PF_MQ) | BIT(VU_PF_LOG_SHMFD) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_CONFIG) |    \
-	 BIT(VU_PF_RESET_DEVICE) | BIT(VU_PF_CONFIGURE_MEM_SLOTS) | BIT(VU_PF_STATUS) | BIT(VU_PF_DEVICE_STATE))
+	 BIT(VU_PF_RESET_DEVICE) | BIT(VU_PF_CONFIGURE_MEM_SLOTS) | BIT(VU_PF_STATUS) | BIT(VU_PF_DEVICE_STATE) | \
+	 BIT(VU_PF_BACKEND_SEND_FD) | BIT(VU_PF_SHARED_OBJECT) | BIT(VU_PF_SHMEM))
 
 /* As QEMU does: the memory is the back end's, and the front-end gives it back. */
 static void share_record(struct carrier *c)

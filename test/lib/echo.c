@@ -5,7 +5,9 @@
 #include "test/lib/echo.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Seconds that a host operation takes. */
 #define LATER 0.02
@@ -43,6 +45,33 @@ void echo_change_config(struct echo *e, uint8_t value)
 	vdev_config_changed(&e->d);
 }
 
+static void answered(struct vdev *d, struct vdev_ask *ask, int err, int fd)
+{
+	struct echo *e = echo_of(d);
+
+	(void)ask;
+	if (e->answer_fd >= 0)
+		close(e->answer_fd);
+	e->answers++;
+	e->answer_err = err;
+	e->answer_fd = fd;
+}
+
+int echo_ask(struct echo *e, struct vdev_ask *ask)
+{
+	ask->done = answered;
+	return vdev_ask(&e->d, ask);
+}
+
+static int echo_object(struct vdev *d, const struct vdev_uuid *uuid)
+{
+	const struct echo *e = echo_of(d);
+
+	if (e->object_fd < 0 || memcmp(uuid, &e->object, sizeof(*uuid)) != 0)
+		return -ENOENT;
+	return fcntl(e->object_fd, F_DUPFD_CLOEXEC, 0);
+}
+
 static void later_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
 	(void)loop;
@@ -55,6 +84,7 @@ static int echo_open(struct vdev *d)
 	struct echo *e = echo_of(d);
 
 	ev_timer_init(&e->later, later_due, LATER, 0.);
+	e->object_fd = e->answer_fd = -1;
 	for (uint8_t i = ECHO_CONFIG_RW; i < ECHO_CONFIG_SIZE; i++)
 		e->config[i] = i;
 	return 0;
@@ -140,7 +170,13 @@ static int echo_load(struct vdev *d, const struct state_record *r)
 
 static void echo_close(struct vdev *d)
 {
-	ev_timer_stop(d->loop, &echo_of(d)->later);
+	struct echo *e = echo_of(d);
+
+	ev_timer_stop(d->loop, &e->later);
+	if (e->object_fd >= 0)
+		close(e->object_fd);
+	if (e->answer_fd >= 0)
+		close(e->answer_fd);
 }
 
 static const struct vdev_feature echo_features[] = {{3, "loud"}, {0}};
@@ -149,6 +185,8 @@ static const struct vdev_queue_desc echo_queues[ECHO_QUEUES] = {
 	[ECHO_ECHOQ] = {.name = "echoq", .size = 64, .max = 1024},
 	[ECHO_HOLDQ] = {.name = "holdq", .size = 64, .max = 64},
 };
+
+static const uint64_t echo_shmem[] = {[0] = ECHO_SHMEM_0, [2] = ECHO_SHMEM_2};
 
 const struct vdev_class echo_class = {
 	.name = "echo",
@@ -160,6 +198,10 @@ const struct vdev_class echo_class = {
 	.queues = echo_queues,
 	.nqueues = ECHO_QUEUES,
 	.config_size = ECHO_CONFIG_SIZE,
+	.shmem = echo_shmem,
+	.nshmem = ARRAY_SIZE(echo_shmem),
+	.shares_objects = true,
+	.object = echo_object,
 	.inst_size = sizeof(struct echo),
 	.open = echo_open,
 	.kick = echo_kick,

@@ -20,6 +20,10 @@
 #define ECHO_CONFIG_SIZE 12
 #define ECHO_CONFIG_RW	 4
 
+/* Its shared memory regions: bytes of 0 and 2; there is no 1. */
+#define ECHO_SHMEM_0 (1u << 20)
+#define ECHO_SHMEM_2 (64u << 10)
+
 /* What quiesce does with the chains that are held. */
 enum echo_quiesce {
 	ECHO_REQUEUE,
@@ -35,6 +39,12 @@ struct echo {
 	unsigned int nheld;
 	struct ev_timer later;
 	uint8_t config[ECHO_CONFIG_SIZE];
+	/* Its object; object_fd -1: there is none. */
+	struct vdev_uuid object;
+	int object_fd;
+	/* How what it asked of the front-end ended. */
+	unsigned int answers;
+	int answer_err, answer_fd; /* the last; the descriptor is closed when the next one comes */
 	/* What was asked of the device. */
 	unsigned int kicks[ECHO_QUEUES], quiesces[ECHO_QUEUES], resets, feature_sets;
 };
@@ -45,6 +55,9 @@ struct echo *echo_of(struct vdev *d);
 
 /* Answers the oldest n chains that are held, or all. */
 void echo_release(struct echo *e, unsigned int n);
+
+/* Asks with this struct; the answer goes to e->answers. */
+int echo_ask(struct echo *e, struct vdev_ask *ask);
 
 /* Changes the last byte of the configuration space, and says so. */
 void echo_change_config(struct echo *e, uint8_t value);

@@ -315,6 +315,65 @@ static void note_change(struct vdev *d)
 	changes++;
 }
 
+/* Of a machine that moved here: what is there already need not be writable. */
+START_TEST(config_restore)
+{
+	static const uint8_t data[8] = {9, 8, 7, 6, 5, 4, 3, 0};
+	struct vdev *d = make(&fake_class);
+	uint8_t space[8], zeros[4] = {0};
+
+	ck_assert_int_eq(vdev_config_restore(d, 0, data, 8), 0);
+	ck_assert_mem_eq(to_fake(d)->space, data, 8);
+	memcpy(space, data, 8);
+	space[3] = 1;
+	space[4] = 2;
+	ck_assert_int_eq(vdev_config_restore(d, 0, space, 8), 0);
+	ck_assert_mem_eq(to_fake(d)->space, space, 8);
+	/* The byte that cannot be written: the same, and another. */
+	ck_assert_int_eq(vdev_config_restore(d, 7, space + 7, 1), 0);
+	ck_assert_int_eq(vdev_config_restore(d, 7, space, 1), -EBUSY);
+	ck_assert_int_eq(vdev_config_restore(d, 1, space, 8), -EINVAL);
+	ck_assert_int_eq(vdev_config_restore(d, SIZE_MAX, space, 2), -EINVAL);
+	vdev_free(d);
+
+	d = make(&bare_class);
+	ck_assert_int_eq(vdev_config_restore(d, 0, zeros, 4), 0);
+	zeros[2] = 1;
+	ck_assert_int_eq(vdev_config_restore(d, 0, zeros, 4), -EPERM);
+	vdev_free(d);
+}
+END_TEST
+
+/* A device asks for what its class has announced only, and of a transport that can. */
+START_TEST(ask)
+{
+	static const struct vdev_transport_ops ops = {.config_changed = note_change};
+	struct vdev_ask map = {.what = VDEV_SHMEM_MAP, .mapping = {.len = 1}}, look = {.what = VDEV_OBJECT_LOOKUP};
+	static const uint64_t sizes[] = {4096};
+	struct vdev_class class = fake_class;
+	struct vdev *d;
+
+	class.shares_objects = true;
+	class.shmem = sizes;
+	class.nshmem = VDEV_SHMEM_MAX + 1;
+	ck_assert_int_eq(vdev_new(&class, "fake", NULL, &d), -EINVAL);
+	class.nshmem = 1;
+	d = make(&class);
+	ck_assert_int_eq(vdev_ask(d, &map), -ENOTCONN);
+	vdev_attach(d, &ops, NULL);
+	ck_assert_int_eq(vdev_ask(d, &map), -EOPNOTSUPP);
+	ck_assert_int_eq(vdev_ask(d, &look), -EOPNOTSUPP);
+	map.mapping.offset = 4096;
+	ck_assert_int_eq(vdev_ask(d, &map), -EINVAL);
+	vdev_free(d);
+	d = make(&fake_class);
+	vdev_attach(d, &ops, NULL);
+	ck_assert_int_eq(vdev_ask(d, &map), -EINVAL);
+	ck_assert_int_eq(vdev_ask(d, &look), -EINVAL);
+	vdev_free(d);
+}
+END_TEST
+
 START_TEST(transport)
 {
 	static const struct vdev_transport_ops ops = {.config_changed = note_change};
@@ -401,6 +460,8 @@ Suite *suite_device(void)
 	tcase_add_test(tc, bad_class);
 	tcase_add_test(tc, config_read);
 	tcase_add_test(tc, config_write);
+	tcase_add_test(tc, config_restore);
+	tcase_add_test(tc, ask);
 	tcase_add_test(tc, features);
 	tcase_add_test(tc, feature_names);
 	tcase_add_test(tc, transport);

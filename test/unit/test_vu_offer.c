@@ -23,6 +23,16 @@ static const struct vdev_class rich = {
 	.config_size = 8,
 };
 
+static const uint64_t shmem[] = {65536};
+
+static const struct vdev_class sharer = {
+	.name = "sharer",
+	.inst_size = sizeof(struct vdev),
+	.shmem = shmem,
+	.nshmem = 1,
+	.shares_objects = true,
+};
+
 static struct vdev *d;
 
 static void make(const struct vdev_class *class)
@@ -134,6 +144,46 @@ START_TEST(test_any_order)
 }
 END_TEST
 
+/* What a device has alone to share, and what that needs. */
+START_TEST(test_shared)
+{
+	const uint64_t shared = BIT(10) | BIT(18) | BIT(22);
+
+	make(&plain);
+	ck_assert_uint_eq(vu_offered_protocol_features(d) & shared, 0);
+	teardown();
+	make(&sharer);
+	ck_assert_uint_eq(vu_offered_protocol_features(d) & shared, shared);
+	ck_assert_int_eq(mask("-backend_req"), 0);
+	ck_assert_uint_eq(vu_offered_protocol_features(d) & shared, 0);
+	ck_assert_int_eq(mask("+backend_req,-shmem"), 0);
+	ck_assert_uint_eq(vu_offered_protocol_features(d) & shared, BIT(10) | BIT(18));
+}
+END_TEST
+
+START_TEST(test_quirks)
+{
+	static const char *const wrong_quirks[] = {"shmem", "shmem-bit-2", "shmem-bit-21x", ",", "shmem-bit-21,,", "help"};
+	char why[80];
+
+	make(&sharer);
+	ck_assert_uint_eq(vu_protocol_as_wire(d, BIT(22) | BIT(3)), BIT(22) | BIT(3));
+	for (size_t i = 0; i < ARRAY_SIZE(wrong_quirks); i++) {
+		ck_assert_int_eq(vu_apply_quirks(d, wrong_quirks[i], why, sizeof(why)), -EINVAL);
+		ck_assert_ptr_nonnull(strstr(why, "there is shmem-bit-21"));
+	}
+	d->quirks = 0;
+	ck_assert_int_eq(vu_apply_quirks(d, "", why, sizeof(why)), 0);
+	ck_assert_uint_eq(d->quirks, 0);
+	ck_assert_int_eq(vu_apply_quirks(d, "shmem-bit-21,shmem-bit-21,", why, sizeof(why)), 0);
+	ck_assert(!(vu_offered_protocol_features(d) & BIT(21)));
+	ck_assert_int_eq(mask("+gpa_addresses"), 0);
+	ck_assert(!(vu_offered_protocol_features(d) & BIT(21)));
+	ck_assert_uint_eq(vu_protocol_as_wire(d, BIT(22) | BIT(3)), BIT(21) | BIT(3));
+	ck_assert_uint_eq(vu_protocol_as_wire(d, BIT(21) | BIT(3)), BIT(22) | BIT(3));
+}
+END_TEST
+
 static const char *const wrong[] = {
 	"irq",
 	"-",
@@ -164,6 +214,8 @@ Suite *suite_vu_offer(void)
 	tcase_add_test(tc, test_all);
 	tcase_add_test(tc, test_wishes);
 	tcase_add_test(tc, test_any_order);
+	tcase_add_test(tc, test_shared);
+	tcase_add_test(tc, test_quirks);
 	tcase_add_loop_test(tc, test_masks, 0, ARRAY_SIZE(masks));
 	tcase_add_loop_test(tc, test_wrong_masks, 0, ARRAY_SIZE(wrong));
 	suite_add_tcase(s, tc);
