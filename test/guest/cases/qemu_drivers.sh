@@ -13,15 +13,15 @@ need_tools() {
 	done
 }
 
-case_i2c_qemu() {
+# i2c_qemu [PROPERTY [OPTION]] - a thermometer and an EEPROM, with this property of QEMU's device, this option of vdevd.
+i2c_qemu() {
 	need_device i2c
 	need_qemu_drivers
 	need_tools i2cdetect i2ctransfer
-	vdevd_start i2c --sim=lm75@0x48:21.5 --sim=eeprom@0x50:256
+	vdevd_start i2c --sim=lm75@0x48:21.5 --sim=eeprom@0x50:256 ${2:+"$2"}
 	# shellcheck disable=SC2016 # for the guest's shell
-	"$here/qemu-run" --vu i2c="$vdevd_socket" --mod i2c-virtio --mod i2c-dev --mod lm75 --mod at24 \
-		--bin i2cdetect --bin i2ctransfer '
-		set -e
+	"$here/qemu-run" --vu i2c="$vdevd_socket${1:+,$1}" --mod i2c-virtio --mod i2c-dev --mod lm75 --mod at24 \
+		--bin i2cdetect --bin i2ctransfer "set -e; ${1:+$(guest_packed 34)}"'
 		name=$(grep -l i2c_virtio /sys/bus/i2c/devices/i2c-*/name)
 		bus=${name%/name} bus=${bus##*/i2c-}
 		i2cdetect -y "$bus" | grep -Eo " (48|50)" | sort -u
@@ -39,6 +39,9 @@ case_i2c_qemu() {
 	diff wanted got >&2 || fail 'not what the targets have'
 	vdevd_stop
 }
+
+case_i2c_qemu() { i2c_qemu; }
+case_i2c_qemu_packed() { i2c_qemu packed=on --features=+ring_packed; }
 
 case_gpio_qemu() {
 	need_device gpio
@@ -66,5 +69,44 @@ case_gpio_qemu() {
 	diff wanted got >&2 || fail 'not what the lines have'
 	grep -q 'LED output 1' seen || fail "the line was not seen high while it was held: $(cat seen)"
 	grep -q 'LED unused 0' seen || fail "the line was not released: $(cat seen)"
+	vdevd_stop
+}
+
+# vdevd is killed, and another one started: QEMU calls it, and the guest goes on.  HACKING.md tells which of QEMU's devices can.
+case_gpio_qemu_restarted() {
+	need_device gpio
+	need_qemu_drivers
+	need_tools gpioget socat
+	case $("${VDEVD_QEMU:-qemu-system-x86_64}" --version) in
+	*' version '[78].*) ;;
+	*) skip 'this QEMU cannot use a gpio back end that comes back' ;;
+	esac
+	case $(gpioget --version) in
+	*'v1.'*) get='gpioget 0 1' ;;
+	*) get='gpioget --numeric -c 0 1' ;;
+	esac
+	vdevd_start gpio --backend=sim --sim-lines=4
+	(
+		tries=0
+		while [ ! -s got ]; do
+			tries=$((tries + 1))
+			[ "$tries" -lt 6000 ] || exit 0
+			sleep 0.01
+		done
+		kill -9 "$vdevd_pid"
+	) &
+	killer=$!
+	"$here/qemu-run" --reconnect --timeout 60 --vu gpio="$vdevd_socket" --mod gpio-virtio --bin gpioget "
+		$get
+		while [ \"\$($get)\" != 1 ]; do sleep 0.1; done
+		echo high" >got &
+	guest=$!
+	wait "$killer"
+	wait "$vdevd_pid" 2>/dev/null || :
+	vdevd_start gpio --backend=sim --sim-lines=4 --sim-control="$dir/control"
+	echo 'set 1 1' | socat -t1 - "UNIX-CONNECT:$dir/control" >&2
+	wait "$guest" || fail 'the guest saw no line of the second vdevd'
+	printf '0\nhigh\n' >wanted
+	diff wanted got >&2 || fail 'not what the line has'
 	vdevd_stop
 }

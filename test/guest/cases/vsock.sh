@@ -230,6 +230,20 @@ case_vsock_qemu_killed_peer() { vsock_killed_peer qemu; }
 case_vsock_uml_killed() { vsock_killed uml; }
 case_vsock_qemu_killed() { vsock_killed qemu; }
 
+case_vsock_qemu_packed() {
+	need_device vsock
+	need_qemu
+	command -v socat >/dev/null || lacking 'no socat'
+	vdevd_start vsock --backend=sim --features=+ring_packed
+	stream_make source 1024
+	"$here/qemu-run" --vu vsock="$vdevd_socket",packed=on --mod vmw_vsock_virtio_transport --bin socat \
+		--file "$dir/source:/tmp/source" "
+		set -e; $(guest_packed 19)
+		socat -t60 - VSOCK-CONNECT:2:7 </tmp/source | md5sum" >got
+	[ "$(cat got)" = "$(md5sum <source)" ] || fail "not what was said: $(cat got)"
+	vdevd_stop
+}
+
 # Messages, back as they went there; the guest's python is this machine's.
 case_vsock_uml_messages() {
 	vsock_start uml
