@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -409,6 +410,65 @@ static enum probe_verdict log_base(struct probe *p)
 	return probe_say(p, PROBE_OK, "one answer");
 }
 
+static enum probe_verdict log_fd(struct probe *p)
+{
+	struct vu_msg msg = frontend_msg(VU_SET_LOG_FD, 0);
+	int err;
+
+	TRY(probe_negotiate(p, 0));
+	msg.fds[0] = eventfd(0, EFD_CLOEXEC);
+	if (msg.fds[0] < 0)
+		return probe_say(p, PROBE_FAIL, "no eventfd could be made: %s", strerror(errno));
+	msg.nfds = 1;
+	err = frontend_tell(p->fe, &msg);
+	close(msg.fds[0]);
+	TRY(err);
+	TRY(frontend_sync(p->fe));
+	return probe_say(p, PROBE_OK, "accepted");
+}
+
+/*
+ * What devices share with the driver, and with each other.
+ */
+
+/* The sizes, twice the same; as many as are told have one. */
+static enum probe_verdict shmem_sizes(struct probe *p)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	struct vu_shmem_config config, again;
+	uint32_t regions = 0;
+
+	TRY(probe_negotiate(p, 0));
+	TRY(frontend_get_shmem_config(p->fe, &config));
+	TRY(frontend_get_shmem_config(p->fe, &again));
+	if (memcmp(config.sizes, again.sizes, sizeof(config.sizes)) != 0)
+		return probe_say(p, PROBE_FAIL, "not the same as before");
+	for (size_t i = 0; i < ARRAY_SIZE(config.sizes); i++) {
+		regions += config.sizes[i] != 0;
+		if (config.sizes[i] % page)
+			return probe_say(p, PROBE_FAIL, "region %zu has 0x%llx bytes", i,
+					 (unsigned long long)config.sizes[i]);
+	}
+	return probe_say(p, regions == config.nregions ? PROBE_OK : PROBE_FAIL, "%u told, %u have a size",
+			 config.nregions, regions);
+}
+
+static enum probe_verdict object_unknown(struct probe *p)
+{
+	static const struct vu_object nobodys = {{0x9e, 0x37, 0x79, 0xb9}};
+	int fd, err;
+
+	TRY(probe_negotiate(p, 0));
+	err = frontend_get_object(p->fe, &nobodys, &fd);
+	if (!err) {
+		close(fd);
+		return probe_say(p, PROBE_FAIL, "a descriptor");
+	}
+	if (err != -EREMOTEIO || frontend_sync(p->fe))
+		return probe_failed(p);
+	return probe_say(p, PROBE_OK, "no descriptor, the connection lives");
+}
+
 #define ACK  BIT(VU_PF_REPLY_ACK)
 #define MEM  BIT(VU_PF_CONFIGURE_MEM_SLOTS)
 #define CONF BIT(VU_PF_CONFIG)
@@ -557,6 +617,21 @@ const struct probe_check probe_message_checks[] = {
 	 .want = "an answer to each",
 	 .protocol = BIT(VU_PF_LOG_SHMFD),
 	 .run = log_base},
+	{.name = "log-fd",
+	 .sent = "SET_LOG_FD",
+	 .want = "accepted",
+	 .protocol = BIT(VU_PF_LOG_SHMFD),
+	 .run = log_fd},
+	{.name = "shmem-config",
+	 .sent = "GET_SHMEM_CONFIG twice",
+	 .want = "sizes of whole pages, their number",
+	 .protocol = BIT(VU_PF_SHMEM),
+	 .run = shmem_sizes},
+	{.name = "object-unknown",
+	 .sent = "GET_SHARED_OBJECT of nobody's UUID",
+	 .want = "an answer without a descriptor",
+	 .protocol = BIT(VU_PF_SHARED_OBJECT),
+	 .run = object_unknown},
 	{.name = "config-parts",
 	 .sent = "GET_CONFIG, whole and byte by byte",
 	 .want = "the same bytes",

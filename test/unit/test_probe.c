@@ -66,12 +66,17 @@ static void keeper_quiesce(struct vdev *d, unsigned int q)
 
 static const struct vdev_queue_desc queues[] = {{"rx", 128, 1024}, {"tx", 128, 1024}, {"event", 128, 1024}};
 
+static const uint64_t shmem[] = {65536, 0, 131072};
+
 static const struct vdev_class sink_class = {
 	.name = "sink",
 	.virtio_id = 19,
 	.queues = queues,
 	.nqueues = ARRAY_SIZE(queues),
 	.config_size = 8,
+	.shmem = shmem,
+	.nshmem = ARRAY_SIZE(shmem),
+	.shares_objects = true,
 	.inst_size = sizeof(struct vdev),
 	.kick = sink_kick,
 };
@@ -122,7 +127,8 @@ static void yes_answer(int sock, const struct vu_msg *msg)
 		break;
 	case VU_GET_PROTOCOL_FEATURES:
 		answer.p.u64 = BIT(VU_PF_MQ) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_CONFIG) | BIT(VU_PF_STATUS) |
-			       BIT(VU_PF_CONFIGURE_MEM_SLOTS) | BIT(VU_PF_INBAND_NOTIFICATIONS);
+			       BIT(VU_PF_CONFIGURE_MEM_SLOTS) | BIT(VU_PF_INBAND_NOTIFICATIONS) | BIT(VU_PF_SHMEM) |
+			       BIT(VU_PF_SHARED_OBJECT);
 		break;
 	case VU_GET_VRING_BASE:
 		answer.p.state = (struct vu_vring_state){msg->p.state.index, 3};
@@ -262,6 +268,10 @@ START_TEST(test_good)
 	ck_assert_uint_eq(lines_with("ok    config-beyond "), 1);
 	ck_assert_uint_eq(lines_with("ok    log-base "), 1);
 	ck_assert_uint_eq(lines_with("ok    logged "), 1);
+	ck_assert_uint_eq(lines_with("ok    log-fd "), 1);
+	ck_assert_uint_eq(lines_with("ok    shmem-config "), 1);
+	ck_assert_uint_eq(lines_with("ok    object-unknown "), 1);
+	ck_assert(shown("2 told, 2 have a size"));
 	ck_assert(shown("  queues             3\n"));
 	ck_assert(shown(" reply_ack"));
 	ck_assert(shown(" version_1"));
@@ -315,7 +325,10 @@ START_TEST(test_table)
 	ck_assert_uint_eq(lines_with("| 25 SET_CONFIG | refused |"), 1);
 	ck_assert_uint_eq(lines_with("| 33 GPU_SET_SOCKET | – |"), 1);
 	ck_assert_uint_eq(lines_with("| unknown, with need_reply | refused |"), 1);
+	ck_assert_uint_eq(lines_with("| 41 GET_SHARED_OBJECT | yes |"), 1);
+	ck_assert_uint_eq(lines_with("| 44 GET_SHMEM_CONFIG | yes: 2 |"), 1);
 	ck_assert_uint_eq(lines_with("| 4 VRING_CALL | may come |"), 1);
+	ck_assert_uint_eq(lines_with("| 9 SHMEM_MAP | may come |"), 1);
 }
 END_TEST
 
@@ -353,6 +366,7 @@ START_TEST(test_yes)
 		"features-stable", "version-1", "ack-unknown",	 "queue-num",	 "index-num",	  "num-0",
 		"num-3",	   "num-65536", "mem-overlap",	 "mem-fds",	 "slots",	  "slot-remove-twice",
 		"slot-overlap",	   "slot-fd",	"config-beyond", "config-parts", "config-write-far", "status",
+		"shmem-config",
 		"stop",		   "stop-twice", "in-band-alone", "short-payload", "index-call",    "stop-unstarted",
 	};
 
