@@ -45,6 +45,8 @@ static void channel_begin_vring(struct vu_backend *b, enum vu_backend_request re
 /* Puts the next thing to be said into channel_msg.  Returns false when there is none. */
 static bool channel_next(struct vu_backend *b)
 {
+	if (!vu_any_started(b))
+		return false;
 	for (unsigned int i = 0; i < b->nqueues; i++) {
 		struct vu_queue *q = &b->queues[i];
 
@@ -59,8 +61,6 @@ static bool channel_next(struct vu_backend *b)
 			return true;
 		}
 	}
-	if (!vu_any_started(b))
-		return false;
 	if (!b->config_pending)
 		return vu_ask_next(b);
 	b->config_pending = false;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -283,6 +284,58 @@ START_TEST(test_suspended)
 }
 END_TEST
 
+/* Messages that are there, each thrown away. */
+static unsigned int drain(void)
+{
+	struct vu_reader reader = {.got = 0};
+	unsigned int count = 0;
+
+	while (vu_read(&reader, frontend_back_channel(fe)) == 1) {
+		vu_reader_next(&reader);
+		count++;
+	}
+	vu_reader_next(&reader);
+	return count;
+}
+
+/* A notification the socket had no room for is not sent when the rings have stopped, but when one starts again. */
+START_TEST(test_suspended_call)
+{
+	struct frontend_queue_opts opts = frontend_queue_defaults(ECHO_HELD);
+	struct vu_backend *b = carrier_backend(c);
+	struct frontend_request *req;
+	const int small = 1;
+	uint32_t base;
+
+	opts.in_band = true;
+	ok(frontend_set_protocol_features(fe, frontend_protocol_features(fe) | BIT(VU_PF_INBAND_NOTIFICATIONS)));
+	carrier_stop(c, ECHO_ECHOQ);
+	carrier_stop(c, ECHO_HOLDQ);
+	ok(frontend_set_features(fe, frontend_features(fe) & ~BIT(VIRTIO_F_EVENT_IDX)));
+	ok(frontend_vring_fd(fe, VU_SET_VRING_CALL, ECHO_HOLDQ, -1));
+	ok(frontend_queue_start(fe, ECHO_HOLDQ, &opts));
+	ck_assert_int_eq(setsockopt(b->channel, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	frontend_hold_back_channel(fe, true);
+	for (unsigned int i = 0; !b->queues[ECHO_HOLDQ].call_pending; i++) {
+		ck_assert_uint_lt(i, ECHO_HELD / 2);
+		ok(frontend_submit(fe, ECHO_HOLDQ, "x", 1, 1, NULL, &req));
+		carrier_idle(c, 2);
+		echo_release(e, 1);
+		carrier_idle(c, 2);
+	}
+	ok(frontend_queue_stop(fe, ECHO_HOLDQ, &base));
+	ck_assert_uint_ge(drain(), 1);
+	carrier_idle(c, 2);
+	ck_assert_uint_eq(drain(), 1); /* it was under way */
+	carrier_idle(c, 2);
+	ck_assert_uint_eq(drain(), 0);
+	ok(frontend_queue_restart(fe, ECHO_HOLDQ, base));
+	ok(frontend_kick(fe, ECHO_HOLDQ)); /* in band, this starts it */
+	carrier_idle(c, 2);
+	ck_assert_uint_eq(drain(), 1);
+}
+END_TEST
+
 /* The answer to what the device had asked before it was reset is not taken for that to what it asks afterwards. */
 START_TEST(test_reset)
 {
@@ -527,6 +580,7 @@ Suite *suite_shared(void)
 	tcase_add_test(tc, test_interleaved);
 	tcase_add_test(tc, test_many);
 	tcase_add_test(tc, test_suspended);
+	tcase_add_test(tc, test_suspended_call);
 	tcase_add_test(tc, test_reset);
 	tcase_add_test(tc, test_late);
 	tcase_add_test(tc, test_gone);
