@@ -522,14 +522,16 @@ static int get_shmem_config(struct vu_backend *b, struct vu_msg *m)
 	return 0;
 }
 
-/* The answer is a descriptor, or none. */
+/* The answer is a descriptor, or none: also to QEMU, which leaves out for what. */
 static int get_shared_object(struct vu_backend *b, struct vu_msg *m)
 {
 	const struct vdev_class *class = b->d->class;
 	struct vdev_uuid uuid;
+	int fd = -ENOENT;
 
 	memcpy(uuid.bytes, m->p.object.uuid, sizeof(uuid.bytes));
-	int fd = class->object ? class->object(b->d, &uuid) : -ENOENT;
+	if (class->object && m->h.size == sizeof(m->p.object))
+		fd = class->object(b->d, &uuid);
 
 	if (fd >= 0)
 		b->reply.fds[b->reply.nfds++] = fd;
@@ -687,8 +689,7 @@ static const struct request requests[VU_REQUEST_MAX] = {
 	[VU_SET_BACKEND_REQ_FD] = {set_backend_req_fd, NOTHING_OR_U64, 1, VU_PF_BACKEND_REQ, ACKED},
 	[VU_GET_CONFIG] = {get_config, VU_CONFIG_HEAD, sizeof(struct vu_config), 0, VU_PF_CONFIG, ANSWERED},
 	[VU_SET_CONFIG] = {set_config, VU_CONFIG_HEAD, sizeof(struct vu_config), 0, VU_PF_CONFIG, ACKED_OR_NOT},
-	[VU_GET_SHARED_OBJECT] = {get_shared_object, sizeof(struct vu_object), sizeof(struct vu_object), 0,
-				  VU_PF_SHARED_OBJECT, ANSWERED},
+	[VU_GET_SHARED_OBJECT] = {get_shared_object, 0, sizeof(struct vu_object), 0, VU_PF_SHARED_OBJECT, ANSWERED},
 	[VU_GET_SHMEM_CONFIG] = {get_shmem_config, NOTHING_OR_U64, 0, VU_PF_SHMEM, ANSWERED},
 	[VU_RESET_DEVICE] = {reset_device, NOTHING_OR_U64, 0, VU_PF_RESET_DEVICE, ACKED},
 	[VU_VRING_KICK] = {vring_kick, STATE, 0, VU_PF_INBAND_NOTIFICATIONS, ACKED},

@@ -203,6 +203,11 @@ START_TEST(test_objects)
 	ck_assert_int_eq(fstat(file, &want), 0);
 	ck_assert_uint_eq(have.st_ino, want.st_ino);
 	close(fd);
+	/* QEMU leaves its name out. */
+	struct vu_msg nameless = frontend_msg(VU_GET_SHARED_OBJECT, 0), answer;
+
+	ok(frontend_ask(fe, &nameless, &answer));
+	ck_assert_uint_eq(answer.nfds, 0);
 	ck_assert_int_eq(asked(object(VDEV_OBJECT_REMOVE, &uuid)), 0);
 	ck_assert(!frontend_object_added(fe, &o));
 	ck_assert_int_eq(asked(object(VDEV_OBJECT_REMOVE, &uuid)), -EREMOTEIO);
@@ -215,10 +220,6 @@ START_TEST(test_objects)
 	ck_assert_int_eq(asked(object(VDEV_OBJECT_LOOKUP, &other)), 0);
 	ck_assert_int_eq(fstat(e->answer_fd, &have), 0);
 	ck_assert_uint_eq(have.st_ino, want.st_ino);
-	/* The request for one wants its name, whole. */
-	struct vu_msg msg = frontend_msg(VU_GET_SHARED_OBJECT, 15), answer;
-
-	ck_assert_int_eq(frontend_ask(fe, &msg, &answer), -EPIPE);
 }
 END_TEST
 
