@@ -169,7 +169,7 @@ shown 'vdevd probe --socket-path=rng.sock --id=rng'
 }
 # What it is, some of what was tried, and the count.
 sed -n '/^$/q;2,$p' probe | said
-grep -E '^ok +(ack-unknown|request-indirect|in-band|reconnect|bad-loop) ' probe | sed 's/ *|/ |/g' | said
+grep -E '^ok +(ack-unknown|request-indirect|reconnect|bad-loop) ' probe | sed 's/ *|/ |/g' | said
 echo '    ...'
 tail -n 1 probe | said
 

@@ -25,11 +25,14 @@
 
 #define PROTOCOL_FEATURES                                                                                              \
 	(BIT(VU_PF_MQ) | BIT(VU_PF_LOG_SHMFD) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) |                         \
-	 BIT(VU_PF_RESET_DEVICE) | BIT(VU_PF_INFLIGHT_SHMFD) | BIT(VU_PF_INBAND_NOTIFICATIONS) |                       \
-	 BIT(VU_PF_CONFIGURE_MEM_SLOTS) | BIT(VU_PF_STATUS) | BIT(VU_PF_DEVICE_STATE))
+	 BIT(VU_PF_RESET_DEVICE) | BIT(VU_PF_INFLIGHT_SHMFD) | BIT(VU_PF_CONFIGURE_MEM_SLOTS) |                        \
+	 BIT(VU_PF_STATUS) | BIT(VU_PF_DEVICE_STATE))
 
-/* Only when asked for: front-ends built with rust-vmm's vhost 0.16 or older take the bit for SHMEM, and accept it as that. */
-#define WISHED_PROTOCOL_FEATURES BIT(VU_PF_GPA_ADDRESSES)
+/*
+ * Only when asked for.  User-Mode Linux takes in-band notifications where it can, and then waits for an answer to each kick.
+ * Front-ends built with rust-vmm's vhost 0.16 or older take GPA_ADDRESSES for SHMEM, and accept it as that.
+ */
+#define WISHED_PROTOCOL_FEATURES (BIT(VU_PF_INBAND_NOTIFICATIONS) | BIT(VU_PF_GPA_ADDRESSES))
 
 /* Ring features that cannot be had with this device. */
 static uint64_t unfit(const struct vdev *d)

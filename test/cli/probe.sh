@@ -101,7 +101,7 @@ holds_more i2c --features=+ring_packed,+log_all,+in_order,+gpa_addresses
 spelled
 measured
 built rng || exit $status
-start rng
+start rng --features=+inband_notifications
 expect 'every row holds' prints '^[0-9]* ok, 0 failed, [0-9]* n.a.$' "$VDEVD" probe -s s --id=rng
 expect 'no row that could be tried was left out' test "$(grep -c '^ok ' prints.log)" -ge 68
 expect 'without the device, too' prints '^[0-9]* ok, 0 failed, [0-9]* n.a.$' "$VDEVD" probe -s s

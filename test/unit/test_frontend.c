@@ -97,9 +97,12 @@ static int new_frontend(bool pumped)
 
 static void setup(void)
 {
+	char why[64];
+
 	closed = 0;
 	loop = ev_loop_new(0);
 	ck_assert_int_eq(vdev_new(&echo_class, "echo", loop, &device), 0);
+	ck_assert_int_eq(vu_apply_feature_masks(device, "+inband_notifications", why, sizeof(why)), 0);
 	ck_assert_int_eq(vu_backend_new(device, &gmem_shm, on_closed, NULL, &backend), 0);
 	ck_assert_int_eq(vu_backend_serve(backend, new_frontend(true)), 0);
 }

@@ -100,7 +100,9 @@ static void serve_class(const struct vdev_class *class, int listener)
 	struct vdev *d;
 	char why[64];
 
-	if (!vdev_new(class, class->name, loop, &d) && !vu_apply_feature_masks(d, "+log_all", why, sizeof(why)) && !vu_socket_open(&opts, d, &gmem_shm, NULL, NULL, &s))
+	if (!vdev_new(class, class->name, loop, &d) &&
+	    !vu_apply_feature_masks(d, "+log_all,+inband_notifications", why, sizeof(why)) &&
+	    !vu_socket_open(&opts, d, &gmem_shm, NULL, NULL, &s))
 		ev_run(loop, 0);
 }
 

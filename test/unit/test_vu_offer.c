@@ -62,8 +62,7 @@ START_TEST(test_all)
 	make(&plain);
 	ck_assert_uint_eq(vu_offered_features(d), ring);
 	ck_assert_uint_eq(vu_offered_protocol_features(d),
-			  BIT(0) | BIT(1) | BIT(3) | BIT(5) | BIT(12) | BIT(13) | BIT(14) | BIT(15) | BIT(16) |
-				  BIT(19));
+			  BIT(0) | BIT(1) | BIT(3) | BIT(5) | BIT(12) | BIT(13) | BIT(15) | BIT(16) | BIT(19));
 	teardown();
 	make(&rich);
 	ck_assert_uint_eq(vu_offered_features(d), ring | BIT(0) | BIT(5) | BIT(51));
@@ -92,10 +91,11 @@ static const struct {
 	{"+ring_packed,-ring_packed", 0, 0},
 	{"+log_all,-log_all", 0, 0},
 	{"-log_shmfd", 0, BIT(1)},
+	{"-reply_ack", 0, BIT(3)},
 	/* In-band notifications need both. */
-	{"-reply_ack", 0, BIT(3) | BIT(14)},
-	{"-backend_req", 0, BIT(5) | BIT(14)},
-	{"-inband_notifications", 0, BIT(14)},
+	{"-reply_ack,+inband_notifications", 0, BIT(3)},
+	{"-backend_req,+inband_notifications", 0, BIT(5)},
+	{"+inband_notifications,-inband_notifications", 0, 0},
 };
 
 START_TEST(test_masks)
@@ -128,7 +128,9 @@ START_TEST(test_wishes)
 	ck_assert_int_eq(mask("+gpa_addresses"), 0);
 	ck_assert(vu_offered_protocol_features(d) & BIT(21));
 	ck_assert_int_eq(mask("-gpa_addresses"), 0);
-	ck_assert(!(vu_offered_protocol_features(d) & BIT(21)));
+	ck_assert(!(vu_offered_protocol_features(d) & (BIT(21) | BIT(14))));
+	ck_assert_int_eq(mask("+inband_notifications"), 0);
+	ck_assert(vu_offered_protocol_features(d) & BIT(14));
 }
 END_TEST
 
