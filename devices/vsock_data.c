@@ -8,6 +8,9 @@
  * buf_alloc).  What belongs together in the buffer is told by marks, two bits for each byte, so that the room that messages
  * take is bounded however short they are.  A message of the host's is read whole into a second buffer, and given to the guest
  * as it has credit and buffers.
+ *
+ * Unix sockets know messages but no records: between the vdevds of two guests a byte before each message says whether a record
+ * ends with it.
  */
 #include <errno.h>
 #include <poll.h>
@@ -18,6 +21,14 @@
 #include "devices/vsock.h"
 
 #define BURST 64 /* messages read for a link at a time */
+
+#define RECORD_ENDS 1u /* in the byte before a message of another guest's */
+
+/* Whether messages have that byte. */
+static bool records_told(const struct vsock_link *l)
+{
+	return l->conn.type == VSOCK_TYPE_SEQPACKET && l->conn.cid != VSOCK_CID_HOST;
+}
 
 /* ---- marks */
 
@@ -100,16 +111,31 @@ static size_t first_message(const struct vsock_link *l)
 	return size - l->head + mark_find(l->eom, 0, l->head) + 1;
 }
 
+/*
+ * Writes n entries of iov from the second one on; the first is for what goes before a message.  flags: MSG_EOR or 0.  Returns how
+ * many of their bytes were written, or -errno.
+ */
+static ssize_t host_send(struct vsock_link *l, struct iovec *iov, size_t n, int flags)
+{
+	uint8_t record = flags & MSG_EOR ? RECORD_ENDS : 0;
+	bool told = records_told(l);
+	struct msghdr msg = {.msg_iov = iov + !told, .msg_iovlen = n + told};
+
+	iov[0] = (struct iovec){&record, sizeof(record)};
+	ssize_t sent = sendmsg(l->fd, &msg, flags | MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	return sent < 0 ? -errno : sent - told;
+}
+
 /* Writes the first want bytes of the buffer.  Returns how many, or -errno. */
 static ssize_t buffer_write(struct vsock_link *l, size_t want, int flags)
 {
 	size_t size = l->v->ring_size, first = min_size(want, size - l->head);
-	struct iovec iov[2] = {{l->buf + l->head, first}, {l->buf, want - first}};
-	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = want > first ? 2 : 1};
-	ssize_t n = sendmsg(l->fd, &msg, flags | MSG_NOSIGNAL | MSG_DONTWAIT);
+	struct iovec iov[3] = {[1] = {l->buf + l->head, first}, [2] = {l->buf, want - first}};
+	ssize_t n = host_send(l, iov, want > first ? 2 : 1, flags);
 
 	if (n < 0)
-		return -errno;
+		return n;
 	l->head = (l->head + (size_t)n) % size;
 	l->fill -= (size_t)n;
 	vsock_conn_forwarded(&l->conn, (uint32_t)n);
@@ -219,23 +245,22 @@ static bool batch_add(struct vsock_link *l, struct chain *c, uint32_t len)
 /* Writes a message that is whole in one packet.  Returns false when it has to wait. */
 static bool message_write(struct vsock_link *l, struct chain *c, const struct vsock_packet *p)
 {
-	struct iovec iov[VSOCK_IOV];
-	struct msghdr msg = {.msg_iov = iov};
+	struct iovec iov[1 + VSOCK_IOV];
+	unsigned int niov = chain_read_iov(c, iov + 1, VSOCK_IOV, p->len);
 	size_t room = 0;
 	ssize_t n;
 
-	msg.msg_iovlen = chain_read_iov(c, iov, VSOCK_IOV, p->len);
-	for (size_t i = 0; i < msg.msg_iovlen; i++)
+	for (unsigned int i = 1; i <= niov; i++)
 		room += iov[i].iov_len;
 	if (room < p->len)
 		return false;
-	n = sendmsg(l->fd, &msg, (p->flags & VSOCK_SEQ_EOR ? MSG_EOR : 0) | MSG_NOSIGNAL | MSG_DONTWAIT);
-	if (n < 0 && must_wait(-errno))
+	n = host_send(l, iov, niov, p->flags & VSOCK_SEQ_EOR ? MSG_EOR : 0);
+	if (n < 0 && must_wait(n))
 		return false;
 	/* A socket that is gone has taken them, too: nobody will. */
 	vsock_conn_forwarded(&l->conn, p->len);
 	if (n < 0)
-		vsock_link_write_failed(l, -errno);
+		vsock_link_write_failed(l, (int)n);
 	return true;
 }
 
@@ -337,8 +362,10 @@ static bool at_end(const struct vsock_link *l)
 /* Reads the host's next message, whole.  Returns whether there is one. */
 static bool message_read(struct vsock_link *l)
 {
-	struct iovec iov = {l->msg, l->v->ring_size};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+	uint8_t record = 0;
+	bool told = records_told(l);
+	struct iovec iov[2] = {{&record, sizeof(record)}, {l->msg, l->v->ring_size}};
+	struct msghdr msg = {.msg_iov = iov + !told, .msg_iovlen = 1 + told};
 	ssize_t n = recvmsg(l->fd, &msg, MSG_DONTWAIT);
 
 	l->touched = true;
@@ -347,6 +374,7 @@ static bool message_read(struct vsock_link *l)
 		read_nothing(l, n < 0 ? -errno : 0);
 		return false;
 	}
+	n -= told && n;
 	if (n == 0) {
 		l->want_read = true;
 		return false;
@@ -359,7 +387,7 @@ static bool message_read(struct vsock_link *l)
 	}
 	l->msg_len = (size_t)n;
 	l->msg_at = 0;
-	l->msg_flags = VSOCK_SEQ_EOM | (msg.msg_flags & MSG_EOR ? VSOCK_SEQ_EOR : 0);
+	l->msg_flags = VSOCK_SEQ_EOM | (msg.msg_flags & MSG_EOR || record & RECORD_ENDS ? VSOCK_SEQ_EOR : 0);
 	return true;
 }
 

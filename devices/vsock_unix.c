@@ -11,7 +11,8 @@
  *
  * Guests of a group meet in a directory.  Each has the sockets CID and CID.seqpacket there, where the vdevd of another asks for
  * a port as a program of the host does, and says for whom: "CONNECT N CID M\n".  From then on each of the two sees a
- * socket of the host, so all that holds for those holds for it, flow control in the first place.
+ * socket of the host, so all that holds for those holds for it, flow control in the first place; but for a byte before each
+ * message (see vsock_data.c).
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1 /* accept4, struct ucred */

@@ -1248,6 +1248,8 @@ static void guest_to_guest(struct carrier *c)
 	for (uint16_t type = STREAM; type <= SEQPACKET; type++) {
 		int fd = listen_type(c, type == STREAM ? SOCK_STREAM : SOCK_SEQPACKET, type == STREAM ? "9" : "9.seqpacket", 8), s;
 		struct peer p = peer_of(c, 1000, 5);
+		size_t marks = type == SEQPACKET;
+		char in[8];
 
 		p.type = type;
 		p.cid = 9;
@@ -1256,8 +1258,13 @@ static void guest_to_guest(struct carrier *c)
 		expect_bytes(c, s, "CONNECT 5 3 1000\n");
 		host_write(s, "OK 5\n", 5);
 		expect(&p, OP_RESPONSE, NULL, 0);
-		send_part(&p, "there", 5, EOM);
-		expect_bytes(c, s, "there");
+		send_part(&p, "there", 5, EOM | EOR);
+		/* Before a message goes whether a record ends with it, also where it comes in parts. */
+		expect_bytes(c, s, type == STREAM ? "there" : "\1there");
+		send_part(&p, "he", 2, 0);
+		send_part(&p, "re", 2, EOM);
+		ck_assert_int_eq(host_read(c, s, in, 4 + marks), (ssize_t)(4 + marks));
+		ck_assert_mem_eq(in, "\0here" + !marks, 4 + marks);
 		close(s);
 		ck_assert_uint_eq(expect(&p, OP_SHUTDOWN, NULL, 0), 3);
 		send_op(&p, OP_RST, 0);
@@ -1320,9 +1327,15 @@ static void guest_from_guest(struct carrier *c)
 			ck_assert_msg(n == 0 || n == -ECONNRESET, "%s: %zd", bad[i], n);
 			close(t);
 		}
-		host_write(s, "here", 4);
-		ck_assert_uint_eq(expect(&p, OP_RW, in, sizeof(in)), 4);
-		ck_assert_str_eq(in, "here");
+		for (char record = 0; record <= 1; record++) {
+			char message[] = {record, 'h', 'e', 'r', 'e'};
+
+			memset(in, 0, sizeof(in));
+			host_write(s, type == STREAM ? message + 1 : message, type == STREAM ? 4 : 5);
+			ck_assert_uint_eq(expect(&p, OP_RW, in, sizeof(in)), 4);
+			ck_assert_str_eq(in, "here");
+			ck_assert_uint_eq(p.flags, type == STREAM ? 0 : EOM | (record ? EOR : 0));
+		}
 		close(s);
 		ck_assert_uint_eq(expect(&p, OP_SHUTDOWN, NULL, 0), 3);
 		send_op(&p, OP_RST, 0);
