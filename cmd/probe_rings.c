@@ -349,6 +349,32 @@ static enum probe_verdict request_recorded(struct probe *p)
 	return probe_say(p, PROBE_OK, "used, a record of %llu bytes", (unsigned long long)about.size);
 }
 
+/* A ring that is stopped with what is in flight, and started again from there. */
+static enum probe_verdict left_in_flight(struct probe *p)
+{
+	struct vu_inflight about = {.nqueues = (uint16_t)(probe_queue(p) + 1), .queue_size = PROBE_RING};
+	struct frontend_queue_opts opts = frontend_queue_defaults(PROBE_RING);
+	struct frontend_request *reqs[PROBE_RING / 4];
+	uint32_t base;
+	int fd, err;
+
+	TRY(probe_ready(p, 0));
+	TRY(frontend_get_inflight(p->fe, &about, &fd));
+	err = frontend_set_inflight(p->fe, &about, fd);
+	close(fd);
+	TRY(err);
+	TRY(frontend_queue_start(p->fe, probe_queue(p), &opts));
+	for (size_t i = 0; i < ARRAY_SIZE(reqs); i++)
+		TRY(probe_submit(p, NULL, &reqs[i]));
+	TRY(frontend_get_vring_base_skip_drain(p->fe, probe_queue(p), &base));
+	TRY(frontend_queue_restart(p->fe, probe_queue(p), base));
+	for (size_t i = 0; i < ARRAY_SIZE(reqs); i++) {
+		if (probe_await(p, reqs[i]))
+			return PROBE_FAIL;
+	}
+	return probe_say(p, PROBE_OK, "%zu used", ARRAY_SIZE(reqs));
+}
+
 /* The device's state goes from one connection to the next, as from one host to another. */
 static enum probe_verdict device_state(struct probe *p)
 {
@@ -752,6 +778,12 @@ const struct probe_check probe_ring_checks[] = {
 	 .protocol = BIT(VU_PF_INFLIGHT_SHMFD),
 	 .request = true,
 	 .run = request_recorded},
+	{.name = "skip-drain",
+	 .sent = "requests, GET_VRING_BASE_SKIP_DRAIN, start",
+	 .want = "used",
+	 .protocol = BIT(VU_PF_INFLIGHT_SHMFD) | BIT(VU_PF_GET_VRING_BASE_INFLIGHT) | BIT(VU_PF_GET_VRING_BASE_SKIP_DRAIN),
+	 .request = true,
+	 .run = left_in_flight},
 	{.name = "device-state",
 	 .sent = "SET_DEVICE_STATE_FD out, and back in",
 	 .want = "CHECK_DEVICE_STATE: 0, twice",

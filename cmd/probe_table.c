@@ -260,12 +260,12 @@ static enum probe_verdict postcopy(struct probe *p)
 
 static enum probe_verdict inflight(struct probe *p)
 {
-	struct vu_inflight about = {.nqueues = 1, .queue_size = PROBE_RING};
+	struct vu_inflight about = {.nqueues = (uint16_t)(probe_queue(p) + 1), .queue_size = PROBE_RING};
 	int fd, err;
 
 	TRY(probe_ready(p, 0));
 	TRY(frontend_get_inflight(p->fe, &about, &fd));
-	err = p->check->arg == VU_SET_INFLIGHT_FD ? frontend_set_inflight(p->fe, &about, fd) : 0;
+	err = p->check->arg == VU_GET_INFLIGHT_FD ? 0 : frontend_set_inflight(p->fe, &about, fd);
 	close(fd);
 	return outcome(p, err);
 }

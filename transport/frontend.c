@@ -217,6 +217,7 @@ int frontend_reconnect(struct frontend *fe, const char *path)
 	close(fe->sock);
 	fe->sock = sock;
 	fe->features = fe->protocol = 0;
+	fe->log.on = false;
 	fe_shared_reset(fe, false);
 	return 0;
 }
@@ -834,9 +835,10 @@ int frontend_load_state(struct frontend *fe, const void *bytes, size_t len)
 	return err;
 }
 
-int frontend_get_vring_base(struct frontend *fe, uint32_t index, uint32_t *base)
+/* Stops a ring by one of two messages. */
+static int ask_base(struct frontend *fe, uint32_t request, uint32_t index, uint32_t *base)
 {
-	struct vu_msg msg = frontend_msg(VU_GET_VRING_BASE, sizeof(msg.p.state)), answer;
+	struct vu_msg msg = frontend_msg(request, sizeof(msg.p.state)), answer;
 	int err;
 
 	msg.p.state.index = index;
@@ -846,11 +848,21 @@ int frontend_get_vring_base(struct frontend *fe, uint32_t index, uint32_t *base)
 	vu_msg_close_fds(&answer);
 	/* Some refuse with the shape of an acknowledgement. */
 	if (answer.h.size == sizeof(answer.p.u64) && answer.p.state.index != index)
-		return fe_fail(fe, -EREMOTEIO, "GET_VRING_BASE was refused");
+		return fe_fail(fe, -EREMOTEIO, "%s was refused", vu_request_name(request));
 	if (answer.h.size != sizeof(answer.p.state))
-		return fe_fail(fe, -EPROTO, "the answer to GET_VRING_BASE has %u bytes, not 8", answer.h.size);
+		return fe_fail(fe, -EPROTO, "the answer to %s has %u bytes, not 8", vu_request_name(request), answer.h.size);
 	*base = answer.p.state.num;
 	return 0;
+}
+
+int frontend_get_vring_base(struct frontend *fe, uint32_t index, uint32_t *base)
+{
+	return ask_base(fe, VU_GET_VRING_BASE, index, base);
+}
+
+int frontend_get_vring_base_skip_drain(struct frontend *fe, uint32_t index, uint32_t *base)
+{
+	return ask_base(fe, VU_GET_VRING_BASE_SKIP_DRAIN, index, base);
 }
 
 int frontend_vring_kick(struct frontend *fe, uint32_t index)

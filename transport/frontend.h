@@ -136,6 +136,9 @@ int frontend_load_state(struct frontend *fe, const void *bytes, size_t len);
 
 int frontend_get_vring_base(struct frontend *fe, uint32_t index, uint32_t *base);
 
+/* The same; what is in flight stays in the record. */
+int frontend_get_vring_base_skip_drain(struct frontend *fe, uint32_t index, uint32_t *base);
+
 /* VRING_KICK, the message. */
 int frontend_vring_kick(struct frontend *fe, uint32_t index);
 

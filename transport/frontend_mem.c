@@ -139,6 +139,21 @@ void frontend_mem_drop(struct frontend_mem *m)
 	free(a->taken);
 }
 
+int frontend_mem_replace(struct frontend_mem *m, unsigned int i, int fd)
+{
+	struct frontend_region *r = &m->areas[i].region;
+	size_t slack = page_slack(r);
+	int old = r->fd;
+
+	if (m->ops != &frontend_mem_memfd)
+		return -EOPNOTSUPP;
+	if (mmap((char *)r->va - slack, r->size + slack, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+		 (off_t)(r->offset - slack)) == MAP_FAILED)
+		return -errno;
+	r->fd = fd;
+	return old;
+}
+
 unsigned int frontend_mem_count(const struct frontend_mem *m)
 {
 	return m->count;

@@ -66,6 +66,12 @@ int frontend_mem_add(struct frontend_mem *m, const struct frontend_region *regio
 /* Removes the last region, in which nothing may be allocated; its fd is closed. */
 void frontend_mem_drop(struct frontend_mem *m);
 
+/*
+ * Puts another file, as long as the present one, in its place: the region is there from now on, at the same addresses, here and for
+ * whoever is told of it.  For memory made of files alone.  fd becomes the memory's.  Returns the file there was, the caller's, or -errno.
+ */
+int frontend_mem_replace(struct frontend_mem *m, unsigned int i, int fd);
+
 unsigned int frontend_mem_count(const struct frontend_mem *m);
 const struct frontend_region *frontend_mem_region(const struct frontend_mem *m, unsigned int i);
 

@@ -116,6 +116,7 @@ struct virtq {
 	uint16_t used_idx;       /* next to fill */
 	unsigned int used_since; /* the last notification, in steps of used_idx; does not wrap */
 	bool fresh;              /* started where a ring begins */
+	bool untake;             /* virtq_untake */
 
 	struct chain *chains; /* num */
 	unsigned int held;

@@ -240,7 +240,7 @@ int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t f
 	vq->used_since = 0;
 	vq->fresh = vq->last_avail == begin && vq->used_idx == begin;
 	vq->stopping = vq->broken = vq->armed = vq->starved = vq->dirty = vq->called = false;
-	vq->in_turn = false;
+	vq->in_turn = vq->untake = false;
 
 	/* Chains between the used index and the base are in flight.  They are ours to finish if we know them all. */
 	collect_requeued(vq);
@@ -294,8 +294,13 @@ static void virtq_rewind(struct virtq *vq)
 	for (unsigned int i = 0; i < vq->nresume; i++)
 		slots += vq->chains[vq->resume[i].head].slots;
 	/* What is answered, and not told used, is not to be done again. */
-	if (!vq->shared && !vq->broken && slots && slots == vq->in_flight && vq->ring->rewind(vq))
+	if ((!vq->shared || vq->untake) && !vq->broken && slots && slots == vq->in_flight && vq->ring->rewind(vq))
 		virtq_forget(vq);
+}
+
+void virtq_untake(struct virtq *vq)
+{
+	vq->untake = true;
 }
 
 uint32_t virtq_stop(struct virtq *vq)

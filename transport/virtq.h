@@ -95,6 +95,12 @@ void virtq_enable(struct virtq *vq, bool enable);
 void virtq_stopping(struct virtq *vq);
 uint32_t virtq_stop(struct virtq *vq);
 
+/*
+ * Requeued chains that were taken last go back into the ring when it stops: the base is before them.  Where the record is shared they
+ * stay in it, as in flight, unless this was called since the ring started.
+ */
+void virtq_untake(struct virtq *vq);
+
 /* Whether the ring is between virtq_stopping and virtq_stop. */
 bool virtq_stopping_now(const struct virtq *vq);
 

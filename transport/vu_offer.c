@@ -26,7 +26,8 @@
 #define PROTOCOL_FEATURES                                                                                              \
 	(BIT(VU_PF_MQ) | BIT(VU_PF_LOG_SHMFD) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) |                         \
 	 BIT(VU_PF_RESET_DEVICE) | BIT(VU_PF_INFLIGHT_SHMFD) | BIT(VU_PF_CONFIGURE_MEM_SLOTS) |                        \
-	 BIT(VU_PF_STATUS) | BIT(VU_PF_DEVICE_STATE))
+	 BIT(VU_PF_STATUS) | BIT(VU_PF_DEVICE_STATE) | BIT(VU_PF_GET_VRING_BASE_INFLIGHT) |                            \
+	 BIT(VU_PF_GET_VRING_BASE_SKIP_DRAIN))
 
 /*
  * Only when asked for.  User-Mode Linux takes in-band notifications where it can, and then waits for an answer to each kick.
@@ -68,6 +69,11 @@ uint64_t vu_offered_protocol_features(const struct vdev *d)
 	/* They would take it for SHMEM. */
 	if (d->quirks & BIT(VDEV_QUIRK_SHMEM_BIT_21))
 		features &= ~BIT(VU_PF_GPA_ADDRESSES);
+	/* Chains that are left in flight are left in the record. */
+	if (!(features & BIT(VU_PF_INFLIGHT_SHMFD)))
+		features &= ~BIT(VU_PF_GET_VRING_BASE_INFLIGHT);
+	if (!(features & BIT(VU_PF_GET_VRING_BASE_INFLIGHT)))
+		features &= ~BIT(VU_PF_GET_VRING_BASE_SKIP_DRAIN);
 	return features;
 }
 

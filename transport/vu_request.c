@@ -106,6 +106,12 @@ static int get_protocol_features(struct vu_backend *b, struct vu_msg *m)
 	return 0;
 }
 
+/* Whether a feature comes with the one that it needs. */
+static bool has_needs(uint64_t features, uint64_t feature, uint64_t needs)
+{
+	return !(features & feature) || features & needs;
+}
+
 static int set_protocol_features(struct vu_backend *b, struct vu_msg *m)
 {
 	const uint64_t features = vu_protocol_as_wire(b->d, m->p.u64);
@@ -117,6 +123,9 @@ static int set_protocol_features(struct vu_backend *b, struct vu_msg *m)
 		vu_close(b, "in-band notifications need a back channel and acknowledgements");
 		return LATER;
 	}
+	if (!has_needs(m->p.u64, BIT(VU_PF_GET_VRING_BASE_INFLIGHT), BIT(VU_PF_INFLIGHT_SHMFD)) ||
+	    !has_needs(m->p.u64, BIT(VU_PF_GET_VRING_BASE_SKIP_DRAIN), BIT(VU_PF_GET_VRING_BASE_INFLIGHT)))
+		return -EINVAL;
 	/* The memory there is was read in one of two layouts, with one address or two, and rings were found in it accordingly. */
 	const uint64_t about_memory = BIT(VU_PF_XEN_MMAP) | BIT(VU_PF_GPA_ADDRESSES);
 
@@ -345,11 +354,29 @@ static void base_stopped(struct vu_backend *b)
 	done(b);
 }
 
+/*
+ * Nothing is in flight afterwards as far as that can be: chains that have only been taken go back into the ring.  "If the
+ * GET_VRING_BASE_INFLIGHT protocol feature has been negotiated, the back-end may suspend in-flight I/O requests and record them"; where
+ * there is a message for that, this is not it.
+ */
 static int get_vring_base(struct vu_backend *b, struct vu_msg *m)
 {
 	struct vu_queue *q = queue_at(b, m->p.state.index);
 
 	if (!q)
+		return -EINVAL;
+	if (!vu_has(b, VU_PF_GET_VRING_BASE_INFLIGHT) || vu_has(b, VU_PF_GET_VRING_BASE_SKIP_DRAIN))
+		virtq_untake(q->vq);
+	vu_stop_queues(b, q->index, 1, base_stopped);
+	return LATER;
+}
+
+/* What is in flight stays in the record; only what a host has begun, and cannot be called back, is waited for. */
+static int get_vring_base_skip_drain(struct vu_backend *b, struct vu_msg *m)
+{
+	struct vu_queue *q = queue_at(b, m->p.state.index);
+
+	if (!q || !vu_has(b, VU_PF_GET_VRING_BASE_SKIP_DRAIN) || !b->inflight || q->index >= b->inflight_about.nqueues)
 		return -EINVAL;
 	vu_stop_queues(b, q->index, 1, base_stopped);
 	return LATER;
@@ -418,6 +445,7 @@ static int park(struct vu_backend *b, unsigned int first, unsigned int n)
 		struct vu_queue *q = &b->queues[i];
 
 		q->parked |= virtq_started(q->vq);
+		virtq_untake(q->vq);
 		vu_queue_enable(q, false);
 	}
 	vu_stop_queues(b, first, n, parked);
@@ -679,6 +707,7 @@ static const struct request requests[VU_REQUEST_MAX] = {
 			       ACKED},
 	[VU_SET_VRING_BASE] = {set_vring_base, STATE, 0, ANYTIME, ACKED},
 	[VU_GET_VRING_BASE] = {get_vring_base, STATE, 0, ANYTIME, ANSWERED},
+	[VU_GET_VRING_BASE_SKIP_DRAIN] = {get_vring_base_skip_drain, STATE, 0, VU_PF_GET_VRING_BASE_SKIP_DRAIN, ANSWERED},
 	[VU_SET_VRING_KICK] = {set_vring_kick, U64, 1, ANYTIME, ACKED},
 	[VU_SET_VRING_CALL] = {set_vring_call, U64, 1, ANYTIME, ACKED},
 	[VU_SET_VRING_ERR] = {set_vring_err, U64, 1, ANYTIME, ACKED},

@@ -255,6 +255,66 @@ START_TEST(test_pause_with_chain_in_flight)
 }
 END_TEST
 
+/* The features with which requests in flight are left in the record: without, and with a message of its own for it. */
+static const uint64_t left_in_record[] = {
+	0,
+	BIT(VU_PF_GET_VRING_BASE_INFLIGHT),
+	BIT(VU_PF_GET_VRING_BASE_INFLIGHT) | BIT(VU_PF_GET_VRING_BASE_SKIP_DRAIN),
+};
+
+/* Two chains are held, and the ring stops.  Where they are left in the record, they are in flight at the base that is told. */
+START_TEST(test_left_in_record)
+{
+	struct vu_inflight about = {.nqueues = ECHO_QUEUES, .queue_size = 64};
+	uint64_t wanted = left_in_record[_i] | BIT(VU_PF_INFLIGHT_SHMFD);
+	struct frontend_request *req[2];
+	uint32_t base, plain;
+	char in[8];
+	int fd;
+
+	for (unsigned int q = 0; q < ECHO_QUEUES; q++)
+		carrier_stop(c, q);
+	ok(frontend_set_protocol_features(fe, frontend_protocol_features(fe) | wanted));
+	ok(frontend_get_inflight(fe, &about, &fd));
+	ok(frontend_set_inflight(fe, &about, fd));
+	close(fd);
+	for (unsigned int q = 0; q < ECHO_QUEUES; q++)
+		carrier_renew(c, q);
+	for (unsigned int i = 0; i < 2; i++)
+		req[i] = hold();
+	base = carrier_stop(c, ECHO_HOLDQ);
+	ck_assert_uint_eq(base, _i == 1 ? 2 : 0);
+	carrier_start(c, ECHO_HOLDQ, base);
+	if (_i == 2) {
+		while (e->nheld < 2)
+			carrier_idle(c, 1);
+		ok(frontend_get_vring_base_skip_drain(fe, ECHO_HOLDQ, &base));
+		ck_assert_uint_eq(base, 2);
+		ok(frontend_get_vring_base(fe, ECHO_HOLDQ, &plain));
+		ck_assert_uint_eq(plain, 2);
+		carrier_start(c, ECHO_HOLDQ, base);
+	}
+	while (e->nheld < 2)
+		carrier_idle(c, 1);
+	echo_release(e, 2);
+	for (unsigned int i = 0; i < 2; i++) {
+		ck_assert_uint_eq(carrier_await(c, ECHO_HOLDQ, req[i], in), 8);
+		ck_assert_mem_eq(in, "12345678", 8);
+	}
+}
+END_TEST
+
+/* There must be a record to leave them in. */
+START_TEST(test_skip_drain_refused)
+{
+	uint32_t base;
+
+	ok(frontend_set_protocol_features(fe, frontend_protocol_features(fe) | BIT(VU_PF_INFLIGHT_SHMFD) | left_in_record[2]));
+	ck_assert_int_lt(frontend_get_vring_base_skip_drain(fe, ECHO_HOLDQ, &base), 0);
+	ok(frontend_wait_closed(fe));
+}
+END_TEST
+
 START_TEST(test_reset_device)
 {
 	hold();
@@ -1064,6 +1124,8 @@ Suite *suite_session(void)
 	tcase_add_test(tc, test_status_0_resets);
 	tcase_add_test(tc, test_status_0_pauses);
 	tcase_add_test(tc, test_pause_with_chain_in_flight);
+	tcase_add_loop_test(tc, test_left_in_record, 0, ARRAY_SIZE(left_in_record));
+	tcase_add_test(tc, test_skip_drain_refused);
 	tcase_add_test(tc, test_reset_device);
 	tcase_add_test(tc, test_ring_reset);
 	tcase_add_test(tc, test_reset_owner);

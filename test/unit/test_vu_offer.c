@@ -62,7 +62,8 @@ START_TEST(test_all)
 	make(&plain);
 	ck_assert_uint_eq(vu_offered_features(d), ring);
 	ck_assert_uint_eq(vu_offered_protocol_features(d),
-			  BIT(0) | BIT(1) | BIT(3) | BIT(5) | BIT(12) | BIT(13) | BIT(15) | BIT(16) | BIT(19));
+			  BIT(0) | BIT(1) | BIT(3) | BIT(5) | BIT(12) | BIT(13) | BIT(15) | BIT(16) | BIT(19) |
+				  BIT(20) | BIT(23));
 	teardown();
 	make(&rich);
 	ck_assert_uint_eq(vu_offered_features(d), ring | BIT(0) | BIT(5) | BIT(51));
@@ -96,6 +97,10 @@ static const struct {
 	{"-reply_ack,+inband_notifications", 0, BIT(3)},
 	{"-backend_req,+inband_notifications", 0, BIT(5)},
 	{"+inband_notifications,-inband_notifications", 0, 0},
+	/* What is left in flight is left in the record. */
+	{"-inflight_shmfd", 0, BIT(12) | BIT(20) | BIT(23)},
+	{"-get_vring_base_inflight", 0, BIT(20) | BIT(23)},
+	{"-get_vring_base_skip_drain", 0, BIT(23)},
 };
 
 START_TEST(test_masks)
