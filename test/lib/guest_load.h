@@ -41,7 +41,7 @@ struct load {
 	const struct load_kind *kind;
 	struct frontend *fe;
 	const char *dir;
-	bool lasting;             /* what the device was told survives its back end */
+	bool lasting;             /* what the device was told survives its back end; and what it writes is spread over pages */
 	int out_region, in_region;
 	uint32_t random;
 	uint64_t submitted, completed; /* of buffers that are used when they are answered, and not when something comes */
@@ -50,9 +50,10 @@ struct load {
 
 /*
  * Begins: the front-end's memory is made.  dir: where sockets may lie.  The device reads from the one region and writes into the
- * other; rings are the caller's (frontend_queue_make), of LOAD_RING entries each.
+ * other; rings are the caller's (frontend_queue_make), of LOAD_RING entries each.  lasting: see struct load.
  */
-void load_begin(struct load *l, const struct load_kind *kind, struct frontend *fe, const char *dir, int out_region, int in_region);
+void load_begin(struct load *l, const struct load_kind *kind, struct frontend *fe, const char *dir, int out_region, int in_region,
+		bool lasting);
 void load_end(struct load *l);
 
 /* Makes buffers available and kicks. */

@@ -64,7 +64,7 @@ static void introduce(const struct load_kind *kind, bool packed, bool first)
 		ok(frontend_get_inflight(fe, &about, &record), "record");
 		for (unsigned int q = 0; q < kind->nqueues; q++)
 			ok(frontend_queue_make(fe, q, &opts), "ring");
-		load_begin(&load, kind, fe, dir, 0, 0);
+		load_begin(&load, kind, fe, dir, 0, 0, false);
 	}
 	ok(frontend_set_mem_table(fe), "memory table");
 	ok(frontend_set_inflight(fe, &about, record), "record given back");
