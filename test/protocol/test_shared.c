@@ -527,6 +527,51 @@ START_TEST(test_unasked)
 }
 END_TEST
 
+static const struct {
+	uint32_t request, size;
+	unsigned int nfds;
+	struct vu_mapping m;
+} demands[] = {
+	{VU_BACKEND_SHMEM_MAP, 40, 0, {.len = PAGE}},
+	{VU_BACKEND_SHMEM_MAP, 40, 2, {.len = PAGE}},
+	{VU_BACKEND_SHMEM_MAP, 39, 1, {.len = PAGE}},
+	{VU_BACKEND_SHMEM_MAP, 48, 1, {.len = PAGE}},
+	{VU_BACKEND_SHMEM_MAP, 40, 1, {.len = 0}},
+	{VU_BACKEND_SHMEM_MAP, 40, 1, {.len = PAGE, .flags = 2}},
+	{VU_BACKEND_SHMEM_MAP, 40, 1, {.shmid = 1, .len = PAGE}},
+	{VU_BACKEND_SHMEM_MAP, 40, 1, {.shmid = 255, .len = PAGE}},
+	{VU_BACKEND_SHMEM_MAP, 40, 1, {.offset = ECHO_SHMEM_0 - PAGE, .len = 2 * PAGE}},
+	{VU_BACKEND_SHMEM_MAP, 40, 1, {.offset = UINT64_MAX, .len = PAGE}},
+	{VU_BACKEND_SHMEM_MAP, 40, 1, {.offset = PAGE, .len = PAGE, .fd_offset = 1}},
+	{VU_BACKEND_SHMEM_MAP, 40, 1, {.offset = PAGE, .len = PAGE, .fd_offset = 1ull << 63}},
+	{VU_BACKEND_SHMEM_UNMAP, 40, 0, {.len = PAGE}},
+	{VU_BACKEND_SHMEM_UNMAP, 16, 0, {.len = PAGE}},
+	{VU_BACKEND_SHARED_OBJECT_ADD, 15, 0, {.len = 0}},
+	{VU_BACKEND_SHARED_OBJECT_REMOVE, 16, 0, {.len = 0}},
+	{VU_BACKEND_SHARED_OBJECT_LOOKUP, 17, 0, {.len = 0}},
+};
+
+/* A back end that asks for what it must not: our front-end refuses, and keeps nothing. */
+START_TEST(test_demands)
+{
+	struct vu_msg msg = frontend_msg(demands[_i].request, demands[_i].size);
+	unsigned int fds = carrier_count_fds(c);
+	size_t done = 0;
+
+	msg.h.flags |= VU_FLAG_NEED_REPLY;
+	msg.p.mapping = demands[_i].m;
+	while (msg.nfds < demands[_i].nfds)
+		msg.fds[msg.nfds++] = file;
+	ck_assert_int_eq(vu_send(carrier_backend(c)->channel, &msg, &done), 1);
+	carrier_idle(c, 2);
+	ck_assert_uint_eq(frontend_back_channel_errors(fe), 1);
+	for (unsigned int shmid = 0; shmid < VU_MAX_SHMEM; shmid++)
+		ck_assert_ptr_null(frontend_mapped(fe, (uint8_t)shmid, demands[_i].m.offset, 1));
+	ck_assert_uint_eq(carrier_count_fds(c), fds);
+	ck_assert_int_eq(asked(mapping(VDEV_SHMEM_MAP, 0)), 0);
+}
+END_TEST
+
 /* The configuration space of a machine that moved here; as the driver's own writes where rust-vmm says so with a 1. */
 START_TEST(test_config_moved)
 {
@@ -588,6 +633,7 @@ Suite *suite_shared(void)
 	tcase_add_test(tc, test_accepted);
 	tcase_add_loop_test(tc, test_lies, 0, ARRAY_SIZE(lies));
 	tcase_add_test(tc, test_unasked);
+	tcase_add_loop_test(tc, test_demands, 0, ARRAY_SIZE(demands));
 	tcase_add_test(tc, test_config_moved);
 	tcase_add_test(tc, test_quirk);
 	suite_add_tcase(s, tc);
