@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/loop.h"
 #include "core/state.h"
 #include "transport/virtq.h"
 
@@ -747,10 +748,12 @@ static int state_pipe(struct frontend *fe, uint32_t direction)
 	struct vu_msg msg = frontend_msg(VU_SET_DEVICE_STATE_FD, sizeof(msg.p.device_state)), answer;
 	int ends[2], err;
 
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK))
+	if (pipe2(ends, O_CLOEXEC))
 		return fe_fail(fe, -errno, "no pipe: %s", strerror(errno));
 	int theirs = ends[direction == VU_STATE_SAVE ? 1 : 0], ours = ends[direction == VU_STATE_SAVE ? 0 : 1];
 
+	/* Theirs blocks: not all look whether there is something to read. */
+	fd_prepare(ours);
 	msg.p.device_state.direction = direction;
 	msg.fds[msg.nfds++] = theirs;
 	err = frontend_ask(fe, &msg, &answer);
