@@ -488,6 +488,9 @@ static int vring_kick(struct vu_backend *b, struct vu_msg *m)
 			return err;
 	}
 	vu_queue_turn(q);
+	/* What the kick has led to is told before it is acknowledged: simulated time stands still until then. */
+	if (virtq_dirty(q->vq))
+		virtq_flush(q->vq);
 	return 0;
 }
 

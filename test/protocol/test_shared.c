@@ -299,6 +299,26 @@ static unsigned int drain(void)
 	return count;
 }
 
+/* In band, what a kick leads to at once is told before the kick is acknowledged. */
+START_TEST(test_call_before_ack)
+{
+	struct frontend_queue_opts opts = frontend_queue_defaults(16);
+	const struct frontend_request_opts quiet = {.no_kick = true};
+	struct frontend_request *req;
+
+	opts.in_band = true;
+	ok(frontend_set_protocol_features(fe, frontend_protocol_features(fe) | BIT(VU_PF_INBAND_NOTIFICATIONS)));
+	carrier_stop(c, ECHO_ECHOQ);
+	ok(frontend_vring_fd(fe, VU_SET_VRING_CALL, ECHO_ECHOQ, -1));
+	ok(frontend_queue_start(fe, ECHO_ECHOQ, &opts));
+	frontend_hold_back_channel(fe, true);
+	ok(frontend_submit(fe, ECHO_ECHOQ, "x", 1, 1, &quiet, &req));
+	ck_assert_uint_eq(drain(), 0);
+	ok(frontend_kick(fe, ECHO_ECHOQ));
+	ck_assert_uint_eq(drain(), 1);
+}
+END_TEST
+
 /* A notification the socket had no room for is not sent when the rings have stopped, but when one starts again. */
 START_TEST(test_suspended_call)
 {
@@ -626,6 +646,7 @@ Suite *suite_shared(void)
 	tcase_add_test(tc, test_interleaved);
 	tcase_add_test(tc, test_many);
 	tcase_add_test(tc, test_suspended);
+	tcase_add_test(tc, test_call_before_ack);
 	tcase_add_test(tc, test_suspended_call);
 	tcase_add_test(tc, test_reset);
 	tcase_add_test(tc, test_late);
