@@ -45,22 +45,24 @@ static void channel_begin_vring(struct vu_backend *b, enum vu_backend_request re
 /* Puts the next thing to be said into channel_msg.  Returns false when there is none. */
 static bool channel_next(struct vu_backend *b)
 {
-	if (!vu_any_started(b))
-		return false;
+	const bool awake = vu_any_started(b); /* else the device is suspended */
+
 	for (unsigned int i = 0; i < b->nqueues; i++) {
 		struct vu_queue *q = &b->queues[i];
 
-		if (q->call_pending) {
+		if (awake && q->call_pending) {
 			q->call_pending = false;
 			channel_begin_vring(b, VU_BACKEND_VRING_CALL, i);
 			return true;
 		}
-		if (q->err_pending) {
+		if (awake && q->err_pending) {
 			q->err_pending = false;
 			channel_begin_vring(b, VU_BACKEND_VRING_ERR, i);
 			return true;
 		}
 	}
+	if (!awake)
+		return false;
 	if (!b->config_pending)
 		return vu_ask_next(b);
 	b->config_pending = false;
