@@ -23,6 +23,9 @@ int cmd_list(int argc, char **argv);
 /* Asks a running back end what it is and whether it keeps the protocol. */
 int cmd_probe(int argc, char **argv);
 
+/* Stands between a front-end and a back end that may end and begin anew. */
+int cmd_relay(int argc, char **argv);
+
 /* "--install-links DIR [-s]": makes DIR/vdevd-NAME for each device built in, links to this executable. */
 int cmd_links(int argc, char **argv);
 

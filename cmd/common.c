@@ -11,10 +11,8 @@
 #include "core/service.h"
 #include "mem/gmem_xen.h"
 
-/* --socket-mode */
-static int set_mode(void *obj, const char *value, char *why, size_t why_size)
+int common_parse_mode(const char *value, uint64_t *out, char *why, size_t why_size)
 {
-	struct common *c = obj;
 	uint64_t mode = 0;
 
 	for (const char *p = value; *p; p++) {
@@ -28,8 +26,16 @@ static int set_mode(void *obj, const char *value, char *why, size_t why_size)
 		snprintf(why, why_size, "empty (octal permissions such as 0660 are wanted)");
 		return -EINVAL;
 	}
-	c->socket.mode = mode;
+	*out = mode;
 	return 0;
+}
+
+/* --socket-mode */
+static int set_mode(void *obj, const char *value, char *why, size_t why_size)
+{
+	struct common *c = obj;
+
+	return common_parse_mode(value, &c->socket.mode, why, why_size);
 }
 
 /* --features */
