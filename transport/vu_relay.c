@@ -77,6 +77,7 @@ struct vu_relay {
 	uint64_t features;             /* SET_FEATURES */
 	uint64_t nqueues;              /* 0: not asked yet */
 	bool acks;                     /* this back end has been told of REPLY_ACK */
+	bool own_record;               /* SET_INFLIGHT_FD was ours */
 	bool cold;                     /* no ring has started since a new back end was told */
 	uint32_t stopped_at[VU_VRING_INDEX_MASK + 1];
 };
@@ -127,7 +128,7 @@ static void front_close(struct vu_relay *r, const char *why)
 	vu_reader_next(&r->front_reader);
 	vu_said_clear(&r->said);
 	memset(r->stopped_at, 0, sizeof(r->stopped_at));
-	r->have = r->replying = r->cold = r->missed = false;
+	r->have = r->replying = r->own_record = r->cold = r->missed = false;
 	r->tries = r->broken_lives = 0;
 	r->offered = r->accepted = r->features = r->nqueues = 0;
 	ev_io_start(r->loop, &r->accept_io);
@@ -264,16 +265,16 @@ static bool wants_record(const struct vu_relay *r)
 	const struct vu_kept *base;
 	struct vu_msg b = {0};
 
-	if (m->h.request != VU_SET_VRING_KICK || r->accepted & BIT(VU_PF_INFLIGHT_SHMFD) ||
-	    !(told(r) & BIT(VU_PF_INFLIGHT_SHMFD)) || vu_said_running(&r->said))
+	if (m->h.request != VU_SET_VRING_KICK || !(told(r) & BIT(VU_PF_INFLIGHT_SHMFD)) || vu_said_running(&r->said))
 		return false;
+	/* A front-end that keeps one has said so by now; QEMU accepts the feature also where it keeps none. */
 	if (!vu_said_find(&r->said, VU_SET_INFLIGHT_FD, 0))
 		return true;
 	/* A driver that begins anew has nothing in flight, and a new back end would not know. */
 	base = vu_said_find(&r->said, VU_SET_VRING_BASE, index);
 	if (base)
 		vu_kept_msg(base, &b);
-	return r->cold && b.p.state.num != r->stopped_at[index];
+	return r->own_record && r->cold && b.p.state.num != r->stopped_at[index];
 }
 
 /* Asks for what a record needs, one after the other. */
@@ -337,6 +338,8 @@ static bool front_acted(struct vu_relay *r)
 	}
 	if (m->h.request == VU_SET_VRING_KICK)
 		r->cold = false;
+	if (m->h.request == VU_SET_INFLIGHT_FD)
+		r->own_record = false;
 	err = vu_said_add(&r->said, m);
 	if (err)
 		front_close(r, strerror(-err));
@@ -405,6 +408,7 @@ static void own_answered(struct vu_relay *r, struct vu_msg *m)
 			return;
 		}
 		r->cold = false;
+		r->own_record = true;
 		vu_kept_msg(vu_said_find(&r->said, VU_SET_INFLIGHT_FD, 0), &r->out);
 		out_begin(r, OWN);
 		return;

@@ -54,7 +54,7 @@ vsock_in() {
 	uml) set -- --mem 512M --share "$dir" "set -e; cp -r $dir/both /tmp/; $1" ;;
 	qemu) set -- --mod vmw_vsock_virtio_transport --bin socat --file "$dir/both:/tmp/both" "set -e; $1" ;;
 	esac
-	"$here/$vsock_guest-run" --timeout "$((120 + mib))" --vu vsock="$vdevd_socket" "$@" >got 2>errors ||
+	"$here/$vsock_guest-run" --timeout "$((120 + mib))" --vu vsock="${vsock_socket:-$vdevd_socket}" "$@" >got 2>errors ||
 		fail "the guest failed: $(cat got errors)"
 	vdevd_alive
 }
@@ -193,8 +193,8 @@ vsock_killed_peer() {
 	vsock_stop
 }
 
-# vdevd itself is killed: the guest's connections end, and the guest lives.  Neither UML nor QEMU calls another vdevd then; what
-# one finds that does is shown by the device suite.
+# vdevd itself is killed: the guest's connections end, and the guest lives.  Neither UML nor QEMU calls another vdevd then; a
+# relay between them does: vsock_restarted.
 vsock_killed() {
 	vsock_start "$1"
 	# shellcheck disable=SC2016 # for the host's shell
@@ -219,6 +219,32 @@ vsock_killed() {
 	vsock_stop
 }
 
+# vdevd is killed in the middle of a stream and another one takes its place, behind a relay: that connection ends, the guest keeps
+# its device, and new connections are good.
+vsock_restarted() {
+	vsock_start "$1"
+	on_host 1 "SYSTEM:head -c 1000000 >/dev/null; kill -9 $vdevd_pid"
+	on_host 2 'EXEC:md5sum' -t60
+	vsock_socket=$dir/relay.sock
+	"$VDEVD" relay --socket-path="$vsock_socket" --to="$vdevd_socket" 2>>vdevd.log &
+	host_pids="$host_pids $!"
+	while [ ! -S "$vsock_socket" ]; do sleep 0.01; done
+	(
+		vdevd_alive() { :; }
+		vsock_in "
+			socat -u OPEN:/dev/zero VSOCK-CONNECT:2:1 2>/dev/null || echo ended
+			sh /tmp/both/data 16 | socat -t60 - VSOCK-CONNECT:2:2"
+	) &
+	vsock_guest_pid=$!
+	wait "$vdevd_pid" || :
+	vdevd_start vsock --uds-path="$dir/v"
+	wait "$vsock_guest_pid" || fail "the guest failed: $(cat got errors vdevd.log)"
+	got_is ended "$(sh both/data 16 | md5sum)"
+	vsock_stop
+}
+
+case_vsock_uml_restarted() { vsock_restarted uml; }
+case_vsock_qemu_restarted() { vsock_restarted qemu; }
 case_vsock_uml_streams() { vsock_streams uml; }
 case_vsock_qemu_streams() { vsock_streams qemu; }
 case_vsock_uml_connections() { vsock_connections uml; }
