@@ -106,8 +106,9 @@ int cmd_relay(int argc, char **argv)
 	}
 	if (c.help) {
 		puts("Usage: vdevd relay --socket-path=PATH --to=PATH\n"
-		     "Stands between a front-end that does not reconnect and a vhost-user back end. When the\n"
-		     "back end ends and is started again, the guest goes on: what was in flight is done.");
+		     "Stands between a front-end that does not reconnect and a vhost-user back end.\n"
+		     "When that ends and is started again, the guest goes on: what was in flight is\n"
+		     "done.");
 		opt_print_help(stdout, groups);
 		return CMD_OK;
 	}

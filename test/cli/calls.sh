@@ -15,6 +15,11 @@ refuses 'two more sockets' 2 '^vdevd rng: --socket-fd and --connect: exactly one
 refuses 'an unknown option' 2 '^vdevd rng: --sorce: unknown option (did you mean --source?)$' "$VDEVD" rng --sorce=x
 refuses 'a bad value' 2 '^vdevd rng: --period=abc: not a number (a number from 1 to 65536 is wanted)$' \
 	"$VDEVD" rng --socket-path=s --period=abc
+refuses 'a relay from nowhere' 2 '^vdevd relay: --socket-path=PATH is needed$' "$VDEVD" relay --to=x
+refuses 'a relay to nowhere' 2 '^vdevd relay: --to=PATH is needed$' "$VDEVD" relay --socket-path=x
+refuses 'a relay to itself' 2 '^vdevd relay: --to=x: is the socket made here' "$VDEVD" relay --socket-path=x --to=x
+refuses 'a relay where none can be' 1 '^vdevd relay: error: cannot listen on no/x: No such file' "$VDEVD" relay -s no/x --to=y
+expect 'relay --help fits a screen' test "$("$VDEVD" relay --help | wc -l)" -le 24 -a "$("$VDEVD" relay --help | wc -L)" -le 80
 refuses 'an argument too many' 2 '^vdevd rng: extra: ' "$VDEVD" rng --socket-path=s extra
 refuses 'an unknown device' 2 '^vdevd: rgn: no such device (did you mean rng?)$' "$VDEVD" rgn
 refuses 'an unknown device like none' 2 '^vdevd: flux: no such device (vdevd list ' "$VDEVD" flux

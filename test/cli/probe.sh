@@ -104,6 +104,13 @@ built rng || exit $status
 start rng --features=+inband_notifications
 expect 'every row holds' prints '^[0-9]* ok, 0 failed, [0-9]* n.a.$' "$VDEVD" probe -s s --id=rng
 expect 'no row that could be tried was left out' test "$(grep -c '^ok ' prints.log)" -ge 68
+"$VDEVD" relay -s r --to=s 2>relay.log &
+relay=$!
+expect 'every row holds through a relay' prints '^[0-9]* ok, 0 failed, [0-9]* n.a.$' "$VDEVD" probe -s r --id=rng
+kill $relay
+wait $relay
+result 'a relay ends well' $?
+expect 'and takes its socket along' test ! -e r
 expect 'without the device, too' prints '^[0-9]* ok, 0 failed, [0-9]* n.a.$' "$VDEVD" probe -s s
 "$VDEVD" probe -s s --id=rng --table >table
 result 'a column of the table' $?

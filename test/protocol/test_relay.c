@@ -73,7 +73,7 @@ static void introduce(const struct load_kind *kind, bool packed)
 	ok(frontend_make_mem(fe, &frontend_mem_memfd, &r, 1), "memory");
 	for (unsigned int q = 0; q < kind->nqueues; q++)
 		ok(frontend_queue_make(fe, q, &opts), "ring");
-	load_begin(&load, kind, fe, dir, 0, 0);
+	load_begin(&load, kind, fe, dir, 0, 0, false);
 	ok(frontend_set_mem_table(fe), "memory table");
 	for (unsigned int q = 0; q < kind->nqueues; q++)
 		ok(frontend_queue_restart(fe, q, driver_ring_next_used(frontend_ring(fe, q))), "ring started");
