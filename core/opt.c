@@ -21,6 +21,7 @@
 struct parse {
 	const struct opt_group *groups;
 	bool compat;
+	bool keys; /* an OPT_KEYS was there */
 	int argc;
 	char **argv;
 	int next; /* the next argument to look at */
@@ -179,6 +180,8 @@ static int store(const struct found *f, const char *value, char *why, size_t why
 		return store_fd(o, at, value, why, why_size);
 	case OPT_CALL:
 		return o->set(f->obj, value, why, why_size);
+	case OPT_KEYS:
+		break; /* parse_keys */
 	}
 	return -EINVAL;
 }
@@ -188,7 +191,7 @@ static void store_none(const struct opt *o, void *obj)
 {
 	static const size_t sizes[] = {
 		[OPT_FLAG] = sizeof(bool),	[OPT_TEXT] = sizeof(char *), [OPT_UINT] = sizeof(uint64_t),
-		[OPT_BYTES] = sizeof(uint64_t), [OPT_FD] = sizeof(int),	     [OPT_CALL] = 0,
+		[OPT_BYTES] = sizeof(uint64_t), [OPT_FD] = sizeof(int),	     [OPT_CALL] = 0,  [OPT_KEYS] = 0,
 	};
 
 	memset((char *)obj + o->off, o->type == OPT_FD ? 0xff : 0, sizes[o->type]);
@@ -351,10 +354,55 @@ static int take_value(struct parse *p, const struct found *f, const char *shown,
 	return 0;
 }
 
-/* "--name", "--name=value" */
-static int parse_long(struct parse *p, const char *arg)
+/* One "KEY=VALUE" of the option that is shown; in a key, _ is as good as -. */
+static int parse_key(struct parse *p, const char *shown, char *entry)
 {
-	const char *word = arg + 2, *value = strchr(word, '=');
+	size_t len = strcspn(entry, "=");
+	char name[64] = "--";
+	struct found f;
+
+	for (size_t i = 0; i < len && i + 3 < sizeof(name); i++)
+		name[i + 2] = (char)(entry[i] == '_' ? '-' : entry[i]);
+	if (!find(p, name + 2, strlen(name + 2), false, &f) || !f.opt->compat || f.opt->type == OPT_KEYS) {
+		log_usage(&p->log, "%s: unknown key '%.*s' (keys are options without their dashes)", shown, (int)min_size(len, 60),
+			  entry);
+		return -EINVAL;
+	}
+	if (!entry[len]) {
+		log_usage(&p->log, "%s: the value of '%s' is missing (KEY=VALUE, with commas between)", shown, entry);
+		return -EINVAL;
+	}
+	return take_value(p, &f, name, entry + len + 1);
+}
+
+/* The value of an OPT_KEYS. */
+static int parse_keys(struct parse *p, const char *shown, char *list)
+{
+	char *entry;
+
+	if (!list && p->next < p->argc)
+		list = p->argv[p->next++];
+	if (!list) {
+		log_usage(&p->log, "%s: its value is missing (KEY=VALUE, with commas between)", shown);
+		return -EINVAL;
+	}
+	if (p->keys) {
+		log_usage(&p->log, "%s: a second one, but a process serves one guest: start one for each", shown);
+		return -EINVAL;
+	}
+	p->keys = true;
+	while ((entry = strsep(&list, ","))) {
+		if (parse_key(p, shown, entry) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
+/* "--name", "--name=value" */
+static int parse_long(struct parse *p, char *arg)
+{
+	const char *word = arg + 2;
+	char *value = strchr(arg, '=');
 	size_t len = value ? (size_t)(value - word) : strlen(word);
 	char shown[64];
 	struct found f;
@@ -362,6 +410,8 @@ static int parse_long(struct parse *p, const char *arg)
 	snprintf(shown, sizeof(shown), "%.*s", (int)min_size(len + 2, sizeof(shown)), arg);
 	if (!find(p, word, len, false, &f))
 		return unknown_option(p, "--", shown + 2);
+	if (f.opt->type == OPT_KEYS)
+		return parse_keys(p, shown, value ? value + 1 : NULL);
 	if (f.opt->type != OPT_FLAG)
 		return take_value(p, &f, shown, value ? value + 1 : NULL);
 	if (value) {
@@ -404,7 +454,7 @@ int opt_parse(const struct opt_group *groups, bool compat, int argc, char **argv
 	};
 
 	while (p.next < argc) {
-		const char *arg = argv[p.next];
+		char *arg = argv[p.next];
 		int ret;
 
 		if (arg[0] != '-' || arg[1] == '\0')

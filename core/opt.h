@@ -20,13 +20,14 @@ enum opt_type {
 	OPT_BYTES, /* uint64_t between min and max; a suffix K, M or G multiplies by 1024 */
 	OPT_FD,    /* int: number of an open file descriptor */
 	OPT_CALL,  /* handed to set(), once for each time it is given */
+	OPT_KEYS,  /* options of the replaced daemon as "KEY=VALUE,KEY=VALUE", once; argv is written to */
 };
 
 struct opt {
 	const char *name;  /* long name without the dashes */
 	char letter;       /* short name, or 0 */
 	enum opt_type type;
-	size_t off;        /* of the value in the object; unused by OPT_CALL */
+	size_t off;        /* of the value in the object; unused by OPT_CALL, OPT_KEYS */
 	const char *arg;   /* what the argument is called in the help: "PATH"; NULL for OPT_FLAG */
 	/* The default as the user would type it; NULL: none (0, NULL, false, -1).  OPT_CALL's is only shown. */
 	const char *def;

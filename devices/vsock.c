@@ -278,11 +278,11 @@ static int set_forward_listen(void *obj, const char *value, char *why, size_t wh
 	}
 }
 
-static int refuse_vm(void *obj, const char *value, char *why, size_t why_size)
+static int refuse_config(void *obj, const char *value, char *why, size_t why_size)
 {
 	(void)obj;
 	(void)value;
-	snprintf(why, why_size, "a process serves one guest: start one for each, with --guest-cid, --socket, --uds-path");
+	snprintf(why, why_size, "no such file is read: start a process for each of its vms, with --guest-cid, --socket, --uds-path");
 	return -EINVAL;
 }
 
@@ -464,8 +464,8 @@ static const struct opt vsock_opts[] = {
 		.compat = "queue-size",
 	},
 	{.name = "groups", .type = OPT_CALL, .arg = "NAMES", .compat = "groups", .set = set_groups},
-	{.name = "vm", .type = OPT_CALL, .arg = "KEYS", .compat = "vm", .set = refuse_vm},
-	{.name = "config", .type = OPT_CALL, .arg = "FILE", .compat = "config", .set = refuse_vm},
+	{.name = "vm", .type = OPT_KEYS, .arg = "KEYS", .compat = "vm"},
+	{.name = "config", .type = OPT_CALL, .arg = "FILE", .compat = "config", .set = refuse_config},
 	{0},
 };
 
@@ -481,6 +481,7 @@ static const char *const vsock_examples[] = {
 	"vdevd vsock --socket-path=/run/vsock.sock --forward-cid=1 --forward-listen=22",
 	"vdevd vsock --socket-path=/run/vsock.sock --backend=sim",
 	"vhost-device-vsock --guest-cid=4 --socket=/run/vsock.sock --uds-path=/run/vm.vsock",
+	"vhost-device-vsock --vm guest-cid=4,socket=/run/vsock.sock,uds-path=/run/vm.vsock",
 	NULL,
 };
 

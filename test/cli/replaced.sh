@@ -80,9 +80,22 @@ if built vsock; then
 	kill $pid
 	wait $pid
 	expect 'vsock: both are gone' test ! -e v -a ! -e vm4
-	refuses 'vsock: several guests' 2 '^vdevd vsock: --vm=guest-cid=3,socket=v: a process serves one guest' \
+	./vhost-device-vsock --vm guest_cid=5,socket=v,uds-path=vm5,tx_buffer_size=65536,queue-size=256,groups=default 2>log &
+	pid=$!
+	for _ in $(seq 500); do
+		[ ! -S v ] || break
+		sleep 0.02
+	done
+	expect 'vsock: a guest by its keys' prints '^  configuration      05 00 00 00 00 00 00 00' "$VDEVD" probe -s v --id=vsock --quiet
+	expect 'vsock: the socket its keys name' test -S vm5
+	kill $pid
+	wait $pid
+	refuses 'vsock: a key that is none' 2 "^vdevd vsock: --vm: unknown key 'cid'" ./vhost-device-vsock --vm=cid=5
+	refuses 'vsock: a key without a value' 2 "^vdevd vsock: --vm: the value of 'socket' is missing" ./vhost-device-vsock --vm=socket
+	refuses 'vsock: what a key cannot be' 2 '^vdevd vsock: --guest-cid=2: ' ./vhost-device-vsock --vm=guest_cid=2,socket=v
+	refuses 'vsock: several guests' 2 '^vdevd vsock: --vm: a second one, but a process serves one guest' \
 		./vhost-device-vsock --vm guest-cid=3,socket=v --vm guest-cid=4,socket=w
-	refuses 'vsock: a file of them' 2 '^vdevd vsock: --config=vm.yaml: a process serves one guest' \
+	refuses 'vsock: a file of them' 2 '^vdevd vsock: --config=vm.yaml: no such file is read' \
 		./vhost-device-vsock --config=vm.yaml
 	refuses 'vsock: groups' 2 '^vdevd vsock: --groups=a+b: ' ./vhost-device-vsock --socket=v --uds-path=w --groups=a+b
 	refuses 'vsock: two ways' 2 '^vdevd vsock: --forward-cid: ' ./vhost-device-vsock --socket=v --uds-path=w --forward-cid=1

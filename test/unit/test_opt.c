@@ -74,6 +74,7 @@ static const struct opt common_opts[] = {
 	 .def = "shown",
 	 .help = "a call"},
 	{.name = "quiet", .type = OPT_FLAG, .off = AT(quiet)},
+	{.name = "keys", .type = OPT_KEYS, .arg = "KEYS"},
 	{0},
 };
 
@@ -197,6 +198,18 @@ START_TEST(compat)
 }
 END_TEST
 
+/* Options of the replaced daemon in one. */
+START_TEST(keys)
+{
+	set_defaults();
+	ck_assert_int_eq(PARSE(true, "--keys=rng_source=x=y", "--flag"), 3);
+	ck_assert_str_eq(obj.source, "x=y");
+	ck_assert_int_eq(PARSE(true, "--keys", "source=z,rng-source="), 3);
+	ck_assert_str_eq(obj.source, "");
+	ck_assert(obj.flag);
+}
+END_TEST
+
 static const struct {
 	const char *args[3];
 	const char *line;
@@ -220,6 +233,12 @@ static const struct {
 	{{"--fd=1000000"}, "--fd=1000000: not open (the number of an open file descriptor is wanted)"},
 	{{"--fd=4294967296"}, "--fd=4294967296: not open (the number of an open file descriptor is wanted)"},
 	{{"--call=bad"}, "--call=bad: not good (good is wanted)"},
+	{{"--keys"}, "--keys: its value is missing (KEY=VALUE, with commas between)"},
+	{{"--keys="}, "--keys: unknown key '' (keys are options without their dashes)"},
+	{{"--keys=source=a,x_y=1"}, "--keys: unknown key 'x_y' (keys are options without their dashes)"},
+	{{"--keys=period=1"}, "--keys: unknown key 'period' (keys are options without their dashes)"},
+	{{"--keys=source=a,source"}, "--keys: the value of 'source' is missing (KEY=VALUE, with commas between)"},
+	{{"--keys=source=a", "--keys=source=b"}, "--keys: a second one, but a process serves one guest: start one for each"},
 	{{"--perod=1"}, "--perod: unknown option (did you mean --period?)"},
 	{{"--sourec", "x"}, "--sourec: unknown option (did you mean --source?)"},
 	{{"--max"}, "--max: unknown option (did you mean --max-bytes?)"},
@@ -425,6 +444,7 @@ Suite *suite_opt(void)
 	tcase_add_test(tc, all_forms);
 	tcase_add_test(tc, end_of_options);
 	tcase_add_test(tc, compat);
+	tcase_add_test(tc, keys);
 	tcase_add_loop_test(tc, wrong_calls, 0, (int)ARRAY_SIZE(wrong));
 	tcase_add_test(tc, long_unknown);
 	tcase_add_test(tc, numbers);
