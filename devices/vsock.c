@@ -173,7 +173,7 @@ static int vsock_check(struct vdev *d)
 		v->host = &vsock_forward_ops;
 	if (!v->host)
 		v->host = &vsock_unix_ops;
-	if (v->host == &vsock_unix_ops && !v->uds_path && !v->uds_seqpacket && !v->rules.nmaps && !v->nlisten && !v->group) {
+	if (v->host == &vsock_unix_ops && !v->uds_path && !v->uds_seqpacket && !v->rules.nmaps && !v->nlisten && !v->ngroups) {
 		log_usage(&d->log, "--uds-path is wanted (a path; or --map, --forward-cid, --forward-listen, --group; or --backend=sim, "
 				   "to try a guest without anything else)");
 		return -EINVAL;
@@ -291,8 +291,20 @@ static int set_groups(void *obj, const char *value, char *why, size_t why_size)
 	(void)obj;
 	if (strcmp(value, "default") == 0)
 		return 0;
-	snprintf(why, why_size, "guests meet in a directory, with --group=DIR; here only \"default\" can be said");
+	snprintf(why, why_size, "guests meet in directories: --group=DIR for each of their groups; here only \"default\" can be said");
 	return -EINVAL;
+}
+
+static int add_group(void *obj, const char *value, char *why, size_t why_size)
+{
+	struct vsock *v = obj;
+
+	if (v->ngroups == VSOCK_GROUPS) {
+		snprintf(why, why_size, "too many groups (%u at most)", VSOCK_GROUPS);
+		return -EINVAL;
+	}
+	v->groups[v->ngroups++].dir = value;
+	return 0;
 }
 
 static const struct vdev_queue_desc vsock_queues[] = {
@@ -396,13 +408,13 @@ static const struct opt vsock_opts[] = {
 	},
 	{
 		.name = "group",
-		.type = OPT_TEXT,
-		.off = offsetof(struct vsock, group),
+		.type = OPT_CALL,
+		.set = add_group,
 		.arg = "DIR",
 		.help = "other guests: those whose vdevd has the same DIR",
 		.man = "Guests whose processes have the same directory here reach each other by their context identifiers, which must "
 		       "differ.  Who may write into the directory may connect to the guest, as a guest; --allow and --deny hold for "
-		       "guests as for programs of the host.",
+		       "guests as for programs of the host.  Up to 8 times: a guest is looked for in one group after the other.",
 	},
 	{
 		.name = "backend",

@@ -74,7 +74,14 @@ struct vsock_door {
 };
 
 #define VSOCK_LISTENS 16
-#define VSOCK_DOORS   (4 + VSOCK_LISTENS)
+#define VSOCK_GROUPS  8
+#define VSOCK_DOORS   (2 + 2 * VSOCK_GROUPS + VSOCK_LISTENS)
+
+/* Where guests meet. */
+struct vsock_group {
+	const char *dir;
+	char paths[2][108]; /* of our own sockets in it, by type */
+};
 
 /* A port to listen at. */
 struct vsock_listen {
@@ -147,7 +154,8 @@ struct vsock {
 	/* options */
 	uint64_t guest_cid, buf_size, max_links, connect_timeout;
 	const char *uds_path, *uds_seqpacket;
-	const char *group;          /* a directory */
+	struct vsock_group groups[VSOCK_GROUPS];
+	unsigned int ngroups;
 	const struct vsock_host_ops *host;
 	uint64_t forward_cid;       /* 0: none */
 	uint64_t queue_size;        /* of the replaced daemon; nothing comes of it */
@@ -175,7 +183,6 @@ struct vsock {
 	struct vsock_batch batch;
 	/* host */
 	struct vsock_door doors[VSOCK_DOORS];
-	char group_paths[2][108];   /* of our own sockets in it */
 	unsigned int ndoors;
 	void *sim;
 };
@@ -301,8 +308,8 @@ void vsock_unix_asking(struct vsock_link *l);
 /* The guest has accepted: tells the host.  Returns false when it is gone. */
 bool vsock_unix_accepted(struct vsock_link *l);
 
-/* The socket in the group of the guest with this CID, where type is wanted.  Returns false where its name is too long. */
-bool vsock_group_path(const struct vsock *v, uint64_t cid, uint16_t type, char *path, size_t size);
+/* The socket in a group's directory of the guest with this CID, where type is wanted.  Returns false where its name is too long. */
+bool vsock_group_path(const char *dir, uint64_t cid, uint16_t type, char *path, size_t size);
 
 /* Says to another guest's vdevd which port is wanted.  Returns 0 or -errno. */
 int vsock_unix_greet(struct vsock_link *l);

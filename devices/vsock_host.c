@@ -50,11 +50,20 @@ static int connect_map(const struct vsock_map *m, uint16_t type, bool *pending)
 /* The vdevd of another guest. */
 static int connect_sibling(const struct vsock *v, uint64_t cid, uint16_t type)
 {
-	char path[sizeof(v->group_paths[0])];
+	int fd = -EHOSTUNREACH;
 
-	if (!v->group || cid == v->guest_cid || !vsock_group_path(v, cid, type, path, sizeof(path)))
-		return -EHOSTUNREACH;
-	return unix_connect_type(vsock_socket_type(type), path);
+	for (unsigned int i = 0; i < v->ngroups && cid != v->guest_cid; i++) {
+		const struct vsock_group *g = &v->groups[i];
+		char path[sizeof(g->paths[0])];
+
+		if (!vsock_group_path(g->dir, cid, type, path, sizeof(path)))
+			continue;
+		fd = unix_connect_type(vsock_socket_type(type), path);
+		/* One that is there but busy is tried again. */
+		if (fd >= 0 || fd == -EAGAIN)
+			break;
+	}
+	return fd;
 }
 
 int vsock_host_connect(struct vsock *v, const struct vsock_conn *c, bool *pending)

@@ -147,7 +147,7 @@ static void refuse(struct vsock *v, const struct vsock_packet *p)
 /* A packet that belongs to no connection there is. */
 static void tx_stray(struct vsock *v, const struct vsock_packet *p)
 {
-	bool there = p->dst_cid == VSOCK_CID_HOST || v->group;
+	bool there = p->dst_cid == VSOCK_CID_HOST || v->ngroups;
 
 	if (p->op != VSOCK_OP_REQUEST || p->len || !there || !vsock_link_dial(v, p))
 		refuse(v, p);

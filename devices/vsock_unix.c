@@ -141,9 +141,9 @@ void vsock_unix_asking(struct vsock_link *l)
 
 /* ---- other guests */
 
-bool vsock_group_path(const struct vsock *v, uint64_t cid, uint16_t type, char *path, size_t size)
+bool vsock_group_path(const char *dir, uint64_t cid, uint16_t type, char *path, size_t size)
 {
-	int len = snprintf(path, size, "%s/%ju%s", v->group, (uintmax_t)cid, type == VSOCK_TYPE_SEQPACKET ? ".seqpacket" : "");
+	int len = snprintf(path, size, "%s/%ju%s", dir, (uintmax_t)cid, type == VSOCK_TYPE_SEQPACKET ? ".seqpacket" : "");
 
 	return len > 0 && (size_t)len < size;
 }
@@ -289,6 +289,23 @@ static int vm_door(struct vsock *v, const struct vsock_listen *at)
 	return 0;
 }
 
+/* Listens for the other guests of a group. */
+static int group_doors(struct vsock *v, struct vsock_group *g)
+{
+	for (uint16_t type = VSOCK_TYPE_STREAM; type <= VSOCK_TYPE_SEQPACKET; type++) {
+		char *path = g->paths[type - VSOCK_TYPE_STREAM];
+		int err;
+
+		if (!vsock_group_path(g->dir, v->guest_cid, type, path, sizeof(g->paths[0])))
+			path[0] = '\0'; /* refused, as too long */
+		err = unix_door(v, "group", path, type);
+		if (err)
+			return err;
+		v->doors[v->ndoors - 1].sibling = true;
+	}
+	return 0;
+}
+
 int vsock_doors_open(struct vsock *v)
 {
 	int err = 0;
@@ -299,15 +316,8 @@ int vsock_doors_open(struct vsock *v)
 		err = unix_door(v, "uds-seqpacket-path", v->uds_seqpacket, VSOCK_TYPE_SEQPACKET);
 	for (unsigned int i = 0; !err && i < v->nlisten; i++)
 		err = vm_door(v, &v->listen[i]);
-	for (uint16_t type = VSOCK_TYPE_STREAM; v->group && !err && type <= VSOCK_TYPE_SEQPACKET; type++) {
-		char *path = v->group_paths[type - VSOCK_TYPE_STREAM];
-
-		if (!vsock_group_path(v, v->guest_cid, type, path, sizeof(v->group_paths[0])))
-			path[0] = '\0'; /* refused, as too long */
-		err = unix_door(v, "group", path, type);
-		if (!err)
-			v->doors[v->ndoors - 1].sibling = true;
-	}
+	for (unsigned int i = 0; !err && i < v->ngroups; i++)
+		err = group_doors(v, &v->groups[i]);
 	return err;
 }
 

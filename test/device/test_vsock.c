@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -1342,6 +1343,43 @@ static void guest_from_guest(struct carrier *c)
 	}
 }
 
+static void prepare_groups(struct carrier *c)
+{
+	ck_assert_int_eq(mkdir(carrier_path(c, "a"), 0700), 0);
+	ck_assert_int_eq(mkdir(carrier_path(c, "b"), 0700), 0);
+}
+
+/* A guest is found in the second group; ours can be found in both. */
+static void several_groups(struct carrier *c)
+{
+	static const char *const doors[] = {"a/3", "b/3"};
+	int fd = listen_as(c, "b/9", 8), s;
+	struct peer p = peer_of(c, 1000, 5);
+	struct packet h;
+
+	p.cid = 9;
+	send_op(&p, OP_REQUEST, 0);
+	s = host_accept(c, fd);
+	expect_bytes(c, s, "CONNECT 5 3 1000\n");
+	close(s);
+	expect(&p, OP_RST, NULL, 0);
+	close(fd);
+	unlink(carrier_path(c, "b/9"));
+	for (size_t i = 0; i < ARRAY_SIZE(doors); i++) {
+		s = unix_connect(carrier_path(c, doors[i]));
+		ck_assert_int_ge(s, 0);
+		host_write(s, "CONNECT 22 9 77\n", 16);
+		receive_raw(c, &h, NULL, 0);
+		ck_assert_uint_eq(le16toh(h.op), OP_REQUEST);
+		ck_assert_uint_eq(le64toh(h.src_cid), 9);
+		p = peer_of(c, 22, 77);
+		p.cid = 9;
+		send_op(&p, OP_RST, 0);
+		expect_eof(c, s);
+		close(s);
+	}
+}
+
 /* ---- time and number */
 
 /* A listener that takes nobody: the guest is refused in the end. */
@@ -1615,6 +1653,11 @@ static const struct device_case cases[] = {
 	 .flags = CASE_ONCE},
 	{.name = "guest to guest", .run = guest_to_guest, WITH("--group=%T"), .flags = CASE_ONCE},
 	{.name = "guest from guest", .run = guest_from_guest, WITH("--group=%T", "--deny=host:23"), .flags = CASE_ONCE},
+	{.name = "several groups",
+	 .run = several_groups,
+	 .prepare = prepare_groups,
+	 WITH("--group=%T/a", "--group=%T/b"),
+	 .flags = CASE_ONCE},
 	{.name = "connect time-out", .run = connect_timeout, WITH(UDS, "--connect-timeout=200"), .flags = CASE_ONCE},
 	{.name = "answer time-out", .run = answer_timeout, WITH(UDS, "--connect-timeout=50"), .flags = CASE_ONCE},
 	{.name = "at most", .run = at_most, WITH(UDS, "--max-connections=2"), .flags = CASE_ONCE},

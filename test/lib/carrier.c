@@ -69,8 +69,10 @@ static void remove_dir(const char *path)
 	DIR *dir = opendir(path);
 	struct dirent *e;
 
-	while (dir && (e = readdir(dir)))
-		unlinkat(dirfd(dir), e->d_name, 0);
+	while (dir && (e = readdir(dir))) {
+		if (unlinkat(dirfd(dir), e->d_name, 0) < 0)
+			unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR);
+	}
 	if (dir)
 		closedir(dir);
 	rmdir(path);
