@@ -163,7 +163,8 @@ static const struct opt common_opts[] = {
 		       "those of the protocol. The names are those --print-capabilities shows. Offered only when asked for: "
 		       "+gpa_addresses (rings named by guest addresses), +in_order (not by gpio, whose interrupts wait for nothing "
 		       "but themselves), +inband_notifications (for User-Mode Linux' time travel; slower), +log_all (live "
-		       "migration), +ring_packed (packed virtqueues), +ring_reset, +notification_data.",
+		       "migration), +pagefault (postcopy migration; who brings the guest's pages decides how long vdevd waits for them, and it "
+		       "needs the right to userfaultfd(2)), +ring_packed (packed virtqueues), +ring_reset, +notification_data.",
 	},
 	{
 		.name = "quirks",

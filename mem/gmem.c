@@ -342,3 +342,20 @@ bool gmem_lost(struct gmem *gm)
 	}
 	return gm->lost;
 }
+
+int gmem_each_range(struct gmem *gm, int (*each)(void *arg, void *start, size_t len), void *arg)
+{
+	int err = 0;
+
+	for (unsigned int i = 0; !err && i < gm->count; i++) {
+		const struct gmem_region *r = gm->sorted[GMEM_GUEST][i];
+		void *start;
+		size_t len;
+
+		if (!r->backend->range)
+			return -EOPNOTSUPP;
+		r->backend->range(r->priv, &start, &len);
+		err = each(arg, start, len);
+	}
+	return err;
+}

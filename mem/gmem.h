@@ -82,6 +82,8 @@ struct gmem_backend {
 	void (*flush)(void *priv, bool last);
 	/* Whether bytes of the region have gone since it was mapped.  NULL: they cannot. */
 	bool (*lost)(const void *priv);
+	/* All that is mapped for a region, in whole pages.  NULL: it is no shared memory. */
+	void (*range)(const void *priv, void **start, size_t *len);
 };
 
 /* Shared memory: memfd, POSIX shm, hugetlbfs, a file. */
@@ -142,6 +144,11 @@ bool gmem_guest_addr(const struct gmem_seg *seg, uint64_t *addr);
 
 /* Whether bytes of a region of this table were lost (SIGBUS) since it was added. */
 bool gmem_lost(struct gmem *gm);
+
+/*
+ * Calls each with the pages of every region, as far as it returns 0.  Returns 0; what each returned; -EOPNOTSUPP: a region is no shared memory.
+ */
+int gmem_each_range(struct gmem *gm, int (*each)(void *arg, void *start, size_t len), void *arg);
 
 /*
  * Installs the SIGBUS handler for the process; what hits no region goes to the handler that was there.

@@ -98,9 +98,18 @@ static bool shm_lost(const void *priv)
 	return r->range.lost;
 }
 
+static void shm_range(const void *priv, void **start, size_t *len)
+{
+	const struct shm_region *r = priv;
+
+	*start = (void *)r->range.start;
+	*len = r->range.end - r->range.start;
+}
+
 const struct gmem_backend gmem_shm = {
 	.name = "shared memory",
 	.map = shm_map,
 	.unmap = shm_unmap,
 	.lost = shm_lost,
+	.range = shm_range,
 };

@@ -74,6 +74,22 @@ static bool ranges_patch(uintptr_t addr)
 	return patched;
 }
 
+void sigbus_abandon(void (*done)(void *arg, uintptr_t start, size_t len), void *arg)
+{
+	ranges_acquire();
+	for (struct sigbus_range *r = ranges; r; r = r->next) {
+		size_t len = r->end - r->start;
+
+		if (mmap((void *)r->start, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1,
+			 0) == MAP_FAILED)
+			continue;
+		r->lost = true;
+		losses = losses + 1;
+		done(arg, r->start, len);
+	}
+	ranges_release();
+}
+
 static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
 	int saved = errno;

@@ -30,6 +30,12 @@ void sigbus_watch(struct sigbus_range *range);
 /* Takes a range off the list, before it is unmapped. */
 void sigbus_forget(struct sigbus_range *range);
 
+/*
+ * Puts fresh zero pages in the place of all ranges, which are lost; each is handed to done.  From any thread: others may
+ * touch the memory meanwhile.
+ */
+void sigbus_abandon(void (*done)(void *arg, uintptr_t start, size_t len), void *arg);
+
 /* The number of pages lost in this process: a cheap way to see that nothing has happened. */
 unsigned int sigbus_losses(void);
 

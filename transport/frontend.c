@@ -630,7 +630,7 @@ int frontend_rem_mem_reg(struct frontend *fe, const struct frontend_region *regi
 	return frontend_tell(fe, &msg);
 }
 
-int frontend_set_mem_table(struct frontend *fe)
+int fe_mem_table(struct frontend *fe, struct vu_msg *out)
 {
 	unsigned int count = fe->mem ? frontend_mem_count(fe->mem) : 0;
 	unsigned int max = frontend_has_protocol(fe, VU_PF_XEN_MMAP) ? VU_MAX_XEN_REGIONS : VU_MAX_REGIONS;
@@ -645,7 +645,16 @@ int frontend_set_mem_table(struct frontend *fe)
 		put_region(fe, &msg, region);
 		put_region_fd(&msg, region);
 	}
-	return frontend_tell(fe, &msg);
+	*out = msg;
+	return 0;
+}
+
+int frontend_set_mem_table(struct frontend *fe)
+{
+	struct vu_msg msg;
+	int err = fe_mem_table(fe, &msg);
+
+	return err ? err : frontend_tell(fe, &msg);
 }
 
 int frontend_get_config(struct frontend *fe, uint32_t offset, void *buf, uint32_t size)

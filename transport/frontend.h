@@ -186,6 +186,19 @@ int frontend_log_stop(struct frontend *fe);
 bool frontend_log_has(const struct frontend *fe, uint64_t guest, bool clear);
 
 /*
+ * Memory whose pages come later (postcopy).  The order: advise, listen, announce, ready, then rings; end when all is there.
+ */
+
+/* POSTCOPY_ADVISE: *userfault, the caller's, tells of pages that the back end waits for. */
+int frontend_postcopy_advise(struct frontend *fe, int *userfault);
+int frontend_postcopy_listen(struct frontend *fe);
+
+/* SET_MEM_TABLE: where each region is in the back end, at most VU_MAX_REGIONS.  None is touched before frontend_postcopy_ready. */
+int frontend_postcopy_announce(struct frontend *fe, uint64_t *bases);
+int frontend_postcopy_ready(struct frontend *fe);
+int frontend_postcopy_end(struct frontend *fe);
+
+/*
  * The back channel.
  */
 

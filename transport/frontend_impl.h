@@ -97,6 +97,9 @@ uint64_t fe_shared_handle(struct frontend *fe, const struct vu_msg *msg, int *fd
 /* Forgets mappings and objects of the back end; all: ours, too. */
 void fe_shared_reset(struct frontend *fe, bool all);
 
+/* Makes SET_MEM_TABLE with all regions.  Returns 0 or -E2BIG. */
+int fe_mem_table(struct frontend *fe, struct vu_msg *out);
+
 /* Unmaps the log. */
 void fe_log_free(struct frontend *fe);
 

@@ -88,6 +88,7 @@ static void close_finish(struct vu_backend *b)
 		vu_queue_clear(&b->queues[i]);
 	vu_asks_tell(b);
 	vdev_reset(b->d);
+	vu_postcopy_drop(b);
 	gmem_free(b->mem);
 	b->mem = NULL;
 	b->features = b->protocol_features = 0;

@@ -31,9 +31,11 @@
 
 /*
  * Only when asked for.  User-Mode Linux takes in-band notifications where it can, and then waits for an answer to each kick.
- * Front-ends built with rust-vmm's vhost 0.16 or older take GPA_ADDRESSES for SHMEM, and accept it as that.
+ * Front-ends built with rust-vmm's vhost 0.16 or older take GPA_ADDRESSES for SHMEM, and accept it as that.  With PAGEFAULT who serves
+ * the pages decides when this process goes on.
  */
-#define WISHED_PROTOCOL_FEATURES (BIT(VU_PF_INBAND_NOTIFICATIONS) | BIT(VU_PF_GPA_ADDRESSES))
+#define WISHED_PROTOCOL_FEATURES                                                                                       \
+	(BIT(VU_PF_INBAND_NOTIFICATIONS) | BIT(VU_PF_GPA_ADDRESSES) | BIT(VU_PF_PAGEFAULT))
 
 /* Ring features that cannot be had with this device. */
 static uint64_t unfit(const struct vdev *d)

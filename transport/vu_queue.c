@@ -179,6 +179,8 @@ int vu_queue_start(struct vu_queue *q)
 
 	if (!q->num || !q->addrs_set)
 		return -EINVAL;
+	if (b->postcopy == POSTCOPY_WAITS)
+		return -EBUSY;
 	vu_inflight_share(q);
 	/* A driver that begins anew has nothing in flight, whatever a record of its last life says. */
 	if (b->inflight && q->stopped && q->base != q->stopped_at)

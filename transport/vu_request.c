@@ -126,6 +126,9 @@ static int set_protocol_features(struct vu_backend *b, struct vu_msg *m)
 	if (!has_needs(m->p.u64, BIT(VU_PF_GET_VRING_BASE_INFLIGHT), BIT(VU_PF_INFLIGHT_SHMFD)) ||
 	    !has_needs(m->p.u64, BIT(VU_PF_GET_VRING_BASE_SKIP_DRAIN), BIT(VU_PF_GET_VRING_BASE_INFLIGHT)))
 		return -EINVAL;
+	/* Pages of other domains do not come by userfaultfd; and by user addresses the front-end is told where its regions are. */
+	if (m->p.u64 & BIT(VU_PF_PAGEFAULT) && m->p.u64 & (BIT(VU_PF_XEN_MMAP) | BIT(VU_PF_GPA_ADDRESSES)))
+		return -EINVAL;
 	/* The memory there is was read in one of two layouts, with one address or two, and rings were found in it accordingly. */
 	const uint64_t about_memory = BIT(VU_PF_XEN_MMAP) | BIT(VU_PF_GPA_ADDRESSES);
 
@@ -202,6 +205,25 @@ static void remap_rings(struct vu_backend *b)
 	}
 }
 
+/* In the midst of postcopy the answer to n regions, from the given place on, is where they are. */
+static int reply_bases(struct vu_backend *b, size_t begin, uint32_t n)
+{
+	const struct vu_msg *m = &b->reader.msg;
+
+	memcpy(b->reply.p.bytes, m->p.bytes, begin + n * sizeof(struct vu_region));
+	b->reply.h.size = (uint32_t)(begin + n * sizeof(struct vu_region));
+	for (uint32_t i = 0; i < n; i++) {
+		struct vu_region region;
+
+		memcpy(&region, b->reply.p.bytes + begin + i * sizeof(region), sizeof(region));
+		vu_postcopy_announced(b, &region);
+		memcpy(b->reply.p.bytes + begin + i * sizeof(region), &region, sizeof(region));
+	}
+	vu_reply(b);
+	done(b);
+	return LATER;
+}
+
 static int set_mem_table(struct vu_backend *b, struct vu_msg *m)
 {
 	const size_t begin = offsetof(struct vu_mem_table, regions);
@@ -209,6 +231,10 @@ static int set_mem_table(struct vu_backend *b, struct vu_msg *m)
 	uint32_t n = m->p.table.nregions;
 	struct gmem *mem, *old = b->mem;
 
+	if (vu_postcopy_is_ack(b, m))
+		return vu_postcopy_serve(b);
+	if (b->postcopy != POSTCOPY_OFF && vu_any_started(b))
+		return -EBUSY;
 	if (n > max || !regions_have_fds(b, m, n) || m->h.size < begin + n * region_bytes(b) ||
 	    m->h.size > begin + max * region_bytes(b))
 		return -EINVAL;
@@ -226,7 +252,7 @@ static int set_mem_table(struct vu_backend *b, struct vu_msg *m)
 	b->mem = mem;
 	remap_rings(b);
 	gmem_free(old); /* what chains in flight have pinned stays until they are pushed */
-	return 0;
+	return b->postcopy == POSTCOPY_OFF ? 0 : reply_bases(b, begin, n);
 }
 
 static int get_max_mem_slots(struct vu_backend *b, struct vu_msg *m)
@@ -240,11 +266,16 @@ static int add_mem_reg(struct vu_backend *b, struct vu_msg *m)
 {
 	const size_t begin = offsetof(struct vu_mem_reg, region);
 
+	if (vu_postcopy_is_ack(b, m))
+		return vu_postcopy_serve(b);
+	if (b->postcopy != POSTCOPY_OFF && vu_any_started(b))
+		return -EBUSY;
 	if (!regions_have_fds(b, m, 1) || m->h.size != begin + region_bytes(b))
 		return -EINVAL;
 	struct gmem_desc desc = region_desc(b, m, begin, 0, m->nfds ? m->fds[0] : -1);
+	int err = add_region(b, b->mem, &desc);
 
-	return add_region(b, b->mem, &desc);
+	return err || b->postcopy == POSTCOPY_OFF ? err : reply_bases(b, begin, 1);
 }
 
 /* A descriptor may come along; it is closed unused, as the standard wants. */
@@ -664,6 +695,25 @@ static int check_device_state(struct vu_backend *b, struct vu_msg *m)
 	return LATER;
 }
 
+static int postcopy_advise(struct vu_backend *b, struct vu_msg *m)
+{
+	(void)m;
+	return vu_has(b, VU_PF_PAGEFAULT) ? vu_postcopy_advise(b) : -EINVAL;
+}
+
+static int postcopy_listen(struct vu_backend *b, struct vu_msg *m)
+{
+	(void)m;
+	return vu_postcopy_listen(b);
+}
+
+static int postcopy_end(struct vu_backend *b, struct vu_msg *m)
+{
+	(void)m;
+	reply_u64(b, (uint64_t)-vu_postcopy_end(b));
+	return 0;
+}
+
 static int get_inflight_fd(struct vu_backend *b, struct vu_msg *m)
 {
 	struct vu_inflight about = m->p.inflight;
@@ -701,7 +751,7 @@ static const struct request requests[VU_REQUEST_MAX] = {
 	[VU_SET_FEATURES] = {set_features, U64, 0, ANYTIME, ACKED},
 	[VU_SET_OWNER] = {set_owner, NOTHING_OR_U64, 0, ANYTIME, ACKED},
 	[VU_RESET_OWNER] = {reset_owner, NOTHING_OR_U64, 0, ANYTIME, ACKED},
-	[VU_SET_MEM_TABLE] = {set_mem_table, offsetof(struct vu_mem_table, regions), sizeof(struct vu_xen_table),
+	[VU_SET_MEM_TABLE] = {set_mem_table, 0, sizeof(struct vu_xen_table),
 			      VU_MAX_FDS, ANYTIME, ACKED},
 	[VU_SET_LOG_BASE] = {set_log_base, sizeof(struct vu_log), sizeof(struct vu_log), 1, VU_PF_LOG_SHMFD, ACKED},
 	[VU_SET_LOG_FD] = {set_log_fd, NOTHING_OR_U64, 1, VU_PF_LOG_SHMFD, ACKED},
@@ -726,10 +776,13 @@ static const struct request requests[VU_REQUEST_MAX] = {
 	[VU_RESET_DEVICE] = {reset_device, NOTHING_OR_U64, 0, VU_PF_RESET_DEVICE, ACKED},
 	[VU_VRING_KICK] = {vring_kick, STATE, 0, VU_PF_INBAND_NOTIFICATIONS, ACKED},
 	[VU_GET_MAX_MEM_SLOTS] = {get_max_mem_slots, NOTHING_OR_U64, 0, VU_PF_CONFIGURE_MEM_SLOTS, ANSWERED},
-	[VU_ADD_MEM_REG] = {add_mem_reg, sizeof(struct vu_mem_reg), sizeof(struct vu_xen_reg), 1,
+	[VU_ADD_MEM_REG] = {add_mem_reg, 0, sizeof(struct vu_xen_reg), 1,
 			    VU_PF_CONFIGURE_MEM_SLOTS, ACKED},
 	[VU_REM_MEM_REG] = {rem_mem_reg, sizeof(struct vu_mem_reg), sizeof(struct vu_xen_reg), 1,
 			    VU_PF_CONFIGURE_MEM_SLOTS, ACKED},
+	[VU_POSTCOPY_ADVISE] = {postcopy_advise, NOTHING_OR_U64, 0, VU_PF_PAGEFAULT, ANSWERED},
+	[VU_POSTCOPY_LISTEN] = {postcopy_listen, NOTHING_OR_U64, 0, VU_PF_PAGEFAULT, ACKED},
+	[VU_POSTCOPY_END] = {postcopy_end, NOTHING_OR_U64, 0, VU_PF_PAGEFAULT, ANSWERED},
 	[VU_GET_INFLIGHT_FD] = {get_inflight_fd, INFLIGHT, 0, VU_PF_INFLIGHT_SHMFD, ANSWERED},
 	[VU_SET_INFLIGHT_FD] = {set_inflight_fd, INFLIGHT, 1, VU_PF_INFLIGHT_SHMFD, ACKED},
 	[VU_SET_DEVICE_STATE_FD] = {set_device_state_fd, STATE, 1, VU_PF_DEVICE_STATE, ANSWERED},

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * vu_session.h - the inside of the vhost-user back end: what vhost_user.c (connection), vu_request.c (messages),
- * vu_queue.c (rings), vu_inflight.c (their records), vu_log.c (log of written memory), vu_state.c (migration),
+ * vu_queue.c (rings), vu_inflight.c (their records), vu_log.c (log of written memory), vu_state.c and vu_postcopy.c (migration),
  * vu_channel.c (back channel) and vu_ask.c (what is asked over it) share.
  *
  * Theory of operation.  All runs on the loop of the device.  A connection is read message by message; a message is
@@ -64,6 +64,13 @@ struct vu_asks {
 	bool shut;                   /* the device is being reset */
 };
 
+/* Whether memory comes page by page. */
+enum vu_postcopy {
+	POSTCOPY_OFF,
+	POSTCOPY_READY, /* POSTCOPY_LISTEN came; what memory there is is registered */
+	POSTCOPY_WAITS, /* the front-end was told where some is, and has still to say that it is ready */
+};
+
 struct vu_backend {
 	struct vdev *d;
 	struct vdev_transport_ops ops; /* what the device has of us */
@@ -98,6 +105,9 @@ struct vu_backend {
 	struct ev_io state_io;
 	int state_result;            /* of the last transfer: 0 or -errno */
 	bool state_asked;            /* CHECK_DEVICE_STATE waits for its end */
+
+	struct userfault *userfault; /* POSTCOPY_ADVISE; NULL: none */
+	enum vu_postcopy postcopy;
 
 	struct dirty_log *log;       /* SET_LOG_BASE; used while LOG_ALL is among features; NULL: none */
 	struct notify_fd log_call;   /* SET_LOG_FD */
@@ -178,6 +188,20 @@ void vu_state_drop(struct vu_backend *b);
 void vu_state_ready(struct ev_loop *loop, struct ev_io *w, int revents);
 /* vu_request.c: the transfer has ended, and CHECK_DEVICE_STATE was waiting for it. */
 void vu_state_answer(struct vu_backend *b);
+
+/* vu_postcopy.c */
+
+/* POSTCOPY_ADVISE, LISTEN, END.  Return 0, the answer to ADVISE in b->reply, or -errno. */
+int vu_postcopy_advise(struct vu_backend *b);
+int vu_postcopy_listen(struct vu_backend *b);
+int vu_postcopy_end(struct vu_backend *b);
+/* A region was added that the front-end must say it is ready for: sets its user address to where it is here. */
+void vu_postcopy_announced(struct vu_backend *b, struct vu_region *region);
+/* Whether this SET_MEM_TABLE or ADD_MEM_REG says so; acts upon it. */
+bool vu_postcopy_is_ack(const struct vu_backend *b, const struct vu_msg *m);
+int vu_postcopy_serve(struct vu_backend *b);
+/* All memory is there, or the front-end has gone. */
+void vu_postcopy_drop(struct vu_backend *b);
 
 /* vu_log.c */
 

@@ -210,7 +210,7 @@ static void rng_submit(struct load *l)
 const struct load_kind load_rng = {
 	.name = "rng",
 	.device = "rng",
-	.args = {"--max-bytes=1000", "--period=1", "--features=+ring_packed,+log_all"},
+	.args = {"--max-bytes=1000", "--period=1", "--features=+ring_packed,+log_all,+pagefault"},
 	.nqueues = 1,
 	.begin = requests_begin,
 	.submit = rng_submit,
@@ -254,7 +254,7 @@ static void gpio_submit(struct load *l)
 const struct load_kind load_gpio = {
 	.name = "gpio",
 	.device = "gpio",
-	.args = {"--backend=sim", "--features=+ring_packed,+log_all"},
+	.args = {"--backend=sim", "--features=+ring_packed,+log_all,+pagefault"},
 	.nqueues = 1,
 	.begin = requests_begin,
 	.submit = gpio_submit,
@@ -299,7 +299,7 @@ static void i2c_submit(struct load *l)
 const struct load_kind load_i2c = {
 	.name = "i2c",
 	.device = "i2c",
-	.args = {"--sim=regs@0x20:16", "--features=+ring_packed,+log_all"},
+	.args = {"--sim=regs@0x20:16", "--features=+ring_packed,+log_all,+pagefault"},
 	.features = BIT(0),
 	.nqueues = 1,
 	.begin = requests_begin,

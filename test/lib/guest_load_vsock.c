@@ -354,7 +354,7 @@ static void vsock_end(struct load *l)
 const struct load_kind load_vsock = {
 	.name = "vsock",
 	.device = "vsock",
-	.args = {"--map=guest:9=unix:%T/peer", "--features=+ring_packed,+log_all"},
+	.args = {"--map=guest:9=unix:%T/peer", "--features=+ring_packed,+log_all,+pagefault"},
 	.nqueues = 3,
 	.begin = vsock_begin,
 	.submit = vsock_submit,

@@ -7,7 +7,10 @@
  * has, and what the driver has written since, which a front-end knows otherwise.  In the end the driver rests, so that only what is in the
  * log is copied when the rings have stopped; then a page that differs was written and not marked.  Every request is used once, and answered by a
  * device that knows what it was told.
+ *
+ * Or nothing is copied before, and pages come when the driver or the second back end touches them (postcopy).
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,6 +19,7 @@
 #include "mem/dirty_log.h"
 #include "test/lib/carrier.h"
 #include "test/lib/guest_load.h"
+#include "test/lib/page_server.h"
 #include "test/lib/random.h"
 #include "test/lib/vdevd_process.h"
 #include "test/unit/suites.h"
@@ -40,16 +44,19 @@ struct host {
 	uint8_t *pages[REGIONS];
 };
 
-/* Where requests are in flight when the ring stops. */
-enum in_flight {
-	GIVEN_BACK, /* nowhere: GET_VRING_BASE */
-	IN_RECORD,  /* GET_VRING_BASE_SKIP_DRAIN */
+/* How they move. */
+enum way {
+	GIVEN_BACK, /* nothing is in flight when the rings stop: GET_VRING_BASE */
+	IN_RECORD,  /* what is in flight goes along: GET_VRING_BASE_SKIP_DRAIN */
+	POSTCOPY,   /* the memory comes later */
+	WAYS,
 };
 
 static struct {
 	const struct load_kind *kind;
 	bool packed;
-	enum in_flight in_flight;
+	enum way way;
+	unsigned int waited; /* pages that back ends waited for */
 	struct frontend *fe;
 	struct load load;
 	struct vdevd_process process;
@@ -129,7 +136,7 @@ static void negotiate(void)
 	const uint64_t record = BIT(VU_PF_INFLIGHT_SHMFD) | BIT(VU_PF_GET_VRING_BASE_INFLIGHT) |
 				BIT(VU_PF_GET_VRING_BASE_SKIP_DRAIN);
 	const uint64_t protocol = BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_LOG_SHMFD) | BIT(VU_PF_DEVICE_STATE) |
-				  (m.in_flight == IN_RECORD ? record : 0);
+				  (m.way == IN_RECORD ? record : 0) | (m.way == POSTCOPY ? BIT(VU_PF_PAGEFAULT) : 0);
 
 	ok(frontend_negotiate(m.fe, features, protocol), "negotiation");
 	ck_assert_uint_eq(frontend_protocol_features(m.fe), protocol);
@@ -139,8 +146,14 @@ static void negotiate(void)
 static void settle(void)
 {
 	ok(frontend_set_mem_table(m.fe), "memory table");
-	if (m.in_flight == IN_RECORD)
+	if (m.way == IN_RECORD)
 		ok(frontend_set_inflight(m.fe, &m.about, m.record), "record");
+}
+
+/* Valgrind runs one thread at a time: the one that waits for a page would keep the other from bringing it. */
+static bool pages_can_come(void)
+{
+	return page_server_possible() && !test_on_valgrind();
 }
 
 /* The first back end and its rings. */
@@ -156,7 +169,7 @@ static void begin(void)
 	for (unsigned int r = 0; r < REGIONS; r++)
 		m.host.pages[r] = map(frontend_mem_region(frontend_mem(m.fe), r)->fd, BYTES);
 	m.about = (struct vu_inflight){.nqueues = (uint16_t)m.kind->nqueues, .queue_size = LOAD_RING};
-	if (m.in_flight == IN_RECORD)
+	if (m.way == IN_RECORD)
 		ok(frontend_get_inflight(m.fe, &m.about, &m.record), "record made");
 	settle();
 	for (unsigned int q = 0; q < m.kind->nqueues; q++)
@@ -223,7 +236,7 @@ static void copy_working(const struct host *to)
 static void stop_rings(uint32_t bases[LOAD_QUEUES])
 {
 	for (unsigned int q = 0; q < m.kind->nqueues; q++) {
-		if (m.in_flight == IN_RECORD)
+		if (m.way == IN_RECORD)
 			ok(frontend_get_vring_base_skip_drain(m.fe, q, &bases[q]), "GET_VRING_BASE_SKIP_DRAIN");
 		else
 			ok(frontend_get_vring_base(m.fe, q, &bases[q]), "GET_VRING_BASE");
@@ -242,6 +255,27 @@ static void move_record(void)
 	close(m.record);
 	m.record = fd;
 	m.about.offset = 0;
+}
+
+/* The memory is announced, and comes from there when it is touched. */
+static struct page_server *settle_later(const struct host *source)
+{
+	struct page_server_region r[REGIONS];
+	struct page_server *pages;
+	uint64_t there[VU_MAX_REGIONS];
+	int theirs;
+
+	ok(frontend_postcopy_advise(m.fe, &theirs), "POSTCOPY_ADVISE");
+	for (unsigned int i = 0; i < REGIONS; i++) {
+		r[i] = (struct page_server_region){.source = source->pages[i], .len = BYTES};
+		r[i].here = frontend_mem_region(frontend_mem(m.fe), i)->va;
+	}
+	pages = page_server_new(r, REGIONS, theirs);
+	ok(frontend_postcopy_listen(m.fe), "POSTCOPY_LISTEN");
+	ok(frontend_postcopy_announce(m.fe, there), "memory announced");
+	page_server_begin(pages, there);
+	ok(frontend_postcopy_ready(m.fe), "memory ready");
+	return pages;
 }
 
 /* From now on the driver is in the copy.  The memory it leaves is kept, to see that it stays as it was. */
@@ -268,26 +302,34 @@ static void move(unsigned int n)
 {
 	struct vdevd_process next;
 	struct host to = new_host(), left;
+	struct page_server *pages = NULL;
 	uint32_t bases[LOAD_QUEUES];
 	void *state;
 	size_t len;
 
 	process_start(&next, m.dir, n % 2 ? "first" : "second", m.kind->device, m.kind->args);
-	copy_working(&to);
+	if (m.way != POSTCOPY)
+		copy_working(&to);
 	stop_rings(bases);
-	copy_round(&to, true, false);
-	compare(&to, "stopped");
+	if (m.way != POSTCOPY) {
+		copy_round(&to, true, false);
+		compare(&to, "stopped");
+	}
 	ok(frontend_save_state(m.fe, &state, &len), "state saved");
 	process_connect(&next, &m.fe);
 	process_kill(&m.process);
 	m.process = next;
-	compare(&to, "left");
+	if (m.way != POSTCOPY)
+		compare(&to, "left");
 	change_host(&to, &left);
-	load_taken_over(&m.load);
 	negotiate();
-	if (m.in_flight == IN_RECORD)
+	if (m.way == IN_RECORD)
 		move_record();
-	settle();
+	if (m.way == POSTCOPY)
+		pages = settle_later(&left);
+	else
+		settle();
+	load_taken_over(&m.load);
 	ok(frontend_load_state(m.fe, state, len), "state loaded");
 	free(state);
 	for (unsigned int q = 0; q < m.kind->nqueues; q++)
@@ -295,6 +337,10 @@ static void move(unsigned int n)
 	work(random_next(&m.random) % 1000);
 	if (n % 2)
 		load_drain(&m.load);
+	if (pages) {
+		m.waited += page_server_finish(pages);
+		ok(frontend_postcopy_end(m.fe), "POSTCOPY_END");
+	}
 	forget_host(&left);
 }
 
@@ -304,19 +350,21 @@ static unsigned int moves(void)
 
 	if (depth && strcmp(depth, "all") == 0)
 		return 60;
-	return depth && strcmp(depth, "few") == 0 ? 2 : 6;
+	return depth && strcmp(depth, "few") == 0 ? 2 : 4;
 }
 
 START_TEST(test_moves)
 {
-	const struct load_kind *kind = load_kinds[_i / 4];
+	const struct load_kind *kind = load_kinds[_i / (2 * WAYS)];
 	const struct device_suite ds = {.device = kind->device};
 
 	if (!carrier_built(&ds))
 		test_skip("no %s in this build", kind->device);
 	m.kind = kind;
 	m.packed = _i & 1;
-	m.in_flight = _i & 2 ? IN_RECORD : GIVEN_BACK;
+	m.way = (enum way)(_i / 2 % WAYS);
+	if (m.way == POSTCOPY && !pages_can_come())
+		test_skip("no userfaultfd for this process");
 	begin();
 	for (unsigned int n = 0; n < moves(); n++) {
 		work(random_next(&m.random) % 2000);
@@ -324,6 +372,50 @@ START_TEST(test_moves)
 	}
 	load_drain(&m.load);
 	ck_assert_uint_gt(m.load.completed, 0);
+	ck_assert(m.waited > 0 || m.way != POSTCOPY);
+}
+END_TEST
+
+/* A front-end that goes while the back end waits for a page: that goes on, and serves the next one. */
+START_TEST(test_pages_never_come)
+{
+	static const struct device_suite ds = {.device = "rng"};
+	struct page_server *pages;
+	uint64_t there[VU_MAX_REGIONS];
+	int theirs;
+
+	if (!carrier_built(&ds))
+		test_skip("no rng in this build");
+	if (!pages_can_come())
+		test_skip("no userfaultfd for this process");
+	m.kind = &load_rng;
+	m.way = POSTCOPY;
+	begin();
+	process_connect(&m.process, &m.fe);
+	struct host empty = new_host(), left;
+
+	change_host(&empty, &left);
+	negotiate();
+	ok(frontend_postcopy_advise(m.fe, &theirs), "POSTCOPY_ADVISE");
+	ok(frontend_postcopy_listen(m.fe), "POSTCOPY_LISTEN");
+	ok(frontend_postcopy_announce(m.fe, there), "memory announced");
+	/* Not before it is known that pages will come. */
+	ck_assert_int_eq(frontend_queue_restart(m.fe, 0, 0), -EREMOTEIO);
+	ok(frontend_postcopy_ready(m.fe), "memory ready");
+	frontend_set_timeout(m.fe, 200);
+	ck_assert_int_eq(frontend_queue_restart(m.fe, 0, 0), -ETIMEDOUT);
+	frontend_set_timeout(m.fe, PROCESS_PATIENCE);
+	close(theirs);
+	process_connect(&m.process, &m.fe);
+	negotiate();
+	pages = settle_later(&left);
+	load_taken_over(&m.load);
+	ok(frontend_queue_restart(m.fe, 0, 0), "ring started");
+	load_submit(&m.load);
+	load_drain(&m.load);
+	ck_assert_uint_gt(page_server_finish(pages), 0);
+	ok(frontend_postcopy_end(m.fe), "POSTCOPY_END");
+	forget_host(&left);
 }
 END_TEST
 
@@ -334,7 +426,8 @@ Suite *suite_migrate(void)
 
 	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_loop_test(tc, test_moves, 0, 4 * LOAD_KINDS);
+	tcase_add_loop_test(tc, test_moves, 0, 2 * WAYS * LOAD_KINDS);
+	tcase_add_test(tc, test_pages_never_come);
 	suite_add_tcase(s, tc);
 	return s;
 }

@@ -873,6 +873,51 @@ START_TEST(test_state_too_late)
 END_TEST
 
 /* Not while rings run, not two at a time; a front-end that goes in the midst of it leaves nothing behind. */
+/* Postcopy's messages out of their order, or where they cannot be. */
+START_TEST(test_postcopy_refused)
+{
+	const uint64_t wanted = BIT(VU_PF_PAGEFAULT) | frontend_protocol_features(fe);
+	uint64_t bases[VU_MAX_REGIONS];
+	char why[100] = "";
+	int userfault, err;
+
+	ck_assert_int_eq(vu_apply_feature_masks(carrier_vdev(c), "+pagefault,+gpa_addresses", why, sizeof(why)), 0);
+	carrier_leave(c);
+	fe = carrier_dial(c);
+	ok(frontend_negotiate(fe, BIT(VIRTIO_F_VERSION_1) | BIT(VHOST_USER_F_PROTOCOL_FEATURES), wanted));
+	ck_assert_int_eq(frontend_set_protocol_features(fe, wanted | BIT(VU_PF_GPA_ADDRESSES)), -EREMOTEIO);
+	ck_assert_int_eq(frontend_postcopy_listen(fe), -EREMOTEIO);
+	ck_assert_int_eq(frontend_postcopy_end(fe), -EREMOTEIO);
+	err = frontend_postcopy_advise(fe, &userfault);
+	if (!err) {
+		close(userfault);
+		const struct frontend_region r = {.guest_addr = 1 << 20, .size = 1 << 16};
+
+		ok(frontend_make_mem(fe, &frontend_mem_memfd, &r, 1));
+		ok(frontend_set_mem_table(fe));
+		ck_assert_int_eq(frontend_postcopy_listen(fe), -EREMOTEIO);
+		ok(frontend_rem_mem_reg(fe, frontend_mem_region(frontend_mem(fe), 0)));
+		ok(frontend_postcopy_listen(fe));
+		ck_assert_int_eq(frontend_postcopy_listen(fe), -EREMOTEIO);
+		ok(frontend_postcopy_announce(fe, bases));
+		ok(frontend_postcopy_announce(fe, bases)); /* of another mind */
+		ok(frontend_postcopy_ready(fe));
+		ok(frontend_postcopy_end(fe));
+		ck_assert_int_eq(frontend_postcopy_end(fe), -EREMOTEIO);
+		ok(frontend_postcopy_advise(fe, &userfault));
+		close(userfault);
+		ck_assert_int_lt(frontend_postcopy_advise(fe, &userfault), 0);
+	}
+	/* Refused by the machine, or as the second: the end of the connection. */
+	ok(frontend_wait_closed(fe));
+	frontend_free(fe);
+	carrier_settle(c);
+	carrier_arrive(c);
+	fe = carrier_frontend(c);
+	assert_echo();
+}
+END_TEST
+
 START_TEST(test_state_refused)
 {
 	struct vu_msg msg = frontend_msg(VU_SET_DEVICE_STATE_FD, sizeof(msg.p.device_state)), answer;
@@ -1145,6 +1190,7 @@ Suite *suite_session(void)
 	tcase_add_loop_test(tc, test_memory_cut_short, CARRIER_SESSION, CARRIER_KINDS);
 	tcase_add_test(tc, test_state_moves);
 	tcase_add_test(tc, test_bad_states);
+	tcase_add_test(tc, test_postcopy_refused);
 	tcase_add_test(tc, test_state_refused);
 	tcase_add_test(tc, test_state_too_late);
 	tcase_add_test(tc, test_record_of_another_layout);

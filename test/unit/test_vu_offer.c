@@ -129,7 +129,9 @@ START_TEST(test_wishes)
 	ck_assert(vu_offered_features(d) & BIT(26));
 	ck_assert_int_eq(mask("+in_order"), 0);
 	ck_assert(vu_offered_features(d) & BIT(35));
-	ck_assert(!(vu_offered_protocol_features(d) & BIT(21)));
+	ck_assert(!(vu_offered_protocol_features(d) & (BIT(8) | BIT(21))));
+	ck_assert_int_eq(mask("+pagefault"), 0);
+	ck_assert(vu_offered_protocol_features(d) & BIT(8));
 	ck_assert_int_eq(mask("+gpa_addresses"), 0);
 	ck_assert(vu_offered_protocol_features(d) & BIT(21));
 	ck_assert_int_eq(mask("-gpa_addresses"), 0);
