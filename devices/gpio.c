@@ -1218,7 +1218,12 @@ const struct vdev_class vdev_gpio_class = {
 		 "hides the interrupts (VIRTIO_GPIO_F_IRQ) from its guests.\n"
 		 "\n"
 		 "When a vdevd that was killed is replaced under a guest that goes on (INFLIGHT_SHMFD), lines are not what the guest made "
-		 "them until it asks for them again.",
+		 "them until it asks for them again.\n"
+		 "\n"
+		 "With a guest that moves to another host (live migration) goes what it has made of the lines, by their order, and the edges "
+		 "that it was not told.  The interrupts it waits for go along where the front-end moves the record of what is in flight "
+		 "(INFLIGHT_SHMFD and GET_VRING_BASE_SKIP_DRAIN), or else where none that was asked for later has come before them; those that "
+		 "cannot go along are lost to the guest, and the log of the other host says so.",
 	.virtio_id = 41,
 	.features = BIT(GPIO_F_IRQ),
 	.feature_names = gpio_features,

@@ -117,6 +117,7 @@ struct virtq {
 	unsigned int used_since; /* the last notification, in steps of used_idx; does not wrap */
 	bool fresh;              /* started where a ring begins */
 	bool untake;             /* virtq_untake */
+	unsigned int lost;       /* virtq_lost */
 
 	struct chain *chains; /* num */
 	unsigned int held;

@@ -244,8 +244,11 @@ int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t f
 
 	/* Chains between the used index and the base are in flight.  They are ours to finish if we know them all. */
 	collect_requeued(vq);
-	if (!vq->shared && (unsigned int)taken != vq->in_flight)
+	vq->lost = 0;
+	if (!vq->shared && (unsigned int)taken != vq->in_flight) {
 		virtq_forget(vq);
+		vq->lost = (unsigned int)taken;
+	}
 	vq->started = true;
 	return 0;
 }
@@ -263,6 +266,11 @@ void virtq_stopping(struct virtq *vq)
 bool virtq_stopping_now(const struct virtq *vq)
 {
 	return vq->started && vq->stopping;
+}
+
+unsigned int virtq_lost(const struct virtq *vq)
+{
+	return vq->lost;
 }
 
 bool virtq_resumes(const struct virtq *vq)

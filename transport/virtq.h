@@ -104,6 +104,12 @@ void virtq_untake(struct virtq *vq);
 /* Whether the ring is between virtq_stopping and virtq_stop. */
 bool virtq_stopping_now(const struct virtq *vq);
 
+/*
+ * Descriptors of chains that were in flight when the ring was started, by what its base said, and are known to nobody here: they are
+ * never used.
+ */
+unsigned int virtq_lost(const struct virtq *vq);
+
 /* Whether the present life goes on with chains of the last one. */
 bool virtq_resumes(const struct virtq *vq);
 

@@ -190,6 +190,9 @@ int vu_queue_start(struct vu_queue *q)
 	if (err)
 		return err;
 	q->parked = false;
+	if (virtq_lost(q->vq))
+		log_guest(&b->d->log, "queue %u (%s): requests of %u descriptors were in flight elsewhere, and are lost: the front-end keeps "
+			  "no record of them (INFLIGHT_SHMFD)", q->index, b->d->class->queues[q->index].name, virtq_lost(q->vq));
 	/* "If VHOST_USER_F_PROTOCOL_FEATURES has not been negotiated, the ring starts directly in the enabled state." */
 	if (!(b->features & BIT(VHOST_USER_F_PROTOCOL_FEATURES)))
 		q->enabled = true;

@@ -153,7 +153,7 @@ static void settle(void)
 /* Valgrind runs one thread at a time: the one that waits for a page would keep the other from bringing it. */
 static bool pages_can_come(void)
 {
-	return page_server_possible() && !test_on_valgrind();
+	return !test_on_valgrind() && page_server_possible();
 }
 
 /* The first back end and its rings. */

@@ -994,6 +994,7 @@ START_TEST(test_requeue_forgotten)
 			r.used->idx = r.avail->idx = htole16(base = 0);
 		ck_assert_int_eq(rig_restart(&r, base), 0);
 		ck_assert(!virtq_resumes(r.vq));
+		ck_assert_uint_eq(virtq_lost(r.vq), way == 3 ? 0 : way == 1 ? 1 : 2);
 		round_trip(1);
 		rig_stop(&r);
 	}
