@@ -779,6 +779,58 @@ static void stuck_alone(struct carrier *c)
 	close(fd);
 }
 
+/* Writes what the socket takes.  Returns how much. */
+static size_t host_fill(int s)
+{
+	static const char much[65536];
+	size_t done = 0;
+	ssize_t n;
+
+	while ((n = send(s, much, sizeof(much), MSG_DONTWAIT)) > 0)
+		done += (size_t)n;
+	return done;
+}
+
+/* Between two long streams a short answer waits for one portion of each, however many buffers there are. */
+static void fair_turns(struct carrier *c)
+{
+	enum { BUFFERS = 40, PORTION = 65536 };
+	int fd = listen_as(c, "v_5000", 8), s[3];
+	struct frontend_request *reqs[BUFFERS];
+	struct peer p[3];
+	uint8_t in[HDR + PAYLOAD];
+	size_t filled, bulk = 0;
+	struct packet h;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(s); i++) {
+		p[i] = peer_of(c, 1000 + i, 5000);
+		p[i].alloc = 16 << 20;
+		s[i] = open_on(&p[i], fd);
+	}
+	filled = host_fill(s[0]) + host_fill(s[1]);
+	/* Both are seen before there is anything to say on the third. */
+	carrier_idle(c, 10);
+	host_write(s[2], "?", 1);
+	carrier_idle(c, 10);
+	for (unsigned int i = 0; i < BUFFERS; i++)
+		reqs[i] = carrier_submit(c, RX, NULL, 0, sizeof(in));
+	for (unsigned int i = 0;; i = (i + 1) % BUFFERS) {
+		carrier_await(c, RX, reqs[i], in);
+		memcpy(&h, in, HDR);
+		ck_assert_uint_eq(le16toh(h.op), OP_RW);
+		if (le32toh(h.dst_port) == p[2].port)
+			break;
+		bulk += le32toh(h.len);
+		ck_assert_uint_le(bulk, 2 * PORTION);
+		reqs[i] = carrier_submit(c, RX, NULL, 0, sizeof(in));
+	}
+	ck_assert_uint_gt(bulk, 0);
+	ck_assert_uint_gt(filled, 2 * PORTION);
+	for (unsigned int i = 0; i < ARRAY_SIZE(s); i++)
+		close(s[i]);
+	close(fd);
+}
+
 /* Much, both ways at once, with little room on both sides. */
 static void full_duplex(struct carrier *c)
 {
@@ -1632,6 +1684,7 @@ static const struct device_case cases[] = {
 	{.name = "guest's credit", .run = guest_credit, .flags = CASE_ONCE},
 	{.name = "small buffers", .run = small_buffers},
 	{.name = "stuck alone", .run = stuck_alone, WITH(UDS, "--buffer-size=8K"), .flags = CASE_ONCE},
+	{.name = "fair turns", .run = fair_turns, .flags = CASE_ONCE},
 	{.name = "full duplex", .run = full_duplex, WITH("--backend=sim"), .flags = CASE_ONCE},
 	{.name = "messages", .run = messages},
 	{.name = "types", .run = types, .flags = CASE_ONCE | CASE_NOT_BINARY},
