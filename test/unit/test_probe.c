@@ -373,7 +373,7 @@ START_TEST(test_yes)
 	};
 
 	start(serve_yes);
-	ck_assert_int_eq(probe("--timeout=30", NULL, NULL), CMD_FAILED);
+	ck_assert_int_eq(probe("--timeout=300", NULL, NULL), CMD_FAILED);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
 		char line[64];
 
