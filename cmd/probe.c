@@ -19,8 +19,6 @@
 #include "mem/gmem_xen.h"
 #include "transport/virtq.h"
 
-/* VIRTIO_F_ACCESS_PLATFORM: VIRTIO 1.4, section 6 "Reserved Feature Bits". */
-#define ACCESS_PLATFORM BIT(33)
 
 /* How long a back end may take to be ready for the next front-end: waits of RETRY_MS. */
 #define RETRIES	 20
@@ -198,7 +196,7 @@ int probe_negotiate(struct probe *p, uint64_t without)
 	const uint64_t ring = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_INDIRECT_DESC) | BIT(VIRTIO_F_EVENT_IDX) |
 			      BIT(VHOST_USER_F_PROTOCOL_FEATURES);
 	/* The driver's choices that are not everybody's: a check says so. */
-	const uint64_t choices = BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) | ACCESS_PLATFORM;
+	const uint64_t choices = BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) | BIT(VIRTIO_F_ACCESS_PLATFORM);
 	const uint64_t own = p->check ? p->check->features & choices : 0;
 	uint64_t protocol = BIT(VU_PF_MQ) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_CONFIG) |
 			    BIT(VU_PF_RESET_DEVICE) | BIT(VU_PF_CONFIGURE_MEM_SLOTS) | (p->check ? p->check->protocol : 0);

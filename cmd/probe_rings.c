@@ -329,6 +329,28 @@ static enum probe_verdict request_in_order(struct probe *p)
 	return probe_say(p, PROBE_OK, "%zu used, in order", PROBE_RING * ARRAY_SIZE(reqs));
 }
 
+/* Rings and buffers at addresses that mean nothing until they are asked for; all is void in between. */
+static enum probe_verdict request_translated(struct probe *p)
+{
+	const struct frontend_iommu iommu = {.offset = 0x7000000000, .granule = 4096};
+	const struct vu_iotlb all = {.size = UINT64_MAX, .type = VU_IOTLB_INVALIDATE};
+	struct frontend_queue_opts opts = frontend_queue_defaults(PROBE_RING);
+
+	if (p->xen_map)
+		return probe_say(p, PROBE_NA, "needs memory in files");
+	TRY(probe_ready(p, 0));
+	TRY(frontend_open_back_channel(p->fe));
+	frontend_set_iommu(p->fe, &iommu);
+	TRY(frontend_queue_start(p->fe, probe_queue(p), &opts));
+	for (unsigned int i = 0; i < 2 * PROBE_RING; i++) {
+		if (i == PROBE_RING)
+			TRY(frontend_iotlb(p->fe, &all));
+		if (probe_request(p, NULL))
+			return PROBE_FAIL;
+	}
+	return probe_say(p, PROBE_OK, "used, %u misses", frontend_iotlb_misses(p->fe, NULL));
+}
+
 /* A record that the back end makes and gets back. */
 static enum probe_verdict request_recorded(struct probe *p)
 {
@@ -772,6 +794,13 @@ const struct probe_check probe_ring_checks[] = {
 	 .features = BIT(VIRTIO_F_IN_ORDER) | PACKED,
 	 .request = true,
 	 .run = request_in_order},
+	{.name = "iommu",
+	 .sent = "requests behind an IOMMU, IOTLB_MSG",
+	 .want = USED ", misses answered",
+	 .features = BIT(VIRTIO_F_ACCESS_PLATFORM),
+	 .protocol = BIT(VU_PF_BACKEND_REQ),
+	 .request = true,
+	 .run = request_translated},
 	{.name = "inflight",
 	 .sent = "GET_, SET_INFLIGHT_FD, requests",
 	 .want = USED,

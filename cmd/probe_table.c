@@ -15,6 +15,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "transport/virtq.h"
+
 /* Of a log for more than all the memory that rows share. */
 #define LOG_BYTES 262144
 
@@ -216,15 +218,10 @@ static enum probe_verdict back_channel(struct probe *p)
 /* An invalidation of a page there is not. */
 static enum probe_verdict iotlb(struct probe *p)
 {
-	struct vu_msg msg = own_msg(p, 32), answer;
-	const uint64_t page = 4096;
+	const struct vu_iotlb page = {.size = 4096, .type = VU_IOTLB_INVALIDATE};
 
-	memcpy(msg.p.bytes + 8, &page, sizeof(page));
-	msg.p.bytes[25] = 3;
 	TRY(probe_ready(p, 0));
-	TRY(frontend_ask(p->fe, &msg, &answer));
-	vu_msg_close_fds(&answer);
-	return outcome(p, answer.p.u64 ? -EREMOTEIO : 0);
+	return outcome(p, frontend_iotlb(p->fe, &page));
 }
 
 static enum probe_verdict config_get(struct probe *p)
@@ -312,7 +309,7 @@ static enum probe_verdict shmem_config(struct probe *p)
 	return outcome_number(p, answer.h.size >= offsetof(struct vu_shmem_config, sizes) ? 0 : -EPROTO, answer.p.shmem.nregions);
 }
 
-#define ACCESS BIT(33) /* VIRTIO_F_ACCESS_PLATFORM */
+#define ACCESS BIT(VIRTIO_F_ACCESS_PLATFORM)
 #define CRYPTO BIT(VU_PF_CRYPTO_SESSION)
 #define POST   BIT(VU_PF_PAGEFAULT)
 #define RECORD BIT(VU_PF_INFLIGHT_SHMFD)

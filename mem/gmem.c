@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mem/gmem.h"
+#include "mem/iotlb.h"
 #include "mem/sigbus.h"
 
 struct gmem_region {
@@ -23,6 +24,8 @@ struct gmem {
 	const struct gmem_backend *backend;
 	unsigned int count;
 	uint64_t fault;                                      /* of the last gmem_add */
+	struct iotlb *tlb;                                   /* NULL: there is none */
+	enum gmem_space tlb_space;                           /* of the addresses in it */
 	unsigned int losses_seen;                            /* sigbus_losses when lost was last found out */
 	bool lost;
 	struct gmem_region *sorted[SPACES][GMEM_MAX_REGIONS]; /* by the start in each space */
@@ -247,6 +250,78 @@ static int region_pin(struct gmem_region *r, uint64_t off, size_t len, enum gmem
 	return 0;
 }
 
+void gmem_set_iotlb(struct gmem *gm, struct iotlb *tlb, enum gmem_space space)
+{
+	gm->tlb = tlb;
+	gm->tlb_space = space;
+}
+
+bool gmem_has(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64_t len)
+{
+	uint64_t last;
+
+	if (!len || __builtin_add_overflow(addr, len - 1, &last))
+		return !len;
+	for (;;) {
+		const struct gmem_region *r = gmem_find(gm, space, addr);
+		uint64_t left;
+
+		if (!r)
+			return false;
+		left = r->desc.size - (addr - region_start(r, space));
+		if (last - addr < left)
+			return true;
+		addr += left;
+	}
+}
+
+/* A segment that goes on where the one before ends becomes part of it: pages side by side are one piece.  Returns whether it did. */
+static bool seg_join(struct gmem_seg *before, struct gmem_seg *seg)
+{
+	if (!seg->region->base || before->region != seg->region || (char *)before->va + before->len != (char *)seg->va)
+		return false;
+	before->len += seg->len;
+	gmem_unpin(seg); /* the region is held by the other */
+	return true;
+}
+
+/* Pins piece by piece, as there are translations. */
+static int iova_pin(struct gmem *gm, uint64_t addr, uint64_t len, enum gmem_access access, struct gmem_seg *segs,
+		    unsigned int max)
+{
+	static const unsigned int perms[] = {
+		[GMEM_READ] = IOTLB_READ, [GMEM_WRITE] = IOTLB_WRITE, [GMEM_UPDATE] = IOTLB_READ | IOTLB_WRITE};
+	unsigned int n = 0;
+
+	while (len) {
+		struct gmem_seg pieces[4];
+		uint64_t at, run;
+		int err = gm->tlb ? iotlb_find(gm->tlb, addr, len, perms[access], &at, &run) : -EFAULT;
+		int got = err ? err :
+				gmem_pin_later(gm, gm->tlb_space, at, run, access, pieces, ARRAY_SIZE(pieces));
+
+		for (int i = 0; i < got; i++) {
+			if (n && seg_join(&segs[n - 1], &pieces[i]))
+				continue;
+			if (n < max) {
+				segs[n++] = pieces[i];
+				continue;
+			}
+			for (; i < got; i++)
+				gmem_unpin(&pieces[i]);
+			got = -ENOSPC;
+		}
+		if (got < 0) {
+			while (n)
+				gmem_unpin(&segs[--n]);
+			return got;
+		}
+		addr += run;
+		len -= run;
+	}
+	return (int)n;
+}
+
 int gmem_pin_later(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64_t len, enum gmem_access access,
 		   struct gmem_seg *segs, unsigned int max)
 {
@@ -258,6 +333,10 @@ int gmem_pin_later(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64
 		return 0;
 	if (__builtin_add_overflow(addr, len - 1, &last))
 		return -EFAULT;
+	if (space == GMEM_IOVA)
+		return iova_pin(gm, addr, len, access, segs, max);
+	if (access == GMEM_UPDATE)
+		access = GMEM_WRITE;
 	while (len) {
 		struct gmem_region *r = gmem_find(gm, space, addr);
 

@@ -22,6 +22,7 @@
 
 struct gmem;
 struct gmem_region;
+struct iotlb;
 
 /* The most regions in a table; what GET_MAX_MEM_SLOTS answers. */
 #define GMEM_MAX_REGIONS 509
@@ -30,11 +31,13 @@ struct gmem_region;
 enum gmem_space {
 	GMEM_USER,  /* the front-end's address space: ring addresses */
 	GMEM_GUEST, /* guest-physical: descriptors */
+	GMEM_IOVA,  /* behind an IOMMU, where both are neither: translated (gmem_set_iotlb) */
 };
 
 enum gmem_access {
-	GMEM_READ,  /* the bytes are only read */
-	GMEM_WRITE, /* they may be written, too */
+	GMEM_READ,   /* the bytes are only read */
+	GMEM_WRITE,  /* they are written, and an IOMMU need not let us read them */
+	GMEM_UPDATE, /* both; to back ends as GMEM_WRITE */
 };
 
 /* A region as a front-end describes it. */
@@ -105,6 +108,15 @@ int gmem_add(struct gmem *gm, const struct gmem_desc *desc);
 /* The guest address at which the last gmem_add of this table failed: the region's first, or that of a page in it. */
 uint64_t gmem_fault(const struct gmem *gm);
 
+/*
+ * From now on addresses of GMEM_IOVA are translated by this table, which stays the caller's, into the given space; NULL: they
+ * cannot be.
+ */
+void gmem_set_iotlb(struct gmem *gm, struct iotlb *tlb, enum gmem_space space);
+
+/* Whether all of [addr, addr + len) is in regions. */
+bool gmem_has(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64_t len);
+
 /* Gives up what the back end keeps reachable without a pin (a cache of grants). */
 void gmem_flush(struct gmem *gm);
 
@@ -118,7 +130,7 @@ unsigned int gmem_count(const struct gmem *gm);
  * Pins [addr, addr + len) as at most max segments in address order.  A range may go over from one region
  * into the next when they adjoin in the given space.
  * Returns the number of segments (0 when len is 0); -EFAULT: some byte is in no region; -ENOSPC: more than max
- * segments; or the back end's error.  Nothing stays pinned on an error.
+ * segments; -EAGAIN: an IOVA has no translation now (iotlb_missed); or the back end's error.  Nothing stays pinned on an error.
  */
 int gmem_pin(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64_t len, enum gmem_access access,
 	     struct gmem_seg *segs, unsigned int max);

@@ -74,9 +74,37 @@ static bool chain_append(struct chain *c, const struct gmem_seg *mem, bool writa
 /* The most regions one descriptor's buffer may go over. */
 #define BUFFER_PIECES 16
 
+/* Pins and appends *len bytes: all, or behind an IOMMU as many as make not too many pieces at once. */
+static int chain_pin(struct chain *c, uint64_t addr, uint32_t *len, bool writable)
+{
+	const enum gmem_access access = writable ? GMEM_WRITE : GMEM_READ;
+	struct virtq *vq = c->vq;
+	struct gmem_seg pieces[BUFFER_PIECES];
+	int n;
+
+	for (;; *len /= 2) {
+		n = gmem_pin_later(vq->mem, vq->space, addr, *len, access, pieces, BUFFER_PIECES);
+		if (n != -ENOSPC || vq->space != GMEM_IOVA || *len == 1)
+			break;
+	}
+	if (n == -EAGAIN)
+		return n;
+	if (n < 0) {
+		virtq_break(vq, n == -EFAULT || n == -ENOSPC ? "buffer outside of memory" : "buffer that cannot be mapped");
+		return -EIO;
+	}
+	for (int i = 0; i < n; i++) {
+		if (chain_append(c, &pieces[i], writable))
+			continue;
+		for (; i < n; i++)
+			gmem_unpin(&pieces[i]);
+		return -ENOSPC;
+	}
+	return 0;
+}
+
 int chain_add(struct chain *c, uint64_t addr, uint32_t len, bool writable)
 {
-	struct gmem_seg pieces[BUFFER_PIECES];
 	size_t *total = writable ? &c->writable : &c->readable;
 
 	if (!writable && c->has_writable) {
@@ -89,22 +117,16 @@ int chain_add(struct chain *c, uint64_t addr, uint32_t len, bool writable)
 		virtq_break(c->vq, "chain of more than 4 GiB");
 		return -EIO;
 	}
-	int n = gmem_pin_later(c->vq->mem, GMEM_GUEST, addr, len, writable ? GMEM_WRITE : GMEM_READ, pieces,
-			       BUFFER_PIECES);
-
-	if (n < 0) {
-		virtq_break(c->vq, n == -EFAULT || n == -ENOSPC ? "buffer outside of memory" :
-								  "buffer that cannot be mapped");
-		return -EIO;
-	}
-	for (int i = 0; i < n; i++) {
-		if (chain_append(c, &pieces[i], writable))
-			continue;
-		for (; i < n; i++)
-			gmem_unpin(&pieces[i]);
-		return -ENOSPC;
-	}
 	*total += len;
+	while (len) {
+		uint32_t part = len;
+		int err = chain_pin(c, addr, &part, writable);
+
+		if (err)
+			return err;
+		addr += part;
+		len -= part;
+	}
 	return 0;
 }
 

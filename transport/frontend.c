@@ -75,6 +75,10 @@ static uint64_t back_handle(struct frontend *fe, const struct vu_msg *msg, int *
 	struct fe_queue *queue = index < FRONTEND_MAX_QUEUES ? fe->queues[index] : NULL;
 
 	switch (msg->h.request) {
+	case VU_BACKEND_IOTLB_MSG:
+		if (fe_iotlb_handle(fe, msg))
+			break;
+		return 0;
 	case VU_BACKEND_CONFIG_CHANGE_MSG:
 		fe->config_changes++;
 		return 0;
@@ -141,7 +145,7 @@ int fe_turn(struct frontend *fe, int fd, short events, uint64_t deadline)
 {
 	struct pollfd fds[] = {
 		{.fd = fd, .events = events},
-		{.fd = fe->back_held ? -1 : fe->back, .events = fe->back_replying ? POLLOUT : POLLIN},
+		{.fd = fe->back_held || fe->sending ? -1 : fe->back, .events = fe->back_replying ? POLLOUT : POLLIN},
 		{.fd = fe->sock, .events = 0},
 	};
 	uint64_t now = now_ms();
@@ -316,14 +320,14 @@ int frontend_send(struct frontend *fe, const struct vu_msg *msg)
 	const char *name = vu_request_name(msg->h.request);
 	uint64_t deadline = fe_deadline(fe->timeout_ms);
 	size_t done = 0;
-	int sent;
+	int sent, err = 0;
 
-	while ((sent = vu_send(fe->sock, msg, &done)) == 0) {
-		int err = wait_sendable(fe, deadline, name);
-
-		if (err)
-			return err;
-	}
+	fe->sending = true;
+	while (!err && (sent = vu_send(fe->sock, msg, &done)) == 0)
+		err = wait_sendable(fe, deadline, name);
+	fe->sending = false;
+	if (err)
+		return err;
 	if (sent < 0)
 		return fe_fail(fe, sent, "%s could not be sent: %s", name, strerror(-sent));
 	return 0;

@@ -237,6 +237,36 @@ bool frontend_object_added(const struct frontend *fe, const struct vu_object *ob
 unsigned int frontend_back_channel_errors(const struct frontend *fe);
 
 /*
+ * An IOMMU between the device and memory, where ACCESS_PLATFORM is accepted.
+ */
+struct frontend_iommu {
+	uint64_t offset;  /* an I/O virtual address is the guest's and this */
+	uint64_t granule; /* bytes that are translated at once, a power of two */
+	/*
+	 * Where a guest address is in the space that messages use, and how many bytes from there on.  Returns 0, or -EFAULT.
+	 * NULL: as the memory's regions say.
+	 */
+	int (*find)(void *arg, uint64_t guest, uint64_t *user, uint64_t *left);
+	void *arg;
+};
+
+/*
+ * From now on descriptors and rings have I/O virtual addresses, and misses are answered, at once and with all permissions, or with
+ * none; the memory must be there by then.  NULL: addresses are as they are, and misses are only counted.
+ */
+void frontend_set_iommu(struct frontend *fe, const struct frontend_iommu *iommu);
+
+/* The address by which the device knows this guest address. */
+uint64_t frontend_iova(const struct frontend *fe, uint64_t guest);
+
+/* IOTLB_MSG, an update or an invalidation (VU_IOTLB_...), and its answer. */
+int frontend_iotlb(struct frontend *fe, const struct vu_iotlb *msg);
+
+/* Misses and access failures of the back end so far, and the last of either; may be NULL. */
+unsigned int frontend_iotlb_misses(const struct frontend *fe, struct vu_iotlb *last);
+unsigned int frontend_iotlb_failures(const struct frontend *fe, struct vu_iotlb *last);
+
+/*
  * Queues.
  */
 struct frontend_queue_opts {

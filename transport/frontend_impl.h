@@ -66,6 +66,10 @@ struct frontend {
 	bool back_held; /* nothing is taken from the back channel */
 	unsigned int config_changes, back_errors;
 	struct fe_shared shared;
+	bool sending; /* a message is under way: no other may come between */
+	struct frontend_iommu iommu;
+	unsigned int misses, failures;
+	struct vu_iotlb last_miss, last_failure;
 	struct fe_queue *queues[FRONTEND_MAX_QUEUES];
 	struct {
 		uint8_t *bits; /* NULL: there is none */
@@ -99,6 +103,9 @@ void fe_shared_reset(struct frontend *fe, bool all);
 
 /* Makes SET_MEM_TABLE with all regions.  Returns 0 or -E2BIG. */
 int fe_mem_table(struct frontend *fe, struct vu_msg *out);
+
+/* Takes an IOTLB_MSG of the back channel.  Returns what to answer: 0 or 1. */
+uint64_t fe_iotlb_handle(struct frontend *fe, const struct vu_msg *msg);
 
 /* Unmaps the log. */
 void fe_log_free(struct frontend *fe);

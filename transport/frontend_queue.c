@@ -157,15 +157,15 @@ int frontend_queue_make(struct frontend *fe, unsigned int q, const struct fronte
 struct vu_vring_addr frontend_queue_addr(struct frontend *fe, unsigned int q)
 {
 	const struct fe_queue *queue = fe_queue(fe, q);
-	bool guest = frontend_has_protocol(fe, VU_PF_GPA_ADDRESSES);
+	bool guest = fe->iommu.granule || frontend_has_protocol(fe, VU_PF_GPA_ADDRESSES);
 
 	return (struct vu_vring_addr){
 		.index = q,
-		.desc = guest ? queue->desc.guest : queue->desc.user,
-		.used = guest ? queue->device.guest : queue->device.user,
-		.avail = guest ? queue->driver.guest : queue->driver.user,
+		.desc = guest ? frontend_iova(fe, queue->desc.guest) : queue->desc.user,
+		.used = guest ? frontend_iova(fe, queue->device.guest) : queue->device.user,
+		.avail = guest ? frontend_iova(fe, queue->driver.guest) : queue->driver.user,
 		.flags = fe->log.on ? VU_VRING_LOG : 0,
-		.log = queue->device.guest,
+		.log = frontend_iova(fe, queue->device.guest),
 	};
 }
 
@@ -321,13 +321,13 @@ static size_t piece_count(size_t len, uint32_t split)
 }
 
 /* Appends the pieces of one part. */
-static size_t piece_part(struct driver_buf *bufs, size_t at, const struct frontend_buf *part, uint32_t split,
-			 bool writable)
+static size_t piece_part(const struct frontend *fe, struct driver_buf *bufs, size_t at, const struct frontend_buf *part,
+			 uint32_t split, bool writable)
 {
 	for (size_t done = 0; done < part->len; at++) {
 		size_t n = min_size(part->len - done, split ? split : part->len);
 
-		bufs[at] = (struct driver_buf){.addr = part->guest + done, .len = (uint32_t)n, .writable = writable};
+		bufs[at] = (struct driver_buf){frontend_iova(fe, part->guest + done), (uint32_t)n, writable};
 		done += n;
 	}
 	return at;
@@ -345,12 +345,12 @@ static int request_add(struct frontend *fe, struct fe_queue *queue, struct front
 	bufs = calloc(count ? count : 1, sizeof(*bufs));
 	if (!bufs)
 		return -ENOMEM;
-	piece_part(bufs, piece_part(bufs, 0, &req->readable, opts->split, false), &req->writable, opts->split, true);
+	piece_part(fe, bufs, piece_part(fe, bufs, 0, &req->readable, opts->split, false), &req->writable, opts->split, true);
 	if (opts->indirect) {
 		err = frontend_mem_alloc(fe->mem, FRONTEND_MEM_ANY, count * sizeof(struct virtq_desc), VIRTQ_DESC_ALIGN,
 					 &req->table);
 		table.va = req->table.va;
-		table.addr = req->table.guest;
+		table.addr = frontend_iova(fe, req->table.guest);
 	}
 	if (!err)
 		err = driver_ring_add(queue->ring, bufs, (unsigned int)count, opts->indirect ? &table : NULL, req);

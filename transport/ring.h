@@ -69,23 +69,40 @@ struct chain {
 	size_t shown;       /* of the writable part, for host I/O: may be written although nobody said so */
 };
 
-/* A table of descriptors in guest memory; in more than one piece where it goes over a region's end. */
+/* What follows the first piece of a part of a ring. */
+struct ring_piece {
+	size_t begin; /* in the part */
+	struct gmem_seg mem;
+};
+
+/* A part of a ring, pinned.  It is in one piece, but for rings behind an IOMMU, whose pages may lie anywhere. */
+struct ring_part {
+	uint64_t addr;
+	size_t len;
+	struct gmem_seg first;
+	struct ring_piece *more;
+	unsigned int nmore;
+};
+
+struct ring_parts {
+	struct ring_part desc, driver, device; /* of a split ring the last two are avail and used */
+	uint16_t shadow_avail;                 /* of a split ring: the driver's index as last read */
+};
+
+/*
+ * A table of descriptors in guest memory: the ring's own, or an indirect one.  Of that some entries are pinned, in more than one
+ * piece where they go over a region's end; usually they are all.
+ */
 #define TABLE_PIECES 4
 
 struct desc_table {
+	struct virtq *vq;
+	const struct ring_part *ring; /* NULL: it is an indirect one, at addr */
+	uint64_t addr;
+	uint32_t size; /* entries */
+	uint32_t pinned, npinned;
 	struct gmem_seg pieces[TABLE_PIECES];
 	unsigned int npieces;
-	uint32_t size; /* entries */
-};
-
-struct split_ring {
-	struct desc_table desc;
-	struct gmem_seg avail, used;
-	uint16_t shadow_avail; /* the driver's index as last read */
-};
-
-struct packed_ring {
-	struct gmem_seg desc, driver, device;
 };
 
 struct requeued {
@@ -130,10 +147,10 @@ struct virtq {
 	struct seg *segs; /* nsegs; those from fresh_segs on were never used */
 	uint32_t nsegs, fresh_segs, free_segs;
 
-	union ring_parts {
-		struct split_ring split;
-		struct packed_ring packed;
-	} parts;
+	struct ring_parts parts;
+	bool mapped;                   /* they are pinned: always, but for a ring behind an IOMMU */
+	bool waiting;                  /* for a translation */
+	enum gmem_space space;         /* of buffers and indirect tables */
 	void *shared;                  /* the front-end's memory for the record, or NULL */
 	size_t shared_size;
 	struct inflight_packed *own;   /* the record of a packed ring where there is none */
@@ -145,9 +162,8 @@ struct virtq {
 struct ring_ops {
 	/* Whether a ring may have this size. */
 	bool (*size_ok)(unsigned int num);
-	/* Pins the ring in vq->mem.  Returns as virtq_start. */
+	/* Pins the ring in vq->mem.  Returns as virtq_start; what it has pinned is unpinned by ring_unmap in any case. */
 	int (*map)(struct virtq *vq);
-	void (*unmap)(struct virtq *vq);
 	/* Sets last_avail and used_idx at the start of a life.  Returns how many slots lie between them, or -EINVAL. */
 	int (*set_base)(struct virtq *vq, uint32_t base);
 	uint32_t (*base)(const struct virtq *vq);
@@ -165,7 +181,7 @@ struct ring_ops {
 	int (*recover)(struct virtq *vq);
 	/*
 	 * Takes the next available chain and builds it.  Returns 1 and *out; 0 when there is none; -ENOSPC when the pool
-	 * has too few pieces now (nothing is taken); -EIO after virtq_break.
+	 * has too few pieces now, -EAGAIN when a translation is missing (nothing is taken); -EIO after virtq_break.
 	 */
 	int (*pop)(struct virtq *vq, struct chain **out);
 	/* Builds the chain with this number once more (virtq_requeue).  As pop, but never 0. */
@@ -196,14 +212,32 @@ unsigned int virtq_chain_limit(const struct virtq *vq);
  * ring_table.c
  */
 
-/* Pins a part of the ring, which must be in one piece and aligned where we see it.  Returns as virtq_start. */
+/* Pins a part of the ring, which must be aligned where we see it, and in one piece or in such.  Returns as virtq_start. */
 int ring_map_part(struct virtq *vq, uint64_t addr, size_t len, size_t align, enum gmem_access access,
-		  struct gmem_seg *seg);
+		  struct ring_part *part);
 
-/* Copies entry i, which is below t->size, out of a table that may lie in several pieces. */
-void desc_table_read(const struct desc_table *t, uint32_t i, void *desc);
+/* Unpins all the parts of the ring that are pinned. */
+void ring_unmap(struct ring_parts *parts);
 
-/* Pins an indirect table (sections 2.7.5.3, 2.8.7).  Returns 0, or -EIO after virtq_break. */
+/* Whether the part has bytes from first to last. */
+bool ring_part_overlaps(const struct ring_part *part, uint64_t first, uint64_t last);
+
+/* ring_part_at, beyond the first piece. */
+void *ring_part_far(const struct ring_part *part, size_t off);
+
+/* A place in a part of the ring: what lies there up to its alignment is in one piece. */
+static inline void *ring_part_at(const struct ring_part *part, size_t off)
+{
+	return off < part->first.len ? (char *)part->first.va + off : ring_part_far(part, off);
+}
+
+/* Marks what was written at this place of a part, where that is in guest memory. */
+void ring_part_log(const struct virtq *vq, const struct ring_part *part, size_t off, size_t len);
+
+/* Copies entry i, which is below t->size.  Returns 0, -EAGAIN: a translation is missing; or -EIO after virtq_break. */
+int desc_table_read(struct desc_table *t, uint32_t i, void *desc);
+
+/* Opens an indirect table (sections 2.7.5.3, 2.8.7).  Returns as desc_table_read. */
 int desc_table_open(struct virtq *vq, uint64_t addr, uint32_t len, struct desc_table *t);
 void desc_table_close(struct desc_table *t);
 
@@ -229,7 +263,7 @@ static inline void store16(le16 *p, uint16_t v)
 /* Begins the chain with this head; 0, or -EIO after virtq_break when that is in flight already. */
 int chain_begin(struct virtq *vq, uint16_t head, struct chain **out);
 
-/* Adds a descriptor's buffer.  Returns 0; -ENOSPC: the pool is empty; -EIO after virtq_break. */
+/* Adds a descriptor's buffer.  Returns 0; -ENOSPC: the pool is empty; -EAGAIN: a translation is missing; -EIO after virtq_break. */
 int chain_add(struct chain *c, uint64_t addr, uint32_t len, bool writable);
 
 /* The chain is complete: the device's from now on.  Returns 0; -EIO after virtq_break. */

@@ -24,19 +24,17 @@
 
 static struct pvirtq_desc *packed_desc(const struct virtq *vq, uint16_t place)
 {
-	return (struct pvirtq_desc *)vq->parts.packed.desc.va + pvirtq_index(place);
+	return ring_part_at(&vq->parts.desc, PVIRTQ_DESC_BYTES(pvirtq_index(place)));
 }
 
 /*
  * Marks what was written into a part of the ring, where that is in guest memory: the address the front-end gives for the log
  * stands for the device's part alone, and the descriptors need not be beside it.
  */
-static void log_part(const struct virtq *vq, const struct gmem_seg *part, const void *at, size_t len)
+static void log_part(const struct virtq *vq, const struct ring_part *part, size_t off, size_t len)
 {
-	uint64_t addr;
-
-	if (vq->ring_log && gmem_guest_addr(part, &addr))
-		dirty_log_mark(vq->ring_log, addr + (size_t)((const char *)at - (const char *)part->va), len);
+	if (vq->ring_log)
+		ring_part_log(vq, part, off, len);
 }
 
 static bool packed_size_ok(unsigned int num)
@@ -46,32 +44,17 @@ static bool packed_size_ok(unsigned int num)
 
 static int packed_map(struct virtq *vq)
 {
-	struct packed_ring *p = &vq->parts.packed;
-	int err = ring_map_part(vq, vq->addrs.desc, PVIRTQ_DESC_BYTES(vq->num), PVIRTQ_DESC_ALIGN, GMEM_WRITE, &p->desc);
+	struct ring_parts *p = &vq->parts;
+	int err = ring_map_part(vq, vq->addrs.desc, PVIRTQ_DESC_BYTES(vq->num), PVIRTQ_DESC_ALIGN, GMEM_UPDATE,
+				&p->desc);
 
-	if (err)
-		return err;
-	err = ring_map_part(vq, vq->addrs.avail, sizeof(struct pvirtq_event_suppress), PVIRTQ_EVENT_ALIGN, GMEM_READ,
-			    &p->driver);
-	if (err)
-		goto undo_desc;
-	err = ring_map_part(vq, vq->addrs.used, sizeof(struct pvirtq_event_suppress), PVIRTQ_EVENT_ALIGN, GMEM_WRITE,
-			    &p->device);
-	if (err)
-		goto undo_driver;
-	return 0;
-undo_driver:
-	gmem_unpin(&p->driver);
-undo_desc:
-	gmem_unpin(&p->desc);
+	if (!err)
+		err = ring_map_part(vq, vq->addrs.avail, sizeof(struct pvirtq_event_suppress), PVIRTQ_EVENT_ALIGN,
+				    GMEM_READ, &p->driver);
+	if (!err)
+		err = ring_map_part(vq, vq->addrs.used, sizeof(struct pvirtq_event_suppress), PVIRTQ_EVENT_ALIGN,
+				    GMEM_WRITE, &p->device);
 	return err;
-}
-
-static void packed_unmap(struct virtq *vq)
-{
-	gmem_unpin(&vq->parts.packed.device);
-	gmem_unpin(&vq->parts.packed.driver);
-	gmem_unpin(&vq->parts.packed.desc);
 }
 
 /*
@@ -276,7 +259,9 @@ static int walk_table(struct chain *c, const struct inflight_packed_desc *e)
 	if (err)
 		return err;
 	for (uint32_t i = 0; !err && i < t.size; i++) {
-		desc_table_read(&t, i, &d);
+		err = desc_table_read(&t, i, &d);
+		if (err)
+			break;
 		err = chain_add(c, le64toh(d.addr), le32toh(d.len), le16toh(d.flags) & VIRTQ_DESC_F_WRITE);
 	}
 	desc_table_close(&t);
@@ -370,7 +355,8 @@ static int packed_pop(struct virtq *vq, struct chain **out)
 
 static void packed_push(struct virtq *vq, const struct chain *c, uint32_t len)
 {
-	struct pvirtq_desc *d = packed_desc(vq, vq->used_idx);
+	const uint16_t at = vq->used_idx;
+	struct pvirtq_desc *d = packed_desc(vq, at);
 	unsigned int flags = pvirtq_used_flags(vq->used_idx) | (len ? VIRTQ_DESC_F_WRITE : 0);
 	struct inflight_packed *rec = vq->packed_record;
 	struct inflight_packed_desc *first = record_at(vq, c->entry);
@@ -383,7 +369,7 @@ static void packed_push(struct virtq *vq, const struct chain *c, uint32_t len)
 	forget_shared();
 	record_used_idx(vq);
 	__atomic_store_n(&d->flags, htole16((uint16_t)flags), __ATOMIC_RELEASE); /* order 2 */
-	log_part(vq, &vq->parts.packed.desc, d, sizeof(*d));
+	log_part(vq, &vq->parts.desc, PVIRTQ_DESC_BYTES(pvirtq_index(at)), sizeof(*d));
 	forget_shared();
 	first->inflight = 0;
 	forget_shared();
@@ -392,7 +378,7 @@ static void packed_push(struct virtq *vq, const struct chain *c, uint32_t len)
 
 static bool packed_want_call(struct virtq *vq, unsigned int n)
 {
-	const struct pvirtq_event_suppress *driver = vq->parts.packed.driver.va;
+	const struct pvirtq_event_suppress *driver = vq->parts.driver.first.va;
 
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* order 3 */
 	/* The place is read after the flags that say it counts, as the driver writes it before them. */
@@ -403,7 +389,7 @@ static bool packed_want_call(struct virtq *vq, unsigned int n)
 
 static bool packed_arm(struct virtq *vq)
 {
-	struct pvirtq_event_suppress *device = vq->parts.packed.device.va;
+	struct pvirtq_event_suppress *device = vq->parts.device.first.va;
 
 	if (vq->event_idx) {
 		store16(&device->desc, vq->last_avail);
@@ -411,23 +397,22 @@ static bool packed_arm(struct virtq *vq)
 	} else {
 		store16(&device->flags, RING_EVENT_FLAGS_ENABLE);
 	}
-	log_part(vq, &vq->parts.packed.device, device, sizeof(*device));
+	log_part(vq, &vq->parts.device, 0, sizeof(*device));
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* order 4 */
 	return packed_available(vq);
 }
 
 static void packed_disarm(struct virtq *vq)
 {
-	struct pvirtq_event_suppress *device = vq->parts.packed.device.va;
+	struct pvirtq_event_suppress *device = vq->parts.device.first.va;
 
 	store16(&device->flags, RING_EVENT_FLAGS_DISABLE);
-	log_part(vq, &vq->parts.packed.device, device, sizeof(*device));
+	log_part(vq, &vq->parts.device, 0, sizeof(*device));
 }
 
 const struct ring_ops ring_packed = {
 	.size_ok = packed_size_ok,
 	.map = packed_map,
-	.unmap = packed_unmap,
 	.set_base = packed_set_base,
 	.base = packed_base,
 	.rewind = packed_rewind,

@@ -22,34 +22,46 @@
 
 #include "transport/ring.h"
 
-static struct virtq_avail *split_avail(const struct virtq *vq)
+/* Places in the used part. */
+#define USED_FLAGS   offsetof(struct virtq_used, flags)
+#define USED_IDX     offsetof(struct virtq_used, idx)
+#define USED_ELEM(i) (offsetof(struct virtq_used, ring) + (i) * sizeof(struct virtq_used_elem))
+
+/* A field of the avail part. */
+static le16 *avail_field(const struct virtq *vq, size_t off)
 {
-	return vq->parts.split.avail.va;
+	return ring_part_at(&vq->parts.driver, off);
 }
 
-static struct virtq_used *split_used(const struct virtq *vq)
+/* avail->ring[i]; behind the last is used_event, where the driver wants to be notified. */
+static le16 *avail_entry(const struct virtq *vq, unsigned int i)
 {
-	return vq->parts.split.used.va;
+	return avail_field(vq, offsetof(struct virtq_avail, ring) + i * sizeof(le16));
 }
 
-/* avail->used_event: where the driver wants to be notified. */
 static le16 *used_event(const struct virtq *vq)
 {
-	return &split_avail(vq)->ring[vq->num];
+	return avail_entry(vq, vq->num);
 }
 
-/* used->avail_event: where we want to be kicked. */
-static le16 *avail_event(const struct virtq *vq)
+/* A field of the used part; avail_event, where we want to be kicked, is behind the last element. */
+static le16 *used_field(const struct virtq *vq, size_t off)
 {
-	return (le16 *)(void *)&split_used(vq)->ring[vq->num];
+	return ring_part_at(&vq->parts.device, off);
 }
 
-/* Marks what was written into the used part, at the address that the front-end gave for it. */
-static void log_used(const struct virtq *vq, const void *at, size_t len)
+/*
+ * Marks what was written into the used part, at the address that the front-end gave for it; behind an IOMMU that is one before
+ * translation, and the place itself is marked.
+ */
+static void log_used(const struct virtq *vq, size_t off, size_t len)
 {
-	if (vq->ring_log)
-		dirty_log_mark(vq->ring_log, vq->ring_log_addr + (size_t)((const char *)at - (char *)split_used(vq)),
-			       len);
+	if (!vq->ring_log)
+		return;
+	if (vq->space == GMEM_IOVA)
+		ring_part_log(vq, &vq->parts.device, off, len);
+	else
+		dirty_log_mark(vq->ring_log, vq->ring_log_addr + off, len);
 }
 
 static bool split_size_ok(unsigned int num)
@@ -59,33 +71,16 @@ static bool split_size_ok(unsigned int num)
 
 static int split_map(struct virtq *vq)
 {
-	struct split_ring *s = &vq->parts.split;
-	int err = ring_map_part(vq, vq->addrs.desc, VIRTQ_DESC_BYTES(vq->num), VIRTQ_DESC_ALIGN, GMEM_READ,
-			   &s->desc.pieces[0]);
+	struct ring_parts *p = &vq->parts;
+	int err = ring_map_part(vq, vq->addrs.desc, VIRTQ_DESC_BYTES(vq->num), VIRTQ_DESC_ALIGN, GMEM_READ, &p->desc);
 
-	if (err)
-		return err;
-	s->desc.npieces = 1;
-	s->desc.size = vq->num;
-	err = ring_map_part(vq, vq->addrs.avail, VIRTQ_AVAIL_BYTES(vq->num), VIRTQ_AVAIL_ALIGN, GMEM_READ, &s->avail);
-	if (err)
-		goto undo_desc;
-	err = ring_map_part(vq, vq->addrs.used, VIRTQ_USED_BYTES(vq->num), VIRTQ_USED_ALIGN, GMEM_WRITE, &s->used);
-	if (err)
-		goto undo_avail;
-	return 0;
-undo_avail:
-	gmem_unpin(&s->avail);
-undo_desc:
-	gmem_unpin(&s->desc.pieces[0]);
+	if (!err)
+		err = ring_map_part(vq, vq->addrs.avail, VIRTQ_AVAIL_BYTES(vq->num), VIRTQ_AVAIL_ALIGN, GMEM_READ,
+				    &p->driver);
+	if (!err)
+		err = ring_map_part(vq, vq->addrs.used, VIRTQ_USED_BYTES(vq->num), VIRTQ_USED_ALIGN, GMEM_WRITE,
+				    &p->device);
 	return err;
-}
-
-static void split_unmap(struct virtq *vq)
-{
-	gmem_unpin(&vq->parts.split.used);
-	gmem_unpin(&vq->parts.split.avail);
-	gmem_unpin(&vq->parts.split.desc.pieces[0]);
 }
 
 static int split_set_base(struct virtq *vq, uint32_t base)
@@ -93,8 +88,8 @@ static int split_set_base(struct virtq *vq, uint32_t base)
 	if (base > UINT16_MAX)
 		return -EINVAL;
 	vq->last_avail = (uint16_t)base;
-	vq->parts.split.shadow_avail = vq->last_avail;
-	vq->used_idx = load16(&split_used(vq)->idx);
+	vq->parts.shadow_avail = vq->last_avail;
+	vq->used_idx = load16(used_field(vq, USED_IDX));
 	return (uint16_t)(vq->last_avail - vq->used_idx);
 }
 
@@ -108,7 +103,7 @@ static bool split_rewind(struct virtq *vq)
 	uint16_t first = (uint16_t)(vq->last_avail - vq->nresume);
 
 	for (unsigned int i = 0; i < vq->nresume; i++) {
-		if (load16(&split_avail(vq)->ring[(uint16_t)(first + i) & (vq->num - 1)]) != vq->resume[i].head)
+		if (load16(avail_entry(vq, (uint16_t)(first + i) & (vq->num - 1))) != vq->resume[i].head)
 			return false;
 	}
 	vq->last_avail = first;
@@ -156,7 +151,7 @@ static int split_recover(struct virtq *vq)
 			return err;
 	}
 	vq->last_avail = (uint16_t)(vq->used_idx + vq->in_flight);
-	vq->parts.split.shadow_avail = vq->last_avail;
+	vq->parts.shadow_avail = vq->last_avail;
 	return 0;
 }
 
@@ -172,7 +167,7 @@ static void split_keep(struct virtq *vq, const struct chain *c)
 }
 
 /* Follows the descriptors from i on and adds their buffers. */
-static int walk(struct chain *c, const struct desc_table *t, uint32_t i, bool nested);
+static int walk(struct chain *c, struct desc_table *t, uint32_t i, bool nested);
 
 static int walk_indirect(struct chain *c, const struct virtq_desc *desc)
 {
@@ -189,7 +184,7 @@ static int walk_indirect(struct chain *c, const struct virtq_desc *desc)
 	return err;
 }
 
-static int walk(struct chain *c, const struct desc_table *t, uint32_t i, bool nested)
+static int walk(struct chain *c, struct desc_table *t, uint32_t i, bool nested)
 {
 	struct virtq *vq = c->vq;
 	struct virtq_desc desc;
@@ -198,14 +193,16 @@ static int walk(struct chain *c, const struct desc_table *t, uint32_t i, bool ne
 	for (uint32_t count = 0; count < t->size; count++) {
 		if (i >= t->size)
 			return ring_broken(vq, "descriptor index out of range");
-		desc_table_read(t, i, &desc);
+		int err = desc_table_read(t, i, &desc);
+
+		if (err)
+			return err;
 		uint16_t flags = le16toh(desc.flags);
 
 		if (flags & VIRTQ_DESC_F_INDIRECT)
 			return nested ? ring_broken(vq, "indirect descriptor in an indirect table") :
 					walk_indirect(c, &desc);
-		int err = chain_add(c, le64toh(desc.addr), le32toh(desc.len), flags & VIRTQ_DESC_F_WRITE);
-
+		err = chain_add(c, le64toh(desc.addr), le32toh(desc.len), flags & VIRTQ_DESC_F_WRITE);
 		if (err)
 			return err;
 		if (!(flags & VIRTQ_DESC_F_NEXT))
@@ -217,6 +214,7 @@ static int walk(struct chain *c, const struct desc_table *t, uint32_t i, bool ne
 
 static int split_pop_again(struct virtq *vq, uint16_t head, struct chain **out)
 {
+	struct desc_table ring = {.vq = vq, .ring = &vq->parts.desc, .size = vq->num};
 	struct chain *c;
 	int err;
 
@@ -226,7 +224,7 @@ static int split_pop_again(struct virtq *vq, uint16_t head, struct chain **out)
 	if (err)
 		return err;
 	c->slots = 1;
-	err = walk(c, &vq->parts.split.desc, head, false);
+	err = walk(c, &ring, head, false);
 	if (!err)
 		err = chain_ready(c);
 	if (err) {
@@ -240,19 +238,19 @@ static int split_pop_again(struct virtq *vq, uint16_t head, struct chain **out)
 /* Reads the driver's index (order 1).  Returns whether there are chains beyond last_avail. */
 static bool split_refresh(struct virtq *vq)
 {
-	uint16_t idx = le16toh(__atomic_load_n(&split_avail(vq)->idx, __ATOMIC_ACQUIRE));
+	uint16_t idx = le16toh(__atomic_load_n(avail_field(vq, offsetof(struct virtq_avail, idx)), __ATOMIC_ACQUIRE));
 
-	vq->parts.split.shadow_avail = idx;
+	vq->parts.shadow_avail = idx;
 	return idx != vq->last_avail;
 }
 
 static int split_pop(struct virtq *vq, struct chain **out)
 {
-	if (vq->parts.split.shadow_avail == vq->last_avail && !split_refresh(vq))
+	if (vq->parts.shadow_avail == vq->last_avail && !split_refresh(vq))
 		return 0;
-	if ((uint16_t)(vq->parts.split.shadow_avail - vq->last_avail) > vq->num)
+	if ((uint16_t)(vq->parts.shadow_avail - vq->last_avail) > vq->num)
 		return ring_broken(vq, "available index is more than the ring's size ahead");
-	uint16_t head = load16(&split_avail(vq)->ring[vq->last_avail & (vq->num - 1)]);
+	uint16_t head = load16(avail_entry(vq, vq->last_avail & (vq->num - 1)));
 	int ret = split_pop_again(vq, head, out);
 
 	if (ret > 0) {
@@ -265,21 +263,21 @@ static int split_pop(struct virtq *vq, struct chain **out)
 
 static void split_push(struct virtq *vq, const struct chain *c, uint32_t len)
 {
-	struct virtq_used *used = split_used(vq);
-	struct virtq_used_elem *elem = &used->ring[vq->used_idx & (vq->num - 1)];
-
+	const size_t elem = USED_ELEM(vq->used_idx & (vq->num - 1));
 	struct inflight_split *rec = vq->split_record;
 
-	elem->id = htole32(c->head);
-	elem->len = htole32(len);
-	log_used(vq, elem, sizeof(*elem));
+	/* Its two halves may be in two pieces. */
+	*(le32 *)ring_part_at(&vq->parts.device, elem) = htole32(c->head);
+	*(le32 *)ring_part_at(&vq->parts.device, elem + sizeof(le32)) = htole32(len);
+	log_used(vq, elem, sizeof(le32));
+	log_used(vq, elem + sizeof(le32), sizeof(le32));
 	if (rec) {
 		rec->desc[c->head].next = rec->last_batch_head;
 		rec->last_batch_head = c->head;
 	}
 	vq->used_idx++;
-	__atomic_store_n(&used->idx, htole16(vq->used_idx), __ATOMIC_RELEASE); /* order 2 */
-	log_used(vq, &used->idx, sizeof(used->idx));
+	__atomic_store_n(used_field(vq, USED_IDX), htole16(vq->used_idx), __ATOMIC_RELEASE); /* order 2 */
+	log_used(vq, USED_IDX, sizeof(le16));
 	forget_shared();
 	if (rec) {
 		rec->desc[c->head].inflight = 0;
@@ -292,16 +290,16 @@ static bool split_want_call(struct virtq *vq, unsigned int n)
 {
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* order 3 */
 	if (!vq->event_idx)
-		return !(load16(&split_avail(vq)->flags) & VIRTQ_AVAIL_F_NO_INTERRUPT);
+		return !(load16(avail_field(vq, offsetof(struct virtq_avail, flags))) & VIRTQ_AVAIL_F_NO_INTERRUPT);
 	return n > UINT16_MAX || virtq_need_event(load16(used_event(vq)), vq->used_idx, (uint16_t)(vq->used_idx - n));
 }
 
 static bool split_arm(struct virtq *vq)
 {
-	le16 *ask = vq->event_idx ? avail_event(vq) : &split_used(vq)->flags;
+	const size_t ask = vq->event_idx ? USED_ELEM(vq->num) : USED_FLAGS;
 
-	store16(ask, vq->event_idx ? vq->last_avail : 0);
-	log_used(vq, ask, sizeof(*ask));
+	store16(used_field(vq, ask), vq->event_idx ? vq->last_avail : 0);
+	log_used(vq, ask, sizeof(le16));
 	__atomic_thread_fence(__ATOMIC_SEQ_CST); /* order 4 */
 	return split_refresh(vq);
 }
@@ -311,16 +309,13 @@ static void split_disarm(struct virtq *vq)
 	/* With event index, an avail_event that stays behind already says it. */
 	if (vq->event_idx)
 		return;
-	le16 *flags = &split_used(vq)->flags;
-
-	store16(flags, VIRTQ_USED_F_NO_NOTIFY);
-	log_used(vq, flags, sizeof(*flags));
+	store16(used_field(vq, USED_FLAGS), VIRTQ_USED_F_NO_NOTIFY);
+	log_used(vq, USED_FLAGS, sizeof(le16));
 }
 
 const struct ring_ops ring_split = {
 	.size_ok = split_size_ok,
 	.map = split_map,
-	.unmap = split_unmap,
 	.set_base = split_set_base,
 	.base = split_base,
 	.rewind = split_rewind,

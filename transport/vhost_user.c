@@ -10,6 +10,9 @@
 
 #include "transport/vu_session.h"
 
+/* How long a front-end may take to find a translation, seconds. */
+#define IOTLB_PATIENCE 5.
+
 /* How long vu_backend_free waits for host operations under way, seconds. */
 #define FREE_PATIENCE 0.05
 
@@ -92,6 +95,7 @@ static void close_finish(struct vu_backend *b)
 	gmem_free(b->mem);
 	b->mem = NULL;
 	b->features = b->protocol_features = 0;
+	vu_iotlb_apply(b);
 	vu_log_clear(b);
 	b->status = 0;
 	b->reset_pending = b->config_pending = b->closing = false;
@@ -141,6 +145,7 @@ int vu_backend_new(struct vdev *d, const struct gmem_backend *mem, void (*closed
 	b->arg = arg;
 	b->sock = b->channel = b->state_fd = -1;
 	b->log_call = NOTIFY_FD_NONE;
+	b->iotlb_patience = IOTLB_PATIENCE;
 	b->ops.config_changed = config_changed;
 	b->ops.ask = vu_ask;
 	vu_asks_init(b);

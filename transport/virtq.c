@@ -173,7 +173,10 @@ static void virtq_enlist(struct virtq *vq, struct chain *c)
 	vq->youngest = c->head;
 }
 
-/* Lists the requeued chains in vq->resume; where order counts also those that are only waiting to be told used. */
+/*
+ * Lists the requeued chains in vq->resume, and in the list of those that are told used in its order (virtq_tell_answered) the
+ * chains that belong there.
+ */
 static void collect_requeued(struct virtq *vq)
 {
 	unsigned int n = 0;
@@ -188,27 +191,68 @@ static void collect_requeued(struct virtq *vq)
 	for (unsigned int i = 0; i < n; i++) {
 		struct chain *c = &vq->chains[vq->resume[i].head];
 
-		if (vq->in_order)
+		if (vq->in_order || c->state == CHAIN_DONE)
 			virtq_enlist(vq, c);
-		else
-			c->state = CHAIN_REQUEUED;
 		if (c->state == CHAIN_REQUEUED)
 			vq->resume[vq->nresume++] = vq->resume[i];
 	}
 }
 
-/* Pins the ring's parts where they are. */
-static int virtq_map(struct virtq *vq)
+/* Pins all parts of the ring, or none. */
+static int map_all(struct virtq *vq)
 {
 	int err = vq->ring->map(vq);
 
+	if (err)
+		ring_unmap(&vq->parts);
+	vq->mapped = !err;
+	return err;
+}
+
+/* Pins the ring's parts where they are. */
+static int virtq_map(struct virtq *vq)
+{
+	int err = map_all(vq);
+
 	if (err && vq->addrs.or_guest && vq->addrs.space != GMEM_GUEST) {
 		vq->addrs.space = GMEM_GUEST;
-		if (vq->ring->map(vq) == 0)
+		if (map_all(vq) == 0)
 			return 0;
 		vq->addrs.space = GMEM_USER;
 	}
 	return err;
+}
+
+static void virtq_unmap(struct virtq *vq)
+{
+	ring_unmap(&vq->parts);
+	vq->mapped = false;
+}
+
+/* Tells the driver that the chain, whose pieces were given back, is used. */
+static void virtq_tell_used(struct virtq *vq, struct chain *c)
+{
+	c->state = CHAIN_FREE;
+	vq->in_flight -= c->slots;
+	if (!vq->mem)
+		return;
+	vq->ring->push(vq, c, (uint32_t)c->written);
+	vq->dirty = true;
+	vq->used_since += vq->used_since < UINT_MAX - c->slots ? c->slots : 0;
+}
+
+/*
+ * The same for those that are done, from the oldest of the list on: with VIRTIO_F_IN_ORDER that has all chains in flight, otherwise
+ * those that could not be told when they were answered, for want of the ring.
+ */
+static void virtq_tell_answered(struct virtq *vq)
+{
+	while (vq->oldest != HEAD_NONE && vq->chains[vq->oldest].state == CHAIN_DONE) {
+		struct chain *c = &vq->chains[vq->oldest];
+
+		vq->oldest = c->younger;
+		virtq_tell_used(vq, c);
+	}
 }
 
 int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t features, const struct virtq_addrs *addrs,
@@ -225,6 +269,7 @@ int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t f
 		return err;
 	vq->mem = mem;
 	vq->addrs = *addrs;
+	vq->space = addrs->space == GMEM_IOVA ? GMEM_IOVA : GMEM_GUEST;
 	vq->indirect = features & BIT(VIRTIO_F_INDIRECT_DESC);
 	vq->event_idx = features & BIT(VIRTIO_F_EVENT_IDX);
 	vq->in_order = features & BIT(VIRTIO_F_IN_ORDER);
@@ -234,10 +279,11 @@ int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t f
 	taken = ring->set_base(vq, base);
 	err = taken < 0 ? taken : use_record(vq);
 	if (err) {
-		ring->unmap(vq);
+		virtq_unmap(vq);
 		return err;
 	}
 	vq->used_since = 0;
+	vq->waiting = false;
 	vq->fresh = vq->last_avail == begin && vq->used_idx == begin;
 	vq->stopping = vq->broken = vq->armed = vq->starved = vq->dirty = vq->called = false;
 	vq->in_turn = vq->untake = false;
@@ -250,6 +296,7 @@ int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t f
 		vq->lost = (unsigned int)taken;
 	}
 	vq->started = true;
+	virtq_tell_answered(vq);
 	return 0;
 }
 
@@ -313,12 +360,13 @@ void virtq_untake(struct virtq *vq)
 
 uint32_t virtq_stop(struct virtq *vq)
 {
-	if (vq->started && vq->mem) {
+	if (vq->started && vq->mapped) {
 		virtq_rewind(vq);
-		vq->ring->unmap(vq);
+		virtq_unmap(vq);
 	}
 	vq->started = false;
 	vq->stopping = false;
+	vq->waiting = false;
 	vq->dirty = false;
 	vq->mem = NULL;
 	return vq->ring->base(vq);
@@ -359,26 +407,77 @@ unsigned int virtq_in_flight(const struct virtq *vq)
 	return vq->held;
 }
 
+/* The ring waits for a translation. */
+static void virtq_miss(struct virtq *vq)
+{
+	vq->waiting = true;
+	vq->ev->miss(vq);
+}
+
+/* Pins the ring's parts again, or waits for their translations.  Returns 0, -EAGAIN, or an error; then the ring is broken. */
+static int virtq_find(struct virtq *vq)
+{
+	int err = virtq_map(vq);
+
+	if (!err) {
+		virtq_tell_answered(vq);
+		return 0;
+	}
+	if (err == -EAGAIN) {
+		virtq_miss(vq);
+		return err;
+	}
+	vq->mem = NULL;
+	virtq_break(vq, "not in memory any more");
+	return err;
+}
+
 int virtq_remap(struct virtq *vq, struct gmem *mem)
 {
-	struct gmem *old_mem = vq->mem;
-	union ring_parts old = vq->parts;
+	struct ring_parts old = vq->parts;
+	bool mapped = vq->mapped;
 	int err;
 
+	/* The old memory's stays pinned until the new one's is: memory that is in both need not go and come. */
 	vq->mem = mem;
-	err = virtq_map(vq);
-	if (err)
-		vq->mem = NULL;
-	union ring_parts new = vq->parts;
+	vq->parts.desc = vq->parts.driver = vq->parts.device = (struct ring_part){0};
+	err = virtq_find(vq);
+	if (mapped)
+		ring_unmap(&old);
+	return err == -EAGAIN ? 0 : err;
+}
 
-	if (old_mem) {
-		vq->parts = old;
-		vq->ring->unmap(vq);
-	}
-	vq->parts = new;
-	if (err)
-		virtq_break(vq, "not in memory any more");
-	return err;
+void virtq_translated(struct virtq *vq)
+{
+	if (!vq->started || !vq->waiting)
+		return;
+	vq->waiting = false;
+	if (vq->mapped || virtq_find(vq) == 0)
+		vq->ev->again(vq);
+}
+
+void virtq_invalidate(struct virtq *vq, uint64_t first, uint64_t last)
+{
+	const struct ring_parts *p = &vq->parts;
+
+	if (!vq->started || !vq->mapped || vq->addrs.space != GMEM_IOVA)
+		return;
+	if (!ring_part_overlaps(&p->desc, first, last) && !ring_part_overlaps(&p->driver, first, last) &&
+	    !ring_part_overlaps(&p->device, first, last))
+		return;
+	virtq_unmap(vq);
+	virtq_find(vq);
+}
+
+void virtq_untranslated(struct virtq *vq)
+{
+	vq->waiting = false;
+	virtq_break(vq, "an address without a translation");
+}
+
+bool virtq_waiting(const struct virtq *vq)
+{
+	return vq->started && vq->waiting;
 }
 
 void virtq_break(struct virtq *vq, const char *why)
@@ -413,7 +512,7 @@ struct chain *virtq_pop(struct virtq *vq)
 	struct chain *c = NULL;
 	int ret;
 
-	if (!virtq_running(vq) || vq->starved)
+	if (!virtq_running(vq) || vq->starved || vq->waiting)
 		return NULL;
 	if (vq->in_turn && !vq->budget) {
 		vq->left_behind = true;
@@ -424,6 +523,8 @@ struct chain *virtq_pop(struct virtq *vq)
 	while (ret == 0 && vq->ring->arm(vq));
 	if (ret == 0)
 		vq->armed = true;
+	if (ret == -EAGAIN)
+		virtq_miss(vq);
 	if (ret == -ENOSPC) {
 		vq->starved = vq->held;
 		if (!vq->held)
@@ -453,38 +554,17 @@ static void virtq_returned(struct virtq *vq)
 	}
 }
 
-/* Tells the driver that the chain, whose pieces were given back, is used. */
-static void virtq_tell_used(struct virtq *vq, struct chain *c)
-{
-	c->state = CHAIN_FREE;
-	vq->in_flight -= c->slots;
-	if (!vq->mem)
-		return;
-	vq->ring->push(vq, c, (uint32_t)c->written);
-	vq->dirty = true;
-	vq->used_since += vq->used_since < UINT_MAX - c->slots ? c->slots : 0;
-}
-
-/* The same for those that are done, from the oldest chain in flight on. */
-static void virtq_tell_in_order(struct virtq *vq)
-{
-	while (vq->oldest != HEAD_NONE && vq->chains[vq->oldest].state == CHAIN_DONE) {
-		struct chain *c = &vq->chains[vq->oldest];
-
-		vq->oldest = c->younger;
-		virtq_tell_used(vq, c);
-	}
-}
-
 void virtq_push(struct chain *c)
 {
 	struct virtq *vq = c->vq;
 
 	chain_end(c, CHAIN_DONE);
-	if (vq->in_order)
-		virtq_tell_in_order(vq);
-	else
+	if (!vq->in_order && !vq->mapped && vq->mem)
+		virtq_enlist(vq, c);
+	else if (!vq->in_order)
 		virtq_tell_used(vq, c);
+	else if (vq->mapped || !vq->mem)
+		virtq_tell_answered(vq);
 	virtq_returned(vq);
 }
 
@@ -510,7 +590,8 @@ void virtq_turn_end(struct virtq *vq)
 
 void virtq_flush(struct virtq *vq)
 {
-	if (!vq->dirty)
+	/* Whether to notify stands in the ring: while that is looked for, it has to wait. */
+	if (!vq->dirty || (vq->mem && !vq->mapped))
 		return;
 	/* The first of a life is told in any case: what the driver asked for may be of the last one. */
 	unsigned int n = vq->called ? vq->used_since : UINT_MAX;
@@ -518,7 +599,7 @@ void virtq_flush(struct virtq *vq)
 	vq->dirty = false;
 	vq->called = true;
 	vq->used_since = 0;
-	if (vq->mem && vq->ring->want_call(vq, n))
+	if (vq->mapped && vq->ring->want_call(vq, n))
 		vq->ev->call(vq);
 }
 

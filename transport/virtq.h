@@ -17,6 +17,7 @@
 #define VIRTIO_F_INDIRECT_DESC     28
 #define VIRTIO_F_EVENT_IDX         29
 #define VIRTIO_F_VERSION_1         32
+#define VIRTIO_F_ACCESS_PLATFORM   33
 #define VIRTIO_F_RING_PACKED       34
 #define VIRTIO_F_IN_ORDER          35
 #define VIRTIO_F_NOTIFICATION_DATA 38
@@ -43,10 +44,12 @@ struct virtq_events {
 	void (*drained)(struct virtq *vq);
 	/* Chains were left behind: the device wants another turn once the others had theirs. */
 	void (*again)(struct virtq *vq);
+	/* An address of the ring or of a chain has no translation (iotlb_missed): the ring waits for virtq_translated. */
+	void (*miss)(struct virtq *vq);
 };
 
 /*
- * Where the parts of a ring are, in the space their front-end uses.  Of a packed ring: the descriptor ring, and the event
+ * Where the parts of a ring are, in the space their front-end uses; in that of an IOMMU (GMEM_IOVA) buffers are, too.  Of a packed ring: the descriptor ring, and the event
  * suppression structures of driver and device.
  */
 struct virtq_addrs {
@@ -70,7 +73,7 @@ void *virtq_owner(const struct virtq *vq);
  * base: where it goes on, as in vhost-user SET_VRING_BASE: the next available index of a split ring, two places of a
  * packed one (packed_layout.h).  When that says that chains are in flight and this queue remembers
  * as many from its last life (virtq_requeue), they will be popped first.
- * Returns 0; -EINVAL: num or base, or a shared record that cannot be of this ring; -EFAULT: a part is not in memory in one piece; -ENOMEM; or as gmem_pin.
+ * Returns 0; -EAGAIN: a part has no translation (iotlb_missed); -EINVAL: num or base, or a shared record that cannot be of this ring; -EFAULT: a part is not in memory in one piece; -ENOMEM; or as gmem_pin.
  */
 int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t features, const struct virtq_addrs *addrs,
 		uint32_t base);
@@ -136,6 +139,23 @@ unsigned int virtq_in_flight(const struct virtq *vq);
  * Chains in flight keep their pins in the old.  Returns 0 or as virtq_start; on error the ring keeps nothing and is broken.
  */
 int virtq_remap(struct virtq *vq, struct gmem *mem);
+
+/*
+ * Translations have come: a ring that waited for one goes on, or finds the next that is missing.
+ */
+void virtq_translated(struct virtq *vq);
+
+/*
+ * Translations from first to last are void.  A ring that has a part there lets go of it before this returns, and looks for it anew;
+ * chains that are pushed meanwhile are told when it is found.  Chains in flight keep what they have pinned: see vu_iotlb.c.
+ */
+void virtq_invalidate(struct virtq *vq, uint64_t first, uint64_t last);
+
+/* What the ring waits for will not come: it is latched broken. */
+void virtq_untranslated(struct virtq *vq);
+
+/* Whether the ring waits for a translation. */
+bool virtq_waiting(const struct virtq *vq);
 
 /*
  * A turn for the device: the transport calls begin, class->kick, end.  begin limits the pops to one ring's length;

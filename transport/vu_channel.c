@@ -42,6 +42,21 @@ static void channel_begin_vring(struct vu_backend *b, enum vu_backend_request re
 	b->channel_msg.p.state = (struct vu_vring_state){.index = index};
 }
 
+/* What the ring waits for, or, first, what it has waited for in vain. */
+static void channel_begin_iotlb(struct vu_queue *q)
+{
+	bool failed = q->fail_pending;
+
+	vu_channel_begin(q->b, VU_BACKEND_IOTLB_MSG, sizeof(struct vu_iotlb));
+	q->b->channel_msg.p.iotlb = (struct vu_iotlb){.iova = failed ? q->failed.iova : q->miss.iova,
+						      .perm = (uint8_t)(failed ? q->failed.perm : q->miss.perm),
+						      .type = failed ? VU_IOTLB_ACCESS_FAIL : VU_IOTLB_MISS};
+	if (failed)
+		q->fail_pending = false;
+	else
+		q->miss_pending = false;
+}
+
 /* Puts the next thing to be said into channel_msg.  Returns false when there is none. */
 static bool channel_next(struct vu_backend *b)
 {
@@ -58,6 +73,10 @@ static bool channel_next(struct vu_backend *b)
 		if (awake && q->err_pending) {
 			q->err_pending = false;
 			channel_begin_vring(b, VU_BACKEND_VRING_ERR, i);
+			return true;
+		}
+		if (q->miss_pending || (awake && q->fail_pending)) {
+			channel_begin_iotlb(q);
 			return true;
 		}
 	}

@@ -173,6 +173,18 @@ struct vu_log {
 	uint64_t size, offset;
 };
 
+struct vu_iotlb {
+	uint64_t iova, size, user_addr;
+	uint8_t perm; /* IOTLB_READ, IOTLB_WRITE */
+	uint8_t type; /* VU_IOTLB_... */
+	uint8_t padding[6];
+};
+
+#define VU_IOTLB_MISS        1u
+#define VU_IOTLB_UPDATE      2u
+#define VU_IOTLB_INVALIDATE  3u
+#define VU_IOTLB_ACCESS_FAIL 4u
+
 struct vu_config {
 	uint32_t offset, size, flags;
 	uint8_t data[VU_MAX_CONFIG_SIZE];
@@ -231,6 +243,7 @@ union vu_payload {
 	struct vu_object object;
 	struct vu_mapping mapping;
 	struct vu_shmem_config shmem;
+	struct vu_iotlb iotlb;
 	uint8_t bytes[sizeof(struct vu_shmem_config)];
 };
 

@@ -20,8 +20,8 @@
  * front-ends that the device can be moved while it runs, with all that it knows.
  */
 #define WISHED_FEATURES                                                                                                \
-	(BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) | BIT(VIRTIO_F_NOTIFICATION_DATA) |                         \
-	 BIT(VIRTIO_F_RING_RESET) | BIT(VHOST_F_LOG_ALL))
+	(BIT(VIRTIO_F_ACCESS_PLATFORM) | BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) |                          \
+	 BIT(VIRTIO_F_NOTIFICATION_DATA) | BIT(VIRTIO_F_RING_RESET) | BIT(VHOST_F_LOG_ALL))
 
 #define PROTOCOL_FEATURES                                                                                              \
 	(BIT(VU_PF_MQ) | BIT(VU_PF_LOG_SHMFD) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) |                         \

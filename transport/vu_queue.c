@@ -55,11 +55,17 @@ static void on_again(struct virtq *vq)
 	vu_queue_again(virtq_owner(vq));
 }
 
+static void on_miss(struct virtq *vq)
+{
+	vu_iotlb_miss(virtq_owner(vq));
+}
+
 static const struct virtq_events queue_events = {
 	.call = on_call,
 	.broken = on_broken,
 	.drained = on_drained,
 	.again = on_again,
+	.miss = on_miss,
 };
 
 /* Rings give chains when the front-end has enabled them, and it is known whose they are. */
@@ -95,6 +101,8 @@ void vu_queue_turn(struct vu_queue *q)
 	virtq_turn_begin(q->vq);
 	q->b->d->class->kick(q->b->d, q->index);
 	virtq_turn_end(q->vq);
+	if (!virtq_waiting(q->vq))
+		q->misses = 0;
 }
 
 void vu_queue_again(struct vu_queue *q)
@@ -176,17 +184,25 @@ void vu_queue_set_err(struct vu_queue *q, int fd)
 int vu_queue_start(struct vu_queue *q)
 {
 	struct vu_backend *b = q->b;
+	struct virtq_addrs addrs = q->addrs;
 
 	if (!q->num || !q->addrs_set)
 		return -EINVAL;
 	if (b->postcopy == POSTCOPY_WAITS)
 		return -EBUSY;
+	if (b->tlb)
+		addrs = (struct virtq_addrs){.space = GMEM_IOVA, .desc = addrs.desc, .avail = addrs.avail, .used = addrs.used};
 	vu_inflight_share(q);
 	/* A driver that begins anew has nothing in flight, whatever a record of its last life says. */
 	if (b->inflight && q->stopped && q->base != q->stopped_at)
 		virtq_forget(q->vq);
-	int err = virtq_start(q->vq, b->mem, q->num, b->features, &q->addrs, q->base);
+	int err = virtq_start(q->vq, b->mem, q->num, b->features, &addrs, q->base);
 
+	q->awaited = err == -EAGAIN;
+	if (q->awaited) {
+		vu_iotlb_miss(q);
+		return 0;
+	}
 	if (err)
 		return err;
 	q->parked = false;
@@ -215,10 +231,15 @@ void vu_queue_enable(struct vu_queue *q, bool enable)
 		vu_queue_again(q); /* a kick that came before was not acted upon */
 }
 
+bool vu_queue_started(const struct vu_queue *q)
+{
+	return q->awaited || virtq_started(q->vq);
+}
+
 bool vu_any_started(const struct vu_backend *b)
 {
 	for (unsigned int i = 0; i < b->nqueues; i++) {
-		if (virtq_started(b->queues[i].vq))
+		if (vu_queue_started(&b->queues[i]))
 			return true;
 	}
 	return false;
@@ -261,6 +282,8 @@ void vu_stop_queues(struct vu_backend *b, unsigned int first, unsigned int n, vo
 	for (unsigned int i = first; i < first + n; i++) {
 		struct vu_queue *q = &b->queues[i];
 
+		vu_iotlb_settle(q);
+		q->awaited = false;
 		if (!virtq_started(q->vq))
 			continue;
 		queue_unwatch(q);
@@ -279,6 +302,8 @@ void vu_queue_clear(struct vu_queue *q)
 	q->num = 0;
 	q->base = 0;
 	q->addrs_set = q->log_ring = q->enabled = q->parked = q->stopped = q->call_pending = q->err_pending = false;
+	q->fail_pending = false;
+	q->misses = 0;
 	virtq_enable(q->vq, false);
 	virtq_forget(q->vq);
 }
@@ -303,6 +328,7 @@ int vu_queues_new(struct vu_backend *b)
 		q->kick = q->call = q->err = NOTIFY_FD_NONE;
 		ev_init(&q->kick_io, kick_ready);
 		ev_init(&q->poll, poll_due);
+		ev_init(&q->miss_timer, vu_iotlb_timeout);
 		loop_again_init(&q->again, again_run);
 	}
 	return 0;

@@ -87,6 +87,9 @@ static int set_features(struct vu_backend *b, struct vu_msg *m)
 
 	if (m->p.u64 & ~allowed)
 		return -EINVAL;
+	/* What a region of another domain's grants has are no addresses that an IOMMU could give. */
+	if ((m->p.u64 & BIT(VIRTIO_F_ACCESS_PLATFORM)) && vu_has(b, VU_PF_XEN_MMAP))
+		return -EINVAL;
 	bool started = vu_any_started(b);
 
 	/* The log is switched on and off while rings run; the device does not learn of it. */
@@ -96,7 +99,7 @@ static int set_features(struct vu_backend *b, struct vu_msg *m)
 	if (!started)
 		vdev_features_set(b->d, vu_driver_features(b));
 	vu_log_apply(b);
-	return 0;
+	return started ? 0 : vu_iotlb_apply(b);
 }
 
 static int get_protocol_features(struct vu_backend *b, struct vu_msg *m)
@@ -134,8 +137,10 @@ static int set_protocol_features(struct vu_backend *b, struct vu_msg *m)
 
 	if (((features ^ b->protocol_features) & about_memory) && gmem_count(b->mem))
 		return -EBUSY;
+	if ((features & BIT(VU_PF_XEN_MMAP)) && b->tlb)
+		return -EINVAL;
 	b->protocol_features = features;
-	return 0;
+	return vu_iotlb_apply(b);
 }
 
 static int set_owner(struct vu_backend *b, struct vu_msg *m)
@@ -250,6 +255,7 @@ static int set_mem_table(struct vu_backend *b, struct vu_msg *m)
 		return err;
 	}
 	b->mem = mem;
+	vu_iotlb_apply(b);
 	remap_rings(b);
 	gmem_free(old); /* what chains in flight have pinned stays until they are pushed */
 	return b->postcopy == POSTCOPY_OFF ? 0 : reply_bases(b, begin, n);
@@ -288,8 +294,10 @@ static int rem_mem_reg(struct vu_backend *b, struct vu_msg *m)
 	struct gmem_desc desc = region_desc(b, m, begin, 0, -1);
 	int err = gmem_remove(b->mem, &desc);
 
-	if (!err)
+	if (!err) {
+		vu_iotlb_apply(b);
 		remap_rings(b);
+	}
 	return err;
 }
 
@@ -324,7 +332,7 @@ static int set_vring_num(struct vu_backend *b, struct vu_msg *m)
 
 	if (!q || !num || (!packed && (num & (num - 1))) || num > b->d->class->queues[q->index].max)
 		return -EINVAL;
-	if (virtq_started(q->vq))
+	if (vu_queue_started(q))
 		return num == q->num ? 0 : -EBUSY;
 	q->num = num;
 	return 0;
@@ -347,7 +355,7 @@ static int set_vring_addr(struct vu_backend *b, struct vu_msg *m)
 		return -EINVAL; /* no sum below overflows */
 	if (!q || addrs.desc % VIRTQ_DESC_ALIGN || addrs.avail % VIRTQ_AVAIL_ALIGN || addrs.used % VIRTQ_USED_ALIGN)
 		return -EINVAL;
-	if (virtq_started(q->vq) &&
+	if (vu_queue_started(q) &&
 	    (addrs.desc != q->addrs.desc || addrs.avail != q->addrs.avail || addrs.used != q->addrs.used))
 		return -EBUSY;
 	q->addrs = addrs;
@@ -366,7 +374,7 @@ static int set_vring_base(struct vu_backend *b, struct vu_msg *m)
 
 	if (!q || (!packed && m->p.state.num > UINT16_MAX))
 		return -EINVAL;
-	if (virtq_started(q->vq))
+	if (vu_queue_started(q))
 		return -EBUSY;
 	/* Disabled but never stopped, and now it begins anew: that is all that tells of a driver that does. */
 	b->reset_pending |= q->parked && virtq_base_fresh(b->features, m->p.state.num) && !vu_any_started(b);
@@ -435,7 +443,7 @@ static int set_vring_kick(struct vu_backend *b, struct vu_msg *m)
 	if (!q)
 		return -EINVAL;
 	vu_queue_set_kick(q, fd);
-	return virtq_started(q->vq) ? 0 : vu_queue_start(q);
+	return vu_queue_started(q) ? 0 : vu_queue_start(q);
 }
 
 static int set_vring_call(struct vu_backend *b, struct vu_msg *m)
@@ -475,7 +483,7 @@ static int park(struct vu_backend *b, unsigned int first, unsigned int n)
 	for (unsigned int i = first; i < first + n; i++) {
 		struct vu_queue *q = &b->queues[i];
 
-		q->parked |= virtq_started(q->vq);
+		q->parked |= vu_queue_started(q);
 		virtq_untake(q->vq);
 		vu_queue_enable(q, false);
 	}
@@ -512,7 +520,7 @@ static int vring_kick(struct vu_backend *b, struct vu_msg *m)
 
 	if (!q || !vu_has(b, VU_PF_INBAND_NOTIFICATIONS))
 		return -EINVAL;
-	if (!virtq_started(q->vq)) {
+	if (!vu_queue_started(q)) {
 		int err = vu_queue_start(q);
 
 		if (err)
@@ -534,6 +542,20 @@ static int set_backend_req_fd(struct vu_backend *b, struct vu_msg *m)
 	if (!err)
 		vu_channel_set(b, take_fd(m, 0));
 	return err;
+}
+
+/* It has an answer where the front-end asks for one, whether or not it accepted acknowledgements: QEMU waits for it. */
+static int iotlb_msg(struct vu_backend *b, struct vu_msg *m)
+{
+	if (!(vu_offered_features(b->d) & BIT(VIRTIO_F_ACCESS_PLATFORM)))
+		return -EOPNOTSUPP;
+	int err = vu_iotlb_handle(b, &m->p.iotlb);
+
+	if (!(m->h.flags & VU_FLAG_NEED_REPLY) || vu_has(b, VU_PF_REPLY_ACK))
+		return err;
+	reply_u64(b, (uint64_t)-err);
+	vu_reply(b);
+	return 0;
 }
 
 /* Bytes of configuration space the message brings. */
@@ -769,6 +791,7 @@ static const struct request requests[VU_REQUEST_MAX] = {
 	[VU_GET_QUEUE_NUM] = {get_queue_num, NOTHING_OR_U64, 0, VU_PF_MQ, ANSWERED},
 	[VU_SET_VRING_ENABLE] = {set_vring_enable, STATE, 0, ANYTIME, ACKED},
 	[VU_SET_BACKEND_REQ_FD] = {set_backend_req_fd, NOTHING_OR_U64, 1, VU_PF_BACKEND_REQ, ACKED},
+	[VU_IOTLB_MSG] = {iotlb_msg, offsetof(struct vu_iotlb, padding), sizeof(struct vu_iotlb), 0, ANYTIME, ACKED_OR_NOT},
 	[VU_GET_CONFIG] = {get_config, VU_CONFIG_HEAD, sizeof(struct vu_config), 0, VU_PF_CONFIG, ANSWERED},
 	[VU_SET_CONFIG] = {set_config, VU_CONFIG_HEAD, sizeof(struct vu_config), 0, VU_PF_CONFIG, ACKED_OR_NOT},
 	[VU_GET_SHARED_OBJECT] = {get_shared_object, 0, sizeof(struct vu_object), 0, VU_PF_SHARED_OBJECT, ANSWERED},

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * vu_session.h - the inside of the vhost-user back end: what vhost_user.c (connection), vu_request.c (messages),
- * vu_queue.c (rings), vu_inflight.c (their records), vu_log.c (log of written memory), vu_state.c and vu_postcopy.c (migration),
- * vu_channel.c (back channel) and vu_ask.c (what is asked over it) share.
+ * vu_queue.c (rings), vu_iotlb.c (translations), vu_inflight.c (their records), vu_log.c (log of written memory),
+ * vu_state.c and vu_postcopy.c (migration), vu_channel.c (back channel) and vu_ask.c (what is asked over it) share.
  *
  * Theory of operation.  All runs on the loop of the device.  A connection is read message by message; a message is
  * checked against its row in the table of requests (vu_request.c) before its handler sees it, and no other is
@@ -26,6 +26,7 @@
 #include <ev.h>
 
 #include "core/loop.h"
+#include "mem/iotlb.h"
 #include "transport/vhost_user.h"
 #include "transport/virtq.h"
 #include "transport/vu_msg.h"
@@ -50,6 +51,11 @@ struct vu_queue {
 	struct ev_timer poll;        /* where there is neither a kick descriptor nor a kick message */
 	struct loop_again again;     /* another turn for the device */
 	bool call_pending, err_pending; /* to be told on the back channel */
+	bool awaited;                /* it starts when its parts have translations: to the front-end it is started */
+	struct iotlb_miss miss, failed; /* what it waits for; what there was no access to */
+	unsigned int misses;         /* since it was last served */
+	bool miss_pending, fail_pending; /* to be told on the back channel */
+	struct ev_timer miss_timer;
 };
 
 /* What the device has asked of the front-end: see vu_ask.c. */
@@ -90,6 +96,8 @@ struct vu_backend {
 	bool closing;
 
 	struct gmem *mem;
+	struct iotlb *tlb;           /* while ACCESS_PLATFORM is among features; NULL: addresses are not translated */
+	double iotlb_patience;       /* seconds that a translation may take */
 	uint64_t features;           /* SET_FEATURES, bit 30 included */
 	uint64_t protocol_features;  /* SET_PROTOCOL_FEATURES */
 	uint8_t status;              /* SET_STATUS */
@@ -158,9 +166,23 @@ void vu_queue_again(struct vu_queue *q);
 /* A turn for the device now. */
 void vu_queue_turn(struct vu_queue *q);
 void vu_queue_enable(struct vu_queue *q, bool enable);
+/* Whether the ring is started as far as the front-end knows. */
+bool vu_queue_started(const struct vu_queue *q);
 bool vu_any_started(const struct vu_backend *b);
 /* The driver has begun anew: forgets the guest-visible state of device and rings. */
 void vu_device_reset(struct vu_backend *b);
+
+/* vu_iotlb.c */
+
+/* After features or memory have changed: there is a table if ACCESS_PLATFORM was accepted, an empty one.  Returns 0 or -ENOMEM. */
+int vu_iotlb_apply(struct vu_backend *b);
+/* IOTLB_MSG.  Returns 0, or -EINVAL: not for here, or not in memory. */
+int vu_iotlb_handle(struct vu_backend *b, const struct vu_iotlb *m);
+/* The ring, or its start, waits for what was last looked up. */
+void vu_iotlb_miss(struct vu_queue *q);
+/* It waits no longer. */
+void vu_iotlb_settle(struct vu_queue *q);
+void vu_iotlb_timeout(struct ev_loop *loop, struct ev_timer *w, int revents);
 
 /* vu_inflight.c */
 

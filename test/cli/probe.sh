@@ -95,7 +95,8 @@ holds_more()
 holds gpio
 holds i2c
 holds_more gpio --features=+ring_packed,+log_all
-holds_more i2c --features=+ring_packed,+log_all,+in_order,+gpa_addresses
+holds_more i2c --features=+ring_packed,+log_all,+in_order,+gpa_addresses,+access_platform
+! built i2c || expect 'i2c: behind an IOMMU' grep -q '^ok    iommu ' prints.log
 ! built i2c || expect 'i2c: guest addresses' grep -q '^ok    guest-addresses ' prints.log
 ! built i2c || expect 'i2c: in order' test "$(grep -c '^ok    in-order' prints.log)" = 2
 spelled

@@ -69,7 +69,8 @@ static void make(struct fuzz *f)
 	must(gmem_sigbus_install() == 0);
 	f->loop = ev_loop_new(EVFLAG_AUTO);
 	must(f->loop && vdev_new(&echo_class, "echo", f->loop, &f->d) == 0 && vdev_open(f->d) == 0);
-	must(vu_apply_feature_masks(f->d, "+ring_packed,+log_all,+in_order,+gpa_addresses,+inband_notifications", why, sizeof(why)) == 0);
+	must(vu_apply_feature_masks(f->d, "+ring_packed,+log_all,+in_order,+gpa_addresses,+inband_notifications,+access_platform",
+				    why, sizeof(why)) == 0);
 	must(vu_backend_new(f->d, &gmem_shm, on_closed, NULL, &f->backend) == 0);
 	f->fds[0] = memfd_create("fuzz", MFD_CLOEXEC);
 	must(f->fds[0] >= 0 && ftruncate(f->fds[0], MEM_BYTES) == 0);

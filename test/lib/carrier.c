@@ -19,6 +19,10 @@
 /* Offset of a cut memory in its file: not at a page's beginning, yet aligned as a ring wants it. */
 #define CUT_OFFSET 0x1010u
 
+/* How far from guest addresses those are that the device sees, and from each other the regions of cut memory. */
+#define IOVA_OFFSET 0xfedc00000000u
+#define SCATTER	    0x10000000u
+
 /* Descriptors in an indirect table. */
 #define MAX_PIECES 1024u
 
@@ -229,7 +233,8 @@ static uint64_t rings_end(struct carrier *c)
 
 		driver_ring_sizes(carrier_size(c, q), c->features, &s);
 		const uint64_t ends[] = {a.desc + s.desc, a.avail + s.driver, a.used + s.device};
-		const uint64_t begin = frontend_region_user(c->fe, r);
+		const uint64_t begin =
+			c->set->iommu ? frontend_iova(c->fe, r->guest_addr) : frontend_region_user(c->fe, r);
 
 		for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
 			end = ends[i] - begin > end ? ends[i] - begin : end;
@@ -238,19 +243,38 @@ static uint64_t rings_end(struct carrier *c)
 }
 
 /*
+ * The IOMMU's: where a region that was announced has a guest address.
+ */
+static int find_in_cuts(void *arg, uint64_t guest, uint64_t *user, uint64_t *left)
+{
+	const struct carrier *c = arg;
+
+	for (unsigned int i = 0; i < c->ncuts; i++) {
+		const struct frontend_region *r = &c->cuts[i];
+
+		if (guest - r->guest_addr >= r->size)
+			continue;
+		*user = frontend_region_user(c->fe, r) + (guest - r->guest_addr);
+		*left = r->size - (guest - r->guest_addr);
+		return 0;
+	}
+	return -EFAULT;
+}
+
+/*
  * Cuts the memory, which is one to this side, into regions that adjoin: just behind the rings, where the first buffers
  * will be, and at greater distances for long ones.
  */
 static void cut_mem(struct carrier *c)
 {
-	static const unsigned int places[] = {3, 9, 17, 300, 5000, 50000};
+	static const unsigned int places[] = {3, 9, 17, 300, 5000, 50000}, pages[] = {1, 2, 3, 5, 9, 14};
 	const struct frontend_region *all = frontend_mem_region(frontend_mem(c->fe), 0);
 	uint64_t rings = rings_end(c), at = 0;
 
 	c->ncuts = 0;
 	for (size_t i = 0; i <= ARRAY_SIZE(places); i++) {
 		bool last = !c->set->cut || i == ARRAY_SIZE(places);
-		uint64_t end = last ? all->size : rings + places[i];
+		uint64_t end = last ? all->size : c->set->iommu ? pages[i] * 4096u : rings + places[i];
 		struct frontend_region *r = &c->cuts[c->ncuts++];
 
 		*r = *all;
@@ -258,6 +282,8 @@ static void cut_mem(struct carrier *c)
 		r->user_addr += at;
 		r->offset += at;
 		r->size = end - at;
+		if (c->set->iommu)
+			r->user_addr += i * SCATTER;
 		at = end;
 		if (last)
 			return;
@@ -318,6 +344,12 @@ static void arrive(struct carrier *c, void *state, size_t len)
 {
 	c->fe = carrier_dial(c);
 	c->ops->negotiate(c);
+	if (c->set->iommu) {
+		const struct frontend_iommu iommu = {IOVA_OFFSET, c->set->iommu, find_in_cuts, c};
+
+		ck_assert(carrier_has(c, VIRTIO_F_ACCESS_PLATFORM));
+		frontend_set_iommu(c->fe, &iommu);
+	}
 	make_mem(c);
 	for (unsigned int q = 0; q < c->class->nqueues; q++) {
 		struct frontend_queue_opts o = queue_opts(c, q);
@@ -539,6 +571,8 @@ struct frontend_request *carrier_submit(struct carrier *c, unsigned int q, const
 	struct frontend_request_opts how = how_to(c, q, out_len, in_len);
 	struct frontend_request *req;
 
+	if (c->set->invalidates)
+		carrier_ok(c, frontend_iotlb(c->fe, &(struct vu_iotlb){.type = VU_IOTLB_INVALIDATE}), "invalidation");
 	carrier_ok(c, frontend_submit(c->fe, q, out, out_len, in_len, &how, &req), "request");
 	return req;
 }
@@ -579,9 +613,13 @@ void carrier_stays(struct carrier *c, unsigned int q, unsigned int ms)
 uint32_t carrier_raw(struct carrier *c, unsigned int q, const struct driver_buf *bufs, unsigned int n)
 {
 	struct driver_ring *ring = frontend_ring(c->fe, q);
+	struct driver_buf seen[16];
 	struct driver_used used;
 
-	ck_assert_int_eq(driver_ring_add(ring, bufs, n, NULL, NULL), 0);
+	ck_assert_uint_le(n, ARRAY_SIZE(seen));
+	for (unsigned int i = 0; i < n; i++)
+		seen[i] = (struct driver_buf){frontend_iova(c->fe, bufs[i].addr), bufs[i].len, bufs[i].writable};
+	ck_assert_int_eq(driver_ring_add(ring, seen, n, NULL, NULL), 0);
 	driver_ring_publish(ring);
 	carrier_ok(c, frontend_kick(c->fe, q), "kick");
 	for (unsigned int ms = 0; !driver_ring_has_used(ring); ms++) {
@@ -748,6 +786,50 @@ static const struct carrier_setting settings[] = {
 	 .masks = "+gpa_addresses,+ring_packed",
 	 .guest_addresses = true,
 	 .slots = true,
+	 .deep = true},
+	{.name = "iommu", .kinds = SESSION | BINARY, .masks = "+access_platform", .iommu = 4096},
+	{.name = "iommu, scattered, largest ring",
+	 .kinds = SESSION,
+	 .masks = "+access_platform",
+	 .iommu = 4096,
+	 .cut = true,
+	 .num = UINT_MAX},
+	{.name = "iommu, invalidated, scattered, packed, indirect",
+	 .kinds = SESSION | BINARY,
+	 .masks = "+access_platform,+ring_packed",
+	 .iommu = 4096,
+	 .cut = true,
+	 .invalidates = true,
+	 .how = {.indirect = true}},
+	{.name = "iommu, small pieces, in order, logged",
+	 .kinds = SESSION,
+	 .masks = "+access_platform,+in_order,+log_all",
+	 .iommu = 64,
+	 .cut = true,
+	 .logged = true},
+	{.name = "iommu, invalidated, strict memory, record",
+	 .kinds = SESSION,
+	 .masks = "+access_platform",
+	 .iommu = 256,
+	 .cut = true,
+	 .strict = true,
+	 .invalidates = true,
+	 .record = true,
+	 .how = {.indirect = true},
+	 .deep = true},
+	{.name = "iommu, packed, slots, guest addresses, a byte a descriptor",
+	 .kinds = SESSION,
+	 .masks = "+access_platform,+ring_packed,+gpa_addresses",
+	 .iommu = 4096,
+	 .slots = true,
+	 .guest_addresses = true,
+	 .how = {.split = 1},
+	 .deep = true},
+	{.name = "iommu, in band, large pieces",
+	 .kinds = SESSION | BINARY,
+	 .masks = "+access_platform",
+	 .iommu = 1u << 30,
+	 .in_band = true,
 	 .deep = true},
 	{.name = "masked", .kinds = SESSION | BINARY, .masks = "-indirect_desc,-event_idx,-mq,-status,-reset_device"},
 };

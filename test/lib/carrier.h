@@ -51,6 +51,8 @@ struct carrier_setting {
 	bool record;	      /* the front-end keeps the record of what is in flight */
 	bool logged;	      /* what is written is logged, and the log is right */
 	bool guest_addresses; /* GPA_ADDRESSES */
+	uint64_t iommu;	      /* bytes of a translation; 0: there is no IOMMU.  Cut memory lies scattered then, in pages */
+	bool invalidates;     /* before each request, all translations are void */
 	bool deep;	      /* with VDEVD_TEST_DEPTH=all only */
 };
 
@@ -164,7 +166,7 @@ void carrier_stays(struct carrier *c, unsigned int q, unsigned int ms);
 /* Guest memory for requests made by hand; lives as long as the connection. */
 struct frontend_buf carrier_alloc(struct carrier *c, size_t len);
 /*
- * A request of exactly these descriptors, at least one, any order, any length.  Returns the used length.  The ring is a
+ * A request of exactly these descriptors, with guest addresses, at least one, any order, any length.  Returns the used length.  The ring is a
  * new one afterwards.
  */
 uint32_t carrier_raw(struct carrier *c, unsigned int q, const struct driver_buf *bufs, unsigned int n);

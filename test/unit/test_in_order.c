@@ -234,11 +234,13 @@ START_TEST(test_forgotten)
 	virtq_requeue(c[0]);
 	base = rig_stop(&r);
 	r.features &= ~IN_ORDER;
+	ck_assert(!driver_ring_has_used(driver));
 	ck_assert_int_eq(rig_restart(&r, base), 0);
-	pop(c, 2);
+	ck_assert(driver_ring_has_used(driver));
+	pop(c, 1);
+	ck_assert_ptr_null(virtq_pop(r.vq));
 	virtq_stopping(r.vq);
 	virtq_requeue(c[0]);
-	virtq_requeue(c[1]);
 	rig_stop(&r);
 	virtq_forget(r.vq);
 	driver_ring_free(driver);

@@ -130,6 +130,20 @@ case_rng_qemu_packed() {
 	vdevd_stop
 }
 
+# Behind an IOMMU: the guest's driver maps each buffer for itself, QEMU is asked where it is, and takes it back afterwards.
+case_rng_qemu_iommu() {
+	need_device rng
+	need_qemu
+	stream_make source 2048
+	vdevd_start rng --source="$dir/source" --features=+access_platform,+ring_packed --log-level=debug
+	"$here/qemu-run" --vu rng="$vdevd_socket",iommu_platform=on,ats=on,packed=on --mod virtio_rng \
+		--qemu '-device intel-iommu,device-iotlb=on' --append 'intel_iommu=on iommu.strict=1' \
+		"$guest_hwrng$(guest_packed 4)hwrng_read 16384" >got
+	stream_find source got 16384
+	vdevd_stop
+	[ "$(grep -c 'waits for the translation' vdevd.log)" -ge 256 ] || fail 'fewer misses than buffers'
+}
+
 case_rng_uml_rebind() { rng_rebind uml; }
 
 case_rng_qemu() {
