@@ -67,8 +67,14 @@ start()
 {
 	"$VDEVD" "$@" --socket-path=s 2>log &
 	pid=$!
+	socket_comes s
+}
+
+# socket_comes NAME: waits until it is there.
+socket_comes()
+{
 	for _ in $(seq 500); do
-		[ ! -S s ] || break
+		[ ! -S "$1" ] || break
 		sleep 0.02
 	done
 }
@@ -107,6 +113,7 @@ expect 'every row holds' prints '^[0-9]* ok, 0 failed, [0-9]* n.a.$' "$VDEVD" pr
 expect 'no row that could be tried was left out' test "$(grep -c '^ok ' prints.log)" -ge 68
 "$VDEVD" relay -s r --to=s 2>relay.log &
 relay=$!
+socket_comes r
 expect 'every row holds through a relay' prints '^[0-9]* ok, 0 failed, [0-9]* n.a.$' "$VDEVD" probe -s r --id=rng
 kill $relay
 wait $relay
