@@ -221,14 +221,18 @@ static bool has_answer(uint32_t request)
 	}
 }
 
-/* Whether the front-end's message is answered; SET_LOG_BASE is where LOG_SHMFD was accepted. */
+/*
+ * Whether the front-end's message is answered; SET_LOG_BASE is where LOG_SHMFD was accepted, IOTLB_MSG where that is asked for,
+ * whatever was accepted.
+ */
 static bool answers_front(const struct vu_relay *r)
 {
 	const struct vu_msg *m = &r->front_reader.msg;
 	const uint64_t accepted = m->h.request == VU_SET_PROTOCOL_FEATURES ? m->p.u64 : r->accepted;
+	const bool asked = m->h.flags & VU_FLAG_NEED_REPLY;
 
 	return has_answer(m->h.request) || (m->h.request == VU_SET_LOG_BASE && accepted & BIT(VU_PF_LOG_SHMFD)) ||
-	       (m->h.flags & VU_FLAG_NEED_REPLY && accepted & BIT(VU_PF_REPLY_ACK));
+	       (asked && (accepted & BIT(VU_PF_REPLY_ACK) || m->h.request == VU_IOTLB_MSG));
 }
 
 /*
@@ -238,10 +242,9 @@ static bool answers_front(const struct vu_relay *r)
 static void out_begin(struct vu_relay *r, enum whose whose)
 {
 	const uint32_t request = r->out.h.request;
-	bool ack = r->acks;
+	bool ack = r->acks && request != VU_SET_PROTOCOL_FEATURES && request != VU_VRING_KICK;
 
-	if (request == VU_SET_PROTOCOL_FEATURES || request == VU_VRING_KICK)
-		ack = whose == FRONT && answers_front(r);
+	ack |= whose == FRONT && answers_front(r);
 	ack &= !has_answer(request);
 	r->out.h.flags = VU_VERSION | (ack ? VU_FLAG_NEED_REPLY : 0);
 	r->whose = whose;
