@@ -29,7 +29,7 @@ struct load_kind {
 	void (*reap)(struct load *l, unsigned int q, void *token, uint32_t used);
 	void (*turn)(struct load *l);   /* programs of the host; NULL: there are none */
 	void (*taken_over)(struct load *l); /* NULL: nobody notices */
-	bool (*over)(const struct load *l); /* beyond that all is used; NULL: nothing */
+	bool (*over)(const struct load *l); /* beyond that all is used; NULL: nothing.  Until then submit is called, draining */
 	void (*end)(struct load *l);
 };
 
@@ -42,6 +42,8 @@ struct load {
 	struct frontend *fe;
 	const char *dir;
 	bool lasting;             /* what the device was told survives its back end; and what it writes is spread over pages */
+	bool recorded;            /* and so does what is in flight, in whatever order */
+	bool draining;
 	int out_region, in_region;
 	uint32_t random;
 	uint64_t submitted, completed; /* of buffers that are used when they are answered, and not when something comes */

@@ -175,6 +175,7 @@ static void begin(void)
 	for (unsigned int q = 0; q < m.kind->nqueues; q++)
 		ok(frontend_queue_start(m.fe, q, &opts), "ring");
 	load_begin(&m.load, m.kind, m.fe, m.dir, OURS, THEIRS, true);
+	m.load.recorded = m.way == IN_RECORD;
 }
 
 /* ---- copying */
