@@ -682,7 +682,7 @@ static void gpio_reset(struct vdev *d)
 	g->loaded = 0;
 }
 
-/* What the guest has made of a line: the record "line", one after the other. */
+/* What the guest has made of a line: the record "line", one after the other, behind "lines", which says how many there are. */
 struct gpio_line_state {
 	uint8_t direction, irq_type, value, told;
 	le32 latched;
@@ -691,7 +691,9 @@ struct gpio_line_state {
 static void gpio_save(struct vdev *d, struct state *s)
 {
 	struct gpio *g = to_gpio(d);
+	const le16 n = htole16((uint16_t)g->nlines);
 
+	state_put(s, "lines", &n, sizeof(n));
 	for (unsigned int i = 0; i < g->nlines; i++) {
 		struct line *l = &g->lines[i];
 
@@ -724,7 +726,15 @@ static int gpio_load(struct vdev *d, const struct state_record *r)
 	struct gpio *g = to_gpio(d);
 	struct gpio_line_state s;
 	struct line *l;
+	le16 n;
 
+	if (strcmp(r->name, "lines") == 0 && r->len == sizeof(n)) {
+		memcpy(&n, r->bytes, sizeof(n));
+		if (le16toh(n) == g->nlines)
+			return 0;
+		log_guest(&d->log, "the state is of %u lines, and here are %u: the same --lines are wanted", le16toh(n), g->nlines);
+		return -EINVAL;
+	}
 	if (strcmp(r->name, "line") != 0 || r->len != sizeof(s) || g->loaded == g->nlines)
 		return -EINVAL;
 	memcpy(&s, r->bytes, sizeof(s));

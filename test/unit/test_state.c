@@ -31,6 +31,8 @@ static const struct move {
 	{"vsock", {"--backend=sim"}, {"--backend=sim"}, NULL},
 	{"vsock", {"--backend=sim"}, {"--backend=sim", "--guest-cid=4"}, "--guest-cid=3, and here is --guest-cid=4"},
 	{"gpio", {"--backend=sim"}, {"--backend=sim"}, NULL},
+	{"gpio", {"--backend=sim", "--sim-lines=4"}, {"--backend=sim", "--sim-lines=5"}, "is of 4 lines, and here are 5"},
+	{"gpio", {"--backend=sim", "--sim-lines=4"}, {"--backend=sim", "--sim-lines=3"}, "is of 4 lines, and here are 3"},
 };
 
 static struct ev_loop *loop;
@@ -137,6 +139,8 @@ static const struct wrong {
 	{"i2c", "target", "lm75\0\0\0\0\x48\0\1\0\0\0\0\0abcdefgh", 24}, /* on another bus */
 	{"i2c", "backend", "simulated", 9},
 	{"i2c", "addresses", "\x48\0", 2},
+	{"gpio", "lines", "\1", 1},
+	{"gpio", "line", "\3\0\0\0\0\0\0\0", 8}, /* no such direction */
 	{"vsock", "met", "\2", 1},
 	{"vsock", "guest-cid", "\3\0\0\0", 4},
 };
