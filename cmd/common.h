@@ -46,8 +46,8 @@ int common_init(struct common *c, struct vdev *d, bool compat);
  */
 int common_take_socket(struct common *c);
 
-/* Permissions in octal.  Returns 0 and *mode, or -EINVAL with a reason in why. */
-int common_parse_mode(const char *value, uint64_t *mode, char *why, size_t why_size);
+/* Permissions in octal.  Returns 0 and *out, or -EINVAL with a reason in why. */
+int common_parse_mode(const char *value, uint64_t *out, char *why, size_t why_size);
 
 /* Whether XEN_MMAP is offered: by --xen, or as the machine is. */
 bool common_offers_xen(const struct common *c);

@@ -275,66 +275,13 @@ bool gmem_has(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64_t le
 	}
 }
 
-/* A segment that goes on where the one before ends becomes part of it: pages side by side are one piece.  Returns whether it did. */
-static bool seg_join(struct gmem_seg *before, struct gmem_seg *seg)
-{
-	if (!seg->region->base || before->region != seg->region || (char *)before->va + before->len != (char *)seg->va)
-		return false;
-	before->len += seg->len;
-	gmem_unpin(seg); /* the region is held by the other */
-	return true;
-}
-
-/* Pins piece by piece, as there are translations. */
-static int iova_pin(struct gmem *gm, uint64_t addr, uint64_t len, enum gmem_access access, struct gmem_seg *segs,
-		    unsigned int max)
-{
-	static const unsigned int perms[] = {
-		[GMEM_READ] = IOTLB_READ, [GMEM_WRITE] = IOTLB_WRITE, [GMEM_UPDATE] = IOTLB_READ | IOTLB_WRITE};
-	unsigned int n = 0;
-
-	while (len) {
-		struct gmem_seg pieces[4];
-		uint64_t at, run;
-		int err = gm->tlb ? iotlb_find(gm->tlb, addr, len, perms[access], &at, &run) : -EFAULT;
-		int got = err ? err :
-				gmem_pin_later(gm, gm->tlb_space, at, run, access, pieces, ARRAY_SIZE(pieces));
-
-		for (int i = 0; i < got; i++) {
-			if (n && seg_join(&segs[n - 1], &pieces[i]))
-				continue;
-			if (n < max) {
-				segs[n++] = pieces[i];
-				continue;
-			}
-			for (; i < got; i++)
-				gmem_unpin(&pieces[i]);
-			got = -ENOSPC;
-		}
-		if (got < 0) {
-			while (n)
-				gmem_unpin(&segs[--n]);
-			return got;
-		}
-		addr += run;
-		len -= run;
-	}
-	return (int)n;
-}
-
-int gmem_pin_later(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64_t len, enum gmem_access access,
-		   struct gmem_seg *segs, unsigned int max)
+/* gmem_pin_later in a space that regions have. */
+static int regions_pin(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64_t len, enum gmem_access access,
+		       struct gmem_seg *segs, unsigned int max)
 {
 	unsigned int n = 0;
-	uint64_t last;
 	int err = -EFAULT;
 
-	if (!len)
-		return 0;
-	if (__builtin_add_overflow(addr, len - 1, &last))
-		return -EFAULT;
-	if (space == GMEM_IOVA)
-		return iova_pin(gm, addr, len, access, segs, max);
 	if (access == GMEM_UPDATE)
 		access = GMEM_WRITE;
 	while (len) {
@@ -362,6 +309,64 @@ undo:
 	while (n)
 		gmem_unpin(&segs[--n]);
 	return err;
+}
+
+/* A segment that goes on where the one before ends becomes part of it: pages side by side are one piece.  Returns whether it did. */
+static bool seg_join(struct gmem_seg *before, struct gmem_seg *seg)
+{
+	const struct gmem_region *r = seg->region;
+
+	if (!r || !r->base || before->region != r || (char *)before->va + before->len != (char *)seg->va)
+		return false;
+	before->len += seg->len;
+	gmem_unpin(seg); /* the region is held by the other */
+	return true;
+}
+
+/* Pins piece by piece, as there are translations. */
+static int iova_pin(struct gmem *gm, uint64_t addr, uint64_t len, enum gmem_access access, struct gmem_seg *segs,
+		    unsigned int max)
+{
+	static const unsigned int perms[] = {
+		[GMEM_READ] = IOTLB_READ, [GMEM_WRITE] = IOTLB_WRITE, [GMEM_UPDATE] = IOTLB_READ | IOTLB_WRITE};
+	unsigned int n = 0;
+
+	while (len) {
+		struct gmem_seg spare = {.region = NULL}, *to = n < max ? segs + n : &spare;
+		uint64_t at, run;
+		int got = gm->tlb ? iotlb_find(gm->tlb, addr, len, perms[access], &at, &run) : -EFAULT;
+
+		if (!got)
+			got = regions_pin(gm, gm->tlb_space, at, run, access, to, n < max ? max - n : 1);
+		if (got > 0 && n && seg_join(&segs[n - 1], to))
+			memmove(to, to + 1, (size_t)--got * sizeof(*to));
+		if (spare.region) {
+			gmem_unpin(&spare);
+			got = -ENOSPC;
+		}
+		if (got < 0) {
+			while (n)
+				gmem_unpin(&segs[--n]);
+			return got;
+		}
+		n += (unsigned int)got;
+		addr += run;
+		len -= run;
+	}
+	return (int)n;
+}
+
+int gmem_pin_later(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64_t len, enum gmem_access access,
+		   struct gmem_seg *segs, unsigned int max)
+{
+	uint64_t last;
+
+	if (!len)
+		return 0;
+	if (__builtin_add_overflow(addr, len - 1, &last))
+		return -EFAULT;
+	return space == GMEM_IOVA ? iova_pin(gm, addr, len, access, segs, max) :
+				    regions_pin(gm, space, addr, len, access, segs, max);
 }
 
 int gmem_settle(struct gmem_seg *seg)
