@@ -1317,7 +1317,7 @@ static void guest_to_guest(struct carrier *c)
 		send_part(&p, "he", 2, 0);
 		send_part(&p, "re", 2, EOM);
 		ck_assert_int_eq(host_read(c, s, in, 4 + marks), (ssize_t)(4 + marks));
-		ck_assert_mem_eq(in, "\0here" + !marks, 4 + marks);
+		ck_assert_mem_eq(in, marks ? "\0here" : "here", 4 + marks);
 		close(s);
 		ck_assert_uint_eq(expect(&p, OP_SHUTDOWN, NULL, 0), 3);
 		send_op(&p, OP_RST, 0);
