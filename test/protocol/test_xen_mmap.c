@@ -516,6 +516,28 @@ START_TEST(test_guest_ring_addresses)
 }
 END_TEST
 
+/* An IOMMU and memory of another domain do not go together, in either order; the front-end may go on with one of them. */
+START_TEST(test_no_iommu)
+{
+	const uint64_t plain = BIT(VIRTIO_F_VERSION_1) | BIT(VHOST_USER_F_PROTOCOL_FEATURES);
+	const uint64_t protocol = BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_CONFIGURE_MEM_SLOTS);
+	char why[64];
+
+	start(0);
+	ck_assert_int_eq(vu_apply_feature_masks(carrier_vdev(c), "+access_platform", why, sizeof(why)), 0);
+	dial(BIT(VU_PF_XEN_MMAP));
+	ck_assert_int_eq(frontend_set_features(fe, plain | BIT(VIRTIO_F_ACCESS_PLATFORM)), -EREMOTEIO);
+	ok(frontend_set_protocol_features(fe, protocol));
+	ok(frontend_set_features(fe, plain | BIT(VIRTIO_F_ACCESS_PLATFORM)));
+	ck_assert_int_eq(frontend_set_protocol_features(fe, protocol | BIT(VU_PF_XEN_MMAP)), -EREMOTEIO);
+	ok(frontend_set_features(fe, plain));
+	ok(frontend_set_protocol_features(fe, protocol | BIT(VU_PF_XEN_MMAP)));
+	hang_up();
+	ck_assert_int_eq(vu_apply_feature_masks(carrier_vdev(c), "-access_platform", why, sizeof(why)), 0);
+	finish();
+}
+END_TEST
+
 Suite *suite_xen_mmap(void)
 {
 	Suite *s = suite_create("xen_mmap");
@@ -532,6 +554,7 @@ Suite *suite_xen_mmap(void)
 	tcase_add_test(tc, test_no_devices);
 	tcase_add_loop_test(tc, test_on_demand, 0, 2);
 	tcase_add_test(tc, test_guest_ring_addresses);
+	tcase_add_test(tc, test_no_iommu);
 	suite_add_tcase(s, tc);
 	return s;
 }
