@@ -55,6 +55,14 @@ static inline uint16_t pvirtq_advance(uint16_t place, unsigned int n, unsigned i
 	return (uint16_t)(index < num ? (place & PVIRTQ_WRAP) | index : (~place & PVIRTQ_WRAP) | (index - num));
 }
 
+/* The place n descriptors, at most num, back. */
+static inline uint16_t pvirtq_retreat(uint16_t place, unsigned int n, unsigned int num)
+{
+	unsigned int index = pvirtq_index(place);
+
+	return (uint16_t)(n <= index ? (place & PVIRTQ_WRAP) | (index - n) : (~place & PVIRTQ_WRAP) | (index + num - n));
+}
+
 /* How far it is from one place to another; more than num when no ring of num can stand like that. */
 static inline unsigned int pvirtq_distance(uint16_t from, uint16_t to, unsigned int num)
 {

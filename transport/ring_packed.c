@@ -90,10 +90,11 @@ static uint32_t packed_base(const struct virtq *vq)
 	return vq->last_avail | (uint32_t)vq->used_idx << 16;
 }
 
-/* Between the used ones and the next available one is what is in flight, or what was used in its place. */
+/* Before the next available one is what is in flight, or what was taken later and used first. */
 static bool packed_rewind(struct virtq *vq)
 {
-	uint16_t place = vq->used_idx;
+	const uint16_t first = pvirtq_retreat(vq->last_avail, vq->in_flight, vq->num);
+	uint16_t place = first;
 
 	for (unsigned int i = 0; i < vq->nresume; i++) {
 		const struct chain *c = &vq->chains[vq->resume[i].head];
@@ -104,7 +105,7 @@ static bool packed_rewind(struct virtq *vq)
 		if (load16(&last->id) != c->head)
 			return false;
 	}
-	vq->last_avail = vq->used_idx;
+	vq->last_avail = first;
 	return true;
 }
 

@@ -399,6 +399,40 @@ START_TEST(test_requeue_untaken)
 }
 END_TEST
 
+/* Where some were lost to another host before, only what was taken here steps back, whatever stands in the others' places. */
+START_TEST(test_requeue_after_loss)
+{
+	struct chain *held;
+	uint32_t base;
+
+	begin(6, 0);
+	for (uint16_t i = 0; i < 2; i++) {
+		put(rig_addr(i * 16u), 4, i, F_WRITE | F_NEXT);
+		put(rig_addr(i * 16u + 8), 4, i, F_WRITE);
+	}
+	held = pop(0);
+	virtq_push(pop(1));
+	virtq_stopping(r.vq);
+	virtq_requeue(held);
+	base = rig_stop(&r);
+	ck_assert_uint_eq(base, 0x80028004);
+	virtq_forget(r.vq);
+	ck_assert_int_eq(rig_restart(&r, base), 0);
+	ck_assert_uint_eq(virtq_lost(r.vq), 2);
+	/* The driver uses the number of the used one again. */
+	put(rig_addr(64), 4, 1, F_WRITE | F_NEXT);
+	put(rig_addr(72), 4, 1, F_WRITE);
+	held = pop(1);
+	virtq_stopping(r.vq);
+	virtq_requeue(held);
+	ck_assert_uint_eq(rig_stop(&r), 0x80028004);
+	ck_assert_int_eq(rig_restart(&r, 0x80028004), 0);
+	virtq_push(pop(1));
+	assert_empty();
+	rig_stop(&r);
+}
+END_TEST
+
 static bool called(void)
 {
 	unsigned int before = r.calls;
@@ -501,6 +535,7 @@ Suite *suite_ring_packed(void)
 	tcase_add_test(tc, test_copies);
 	tcase_add_test(tc, test_requeue);
 	tcase_add_test(tc, test_requeue_untaken);
+	tcase_add_test(tc, test_requeue_after_loss);
 	tcase_add_loop_test(tc, test_calls, 0, 2);
 	tcase_add_loop_test(tc, test_kicks, 0, 2);
 	tcase_add_test(tc, test_places);
