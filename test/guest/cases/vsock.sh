@@ -3,11 +3,11 @@
 #
 # vsock.sh - the kernel's virtio transport of AF_VSOCK under vdevd vsock: socat in the guest, socat and python on the host.
 #
-# VDEVD_VSOCK_MIB is how much a long stream carries, in MiB; 64 without it.
+# VDEVD_VSOCK_MIB is how much a long stream carries, in MiB; without it 64, and 16 under QEMU, which takes its time.
 #
 # shellcheck disable=SC2154 # dir, here are check-guest's; vdevd_socket is of lib.sh
 
-mib=${VDEVD_VSOCK_MIB:-64}
+mib=
 
 # vsock_start GUEST [OPTION]... - a vdevd for this kind of guest, or a skip; and what both sides run.
 vsock_start() {
@@ -15,6 +15,10 @@ vsock_start() {
 	shift
 	need_device vsock
 	"need_$vsock_guest"
+	case $vsock_guest in
+	uml) mib=${VDEVD_VSOCK_MIB:-64} ;;
+	qemu) mib=${VDEVD_VSOCK_MIB:-16} ;;
+	esac
 	command -v socat >/dev/null || lacking 'no socat'
 	command -v python3 >/dev/null || lacking 'no python3'
 	host_pids=
