@@ -42,24 +42,31 @@ static const struct {
 	{"-h", cmd_help},   {"--version", cmd_version},	    {"-V", cmd_version},
 };
 
+/* Whether other is the word most like name so far. */
+static void nearer(const char *name, const char *other, const char **near, unsigned int *least)
+{
+	unsigned int distance = opt_distance(name, other);
+
+	if (distance < *least) {
+		*least = distance;
+		*near = other;
+	}
+}
+
 /* Says that there is no such device or command. */
 static int unknown_name(const char *name)
 {
 	const char *near = NULL;
 	unsigned int least = 99;
 
-	for (const struct vdev_class *const *c = vdev_classes; *c; c++) {
-		unsigned int distance = opt_distance(name, (*c)->name);
-
-		if (distance < least) {
-			least = distance;
-			near = (*c)->name;
-		}
-	}
+	for (const struct vdev_class *const *c = vdev_classes; *c; c++)
+		nearer(name, (*c)->name, &near, &least);
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		nearer(name, commands[i].name, &near, &least);
 	if (near && opt_near(name, least))
-		log_usage(NULL, "%s: no such device (did you mean %s?)", name, near);
+		log_usage(NULL, "%s: no such device or command (did you mean %s?)", name, near);
 	else
-		log_usage(NULL, "%s: no such device (vdevd list shows those there are)", name);
+		log_usage(NULL, "%s: no such device or command (vdevd lists those there are)", name);
 	return CMD_USAGE;
 }
 

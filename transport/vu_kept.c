@@ -49,6 +49,11 @@ static enum about about(uint32_t request)
 	}
 }
 
+bool vu_said_matters(uint32_t request)
+{
+	return about(request) != NOTHING || request == VU_RESET_OWNER || request == VU_RESET_DEVICE;
+}
+
 static uint64_t ring_key(uint32_t request, uint32_t index)
 {
 	return (uint64_t)request << 32 | (index & VU_VRING_INDEX_MASK);

@@ -31,6 +31,9 @@ struct vu_said {
  */
 int vu_said_add(struct vu_said *s, struct vu_msg *m);
 
+/* Whether vu_said_add has to know that a message with this request was acted upon. */
+bool vu_said_matters(uint32_t request);
+
 /* Writes a kept message as it is to be sent; the descriptors stay the kept one's. */
 void vu_kept_msg(const struct vu_kept *k, struct vu_msg *m);
 

@@ -5,7 +5,7 @@
  *
  * One message at a time is under way to the back end: the front-end's, one of our own, or, when the back end is a new one, one
  * that is said again.  The next is taken when that is answered, or sent where it has no answer.  Where the back end knows REPLY_ACK,
- * each message is acknowledged, so that what is kept is what was done; the front-end gets the acknowledgements it asked for.
+ * each message that is kept is acknowledged first, so that it was done; the front-end gets the acknowledgements it asked for.
  */
 #include "transport/vu_relay.h"
 
@@ -236,13 +236,13 @@ static bool answers_front(const struct vu_relay *r)
 }
 
 /*
- * Begins to send out, which is whose.  All is acknowledged that can be, but for what says whether it can be, and kicks, unless the
- * front-end asked for it.
+ * Begins to send out, which is whose.  What is kept is acknowledged, but for that which says whether it can be; of the rest (a guest's
+ * write of configuration, a kick, what nobody knows) the back end may think what it likes, unless the front-end asks.
  */
 static void out_begin(struct vu_relay *r, enum whose whose)
 {
 	const uint32_t request = r->out.h.request;
-	bool ack = r->acks && request != VU_SET_PROTOCOL_FEATURES && request != VU_VRING_KICK;
+	bool ack = r->acks && request != VU_SET_PROTOCOL_FEATURES && vu_said_matters(request);
 
 	ack |= whose == FRONT && answers_front(r);
 	ack &= !has_answer(request);

@@ -21,8 +21,9 @@ refuses 'a relay to itself' 2 '^vdevd relay: --to=x: is the socket made here' "$
 refuses 'a relay where none can be' 1 '^vdevd relay: error: cannot listen on no/x: No such file' "$VDEVD" relay -s no/x --to=y
 expect 'relay --help fits a screen' test "$("$VDEVD" relay --help | wc -l)" -le 24 -a "$("$VDEVD" relay --help | wc -L)" -le 80
 refuses 'an argument too many' 2 '^vdevd rng: extra: ' "$VDEVD" rng --socket-path=s extra
-refuses 'an unknown device' 2 '^vdevd: rgn: no such device (did you mean rng?)$' "$VDEVD" rgn
-refuses 'an unknown device like none' 2 '^vdevd: flux: no such device (vdevd list ' "$VDEVD" flux
+refuses 'an unknown device' 2 '^vdevd: rgn: no such device or command (did you mean rng?)$' "$VDEVD" rgn
+refuses 'an unknown device like none' 2 '^vdevd: flux: no such device or command (vdevd lists ' "$VDEVD" flux
+refuses 'an unknown command' 2 '^vdevd: relai: no such device or command (did you mean relay?)$' "$VDEVD" relai
 refuses 'an unknown option of vdevd' 2 '^vdevd: --flux: ' "$VDEVD" --flux
 refuses 'a bad mode' 2 '^vdevd rng: --socket-mode=980: not a mode' "$VDEVD" rng --socket-path=s --socket-mode=980
 refuses 'no mode' 2 '^vdevd rng: --socket-mode=: ' "$VDEVD" rng --socket-path=s --socket-mode=

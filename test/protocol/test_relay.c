@@ -221,6 +221,30 @@ START_TEST(test_fatal_message)
 }
 END_TEST
 
+/* What a back end refuses and lives on with, as a guest's write of configuration, does not end the connection here either. */
+START_TEST(test_refused)
+{
+	struct vu_msg unknown = frontend_msg(4000, sizeof(uint64_t)), write = frontend_msg(VU_SET_CONFIG, VU_CONFIG_HEAD + 8);
+
+	if (!built(&load_vsock))
+		test_skip("no vsock in this build");
+	back_start(&load_vsock, NULL);
+	process_connect(&relay, &fe);
+	ok(frontend_negotiate(fe, BIT(VIRTIO_F_VERSION_1) | BIT(VHOST_USER_F_PROTOCOL_FEATURES),
+			      BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_CONFIG)),
+	   "negotiation");
+	ok(frontend_send(fe, &unknown), "an unknown message");
+	ok(frontend_sync(fe), "life after it");
+	write.p.config.size = 8;
+	memset(write.p.config.data, 0x55, 8);
+	ok(frontend_send(fe, &write), "a write of configuration");
+	ok(frontend_sync(fe), "life after it");
+	/* Who asks is told. */
+	ck_assert_int_eq(frontend_tell(fe, &write), -EREMOTEIO);
+	ok(frontend_sync(fe), "life after it");
+}
+END_TEST
+
 /* A front-end that leaves while there is no back end makes room for the next. */
 START_TEST(test_front_end_leaves)
 {
@@ -250,6 +274,7 @@ Suite *suite_relay(void)
 	tcase_add_loop_test(tc, test_killed_between, 0, 2);
 	tcase_add_loop_test(tc, test_another_back_end, 0, 3);
 	tcase_add_test(tc, test_fatal_message);
+	tcase_add_test(tc, test_refused);
 	tcase_add_test(tc, test_front_end_leaves);
 	suite_add_tcase(s, tc);
 	return s;
