@@ -10,6 +10,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/common.h"
+#include "cmd/signals.h"
 #include "core/service.h"
 #include "transport/vu_relay.h"
 
@@ -51,18 +52,11 @@ static const struct opt relay_opts[] = {
 	{0},
 };
 
-static void on_signal(struct ev_loop *loop, struct ev_signal *w, int revents)
-{
-	(void)w;
-	(void)revents;
-	ev_break(loop, EVBREAK_ALL);
-}
-
 /* Relays until a signal comes.  Returns the exit status. */
 static int run(struct log *log, const struct relay_call *c)
 {
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
-	struct ev_signal term, interrupt;
+	struct signals signals;
 	struct vu_relay *r;
 	int ret;
 
@@ -71,10 +65,7 @@ static int run(struct log *log, const struct relay_call *c)
 		return CMD_FAILED;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	ev_signal_init(&term, on_signal, SIGTERM);
-	ev_signal_start(loop, &term);
-	ev_signal_init(&interrupt, on_signal, SIGINT);
-	ev_signal_start(loop, &interrupt);
+	signals_begin(&signals, loop);
 	ret = vu_relay_open(loop, log, c->path, c->mode, c->to, &r);
 	if (ret == 0) {
 		ret = service_notify("READY=1");
@@ -85,8 +76,7 @@ static int run(struct log *log, const struct relay_call *c)
 		vu_relay_free(r);
 		ret = 0;
 	}
-	ev_signal_stop(loop, &interrupt);
-	ev_signal_stop(loop, &term);
+	signals_end(&signals);
 	ev_loop_destroy(loop);
 	return ret < 0 ? CMD_FAILED : CMD_OK;
 }

@@ -14,6 +14,7 @@
 #include "cmd/cmd.h"
 #include "cmd/common.h"
 #include "cmd/instances.h"
+#include "cmd/signals.h"
 #include "config.h"
 #include "core/service.h"
 #include "mem/gmem_xen.h"
@@ -21,7 +22,6 @@
 /* One instance that is being served. */
 struct run {
 	struct ev_loop *loop;
-	struct ev_signal term, interrupt;
 	struct vu_socket *socket;
 	const struct gmem_backend *mem;
 #if VDEVD_HAVE_XEN
@@ -35,13 +35,6 @@ struct call {
 	struct common common;
 	bool compat;
 };
-
-static void on_signal(struct ev_loop *loop, struct ev_signal *w, int revents)
-{
-	(void)w;
-	(void)revents;
-	ev_break(loop, EVBREAK_ALL);
-}
 
 /* The front-end of a connected descriptor has gone, and no other can come. */
 static void on_done(void *arg)
@@ -71,12 +64,10 @@ static void tell_ready(struct log *l, int ready)
  */
 static int serve_socket(struct run *r, struct vdev *d, const struct vu_socket_opts *socket, int ready)
 {
+	struct signals signals;
 	int ret;
 
-	ev_signal_init(&r->term, on_signal, SIGTERM);
-	ev_signal_start(r->loop, &r->term);
-	ev_signal_init(&r->interrupt, on_signal, SIGINT);
-	ev_signal_start(r->loop, &r->interrupt);
+	signals_begin(&signals, r->loop);
 	ret = vu_socket_open(socket, d, r->mem, on_done, r, &r->socket);
 	if (ret == 0) {
 		tell_ready(&d->log, ready);
@@ -85,8 +76,7 @@ static int serve_socket(struct run *r, struct vdev *d, const struct vu_socket_op
 			service_notify("STOPPING=1");
 		vu_socket_free(r->socket);
 	}
-	ev_signal_stop(r->loop, &r->interrupt);
-	ev_signal_stop(r->loop, &r->term);
+	signals_end(&signals);
 	return ret;
 }
 
