@@ -30,10 +30,10 @@ in_tree = $(patsubst $(srcdir)/%,%,$(wildcard $(addprefix $(srcdir)/,$(1))))
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 
 # Without Xen its files are not there, nor the tests of them.
-absent_xen := $(if $(filter 0,$(XEN)),mem/gmem_xen%.c transport/frontend_mem_xen.c test/unit/test_gmem_xen.c \
+absent_xen := $(if $(filter 0,$(XEN)),mem/gmem_xen%.c transport/frontend/frontend_mem_xen.c test/unit/test_gmem_xen.c \
 	test/protocol/test_xen_mmap.c)
-LIB_SRCS := $(filter-out $(absent_xen),$(call in_tree,core/*.c mem/*.c transport/*.c))
-CMD_SRCS := $(filter-out cmd/main.c,$(call in_tree,cmd/*.c))
+LIB_SRCS := $(filter-out $(absent_xen),$(call in_tree,core/*.c mem/*.c transport/*.c transport/*/*.c))
+CMD_SRCS := $(filter-out cmd/main.c,$(call in_tree,cmd/*.c cmd/*/*.c))
 BUILTIN_SRCS := $(sort $(foreach d,$(DEVICES),$(DEV_$(d)_SRCS)))
 DEVICE_SRCS := $(sort $(foreach d,$(DEVICES) $(MODULES),$(DEV_$(d)_SRCS)))
 BUILTIN_LIBS := $(foreach d,$(DEVICES),$(DEV_$(d)_LIBS))
@@ -127,12 +127,10 @@ $(TOP): $(VDEVD)
 # ---- tests
 
 # Test programs of devices that are not built are left out.
-absent_tests := $(foreach d,$(ABSENT),test/device/test_$(d).c test/device/test_$(d)_%.c)
-# What is tested on the machine's own hardware, or the kernel's simulation of it, wants the device's library.
-hardware_tests_gpio := test/device/test_gpio_chip.c
-hardware_tests_i2c := test/device/test_i2c_adapter.c test/device/test_i2c_smbus.c
-absent_tests += $(foreach d,$(SIMULATED),$(hardware_tests_$(d)))
-TEST_SRCS := $(filter-out $(absent_tests) $(absent_xen),$(call in_tree,$(addprefix test/,device/*.c protocol/*.c unit/*.c lib/*.c)))
+absent_tests := $(foreach d,$(ABSENT),test/device/$(d)/%.c)
+# test_hw_*.c test the adapter to the device's library, which a build with the simulator alone does not have.
+absent_tests += $(foreach d,$(SIMULATED),test/device/$(d)/test_hw_%.c)
+TEST_SRCS := $(filter-out $(absent_tests) $(absent_xen),$(call in_tree,$(addprefix test/,device/*/*.c protocol/*.c unit/*.c lib/*.c)))
 SUITES := $(patsubst test_%.c,%,$(filter test_%.c,$(notdir $(TEST_SRCS))))
 RUN_TESTS := $(BUILD)/test/run-tests
 
@@ -229,7 +227,7 @@ coverage:
 	+$(Q)$(call other_build,coverage,CC='$(CC)' CFLAGS='-O0 -g' --enable-coverage $(call with_module,coverage),coverage-report)
 
 # Adapters to hardware have their tests in guests.
-covered := core/ mem/ transport/ devices/(?!gpio_chardev|gpio_gpiod|i2c_dev)
+covered := core/ mem/ transport/ devices/.*/(?!gpio_chardev|gpio_gpiod|i2c_dev)
 
 .PHONY: coverage-report
 coverage-report: install $(RUN_TESTS)

@@ -7,7 +7,7 @@
 
 #include "config.h"
 #include "core/device.h"
-#include "transport/vu_socket.h"
+#include "transport/vhost_user/vu_socket.h"
 
 #define COMMON_MAX_OPTS 16
 

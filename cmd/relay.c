@@ -12,7 +12,7 @@
 #include "cmd/common.h"
 #include "cmd/signals.h"
 #include "core/service.h"
-#include "transport/vu_relay.h"
+#include "transport/relay/vu_relay.h"
 
 struct relay_call {
 	const char *path, *to;

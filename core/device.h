@@ -110,7 +110,7 @@ struct vdev_compat {
 	int (*fit)(struct vdev *d, unsigned int i, unsigned int count);
 };
 
-/* A kind of device.  Constant data and functions; one in each devices/NAME.c. */
+/* A kind of device.  Constant data and functions; one in each devices/NAME/NAME.c. */
 struct vdev_class {
 	const char *name;    /* the personality: "rng" */
 	const char *summary; /* one line: "entropy device" */

@@ -30,14 +30,14 @@ with_gpiod2()
 }
 
 expect 'a build with libgpiod 2' with_gpiod2
-expect 'it has the adapter for it' in_build g test -e build/devices/gpio_gpiod.o
+expect 'it has the adapter for it' in_build g test -e build/devices/gpio/gpio_gpiod.o
 expect 'the executable is linked with it' prints 'libgpiod\.so\.3' readelf -dW "$work/g/vdevd"
 if why=$("$src/test/guest/uml-run" --check); then
 	expect 'the tests are built' in_build g make build/test/run-tests
 	on_chip()
 	{
 		prints ' 0 failed, 0 skipped' "$src/test/guest/uml-run" --timeout 120 --share "$root" --share "$work/g" \
-			"VDEVD='$work/g/build/vdevd' '$work/g/build/test/run-tests' gpio_chip"
+			"VDEVD='$work/g/build/vdevd' '$work/g/build/test/run-tests' hw_gpio"
 	}
 	expect "the kernel's simulated chip" on_chip
 else

@@ -23,8 +23,8 @@ result 'configure names the library of gpio' \
 result 'and that of i2c' "$(grep -q '^  simulated  *i2c: i2c not found (Debian: libi2c-dev)' "$work/summary"; echo $?)"
 refuses '--with-gpio wants the library' 1 'device gpio: gpiod >= 1\.6 not found' in_build s "$src/configure" \
 	--builddir=w --extra-devices="$work/none" --with-gpio
-expect 'no adapter is in' in_build s test ! -e build/devices/gpio_gpiod.o -a ! -e build/devices/gpio_gpiod1.o \
-	-a ! -e build/devices/i2c_dev.o
+expect 'no adapter is in' in_build s test ! -e build/devices/gpio/gpio_gpiod.o -a ! -e build/devices/gpio/gpio_gpiod1.o \
+	-a ! -e build/devices/i2c/i2c_dev.o
 vdevd=$work/s/vdevd
 refuses '--chip' 2 '^vdevd gpio: this build is without libgpiod .*--backend=sim' "$vdevd" gpio --socket-path="$work/x" --chip=0
 refuses '--bus' 2 '^vdevd i2c: this build is without libi2c .*--backend=sim' \
@@ -47,6 +47,6 @@ serves gpio
 serves i2c
 expect 'the tests are built, without those on hardware' in_build s make build/test/run-tests
 expect 'they are there' prints '^gpio$' "$work/s/build/test/run-tests" --list
-expect 'those are not' in_build s sh -c '! build/test/run-tests --list | grep -e gpio_chip -e i2c_adapter'
+expect 'those are not' in_build s sh -c '! build/test/run-tests --list | grep -e hw_gpio -e hw_i2c'
 
 exit $status

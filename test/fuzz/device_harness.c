@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "test/lib/open_device.h"
-#include "transport/driver_ring.h"
-#include "transport/vhost_user.h"
-#include "transport/virtq.h"
+#include "transport/driver/driver_ring.h"
+#include "transport/vhost_user/vhost_user.h"
+#include "transport/ring/virtq.h"
 
 #define MAX_QUEUES 8
 #define NUM	   64u

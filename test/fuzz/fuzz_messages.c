@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "test/lib/echo.h"
-#include "transport/vhost_user.h"
+#include "transport/vhost_user/vhost_user.h"
 #include "transport/vu_msg.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include "test/lib/gmem_strict.h"
-#include "transport/packed_layout.h"
-#include "transport/virtq.h"
+#include "transport/ring/packed_layout.h"
+#include "transport/ring/virtq.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -20,8 +20,8 @@
 #include <sys/types.h>
 
 #include "core/device.h"
-#include "transport/frontend.h"
-#include "transport/vhost_user.h"
+#include "transport/frontend/frontend.h"
+#include "transport/vhost_user/vhost_user.h"
 
 enum carrier_kind {
 	CARRIER_DIRECT,

@@ -12,7 +12,7 @@
 #include "mem/gmem.h"
 #include "test/lib/carrier.h"
 #include "test/lib/gmem_strict.h"
-#include "transport/virtq.h"
+#include "transport/ring/virtq.h"
 
 /* How long anything may take that should happen at once: with valgrind on a busy machine. */
 #define CARRIER_PATIENCE_MS 20000

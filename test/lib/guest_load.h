@@ -9,7 +9,7 @@
 #ifndef VDEVD_TEST_LIB_GUEST_LOAD_H
 #define VDEVD_TEST_LIB_GUEST_LOAD_H
 
-#include "transport/frontend.h"
+#include "transport/frontend/frontend.h"
 
 #define LOAD_RING	32u
 #define LOAD_QUEUES	3u

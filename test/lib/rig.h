@@ -7,8 +7,8 @@
 #define VDEVD_TEST_LIB_RIG_H
 
 #include "mem/gmem.h"
-#include "transport/split_layout.h"
-#include "transport/virtq.h"
+#include "transport/ring/split_layout.h"
+#include "transport/ring/virtq.h"
 
 /* Addresses of the memory, and offsets in it. */
 #define RIG_GUEST  0x100000000u

@@ -7,7 +7,7 @@
 
 #include <sys/types.h>
 
-#include "transport/frontend.h"
+#include "transport/frontend/frontend.h"
 
 /* How long anything may take, ms. */
 #define PROCESS_PATIENCE 20000u

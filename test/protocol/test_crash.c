@@ -15,7 +15,7 @@
 #include "test/lib/random.h"
 #include "test/lib/vdevd_process.h"
 #include "test/unit/suites.h"
-#include "transport/virtq.h"
+#include "transport/ring/virtq.h"
 
 #define LONGEST 3000u /* us until a back end is killed */
 

@@ -11,8 +11,8 @@
 #include "test/lib/carrier.h"
 #include "test/lib/echo.h"
 #include "test/unit/suites.h"
-#include "transport/virtq.h"
-#include "transport/vu_session.h"
+#include "transport/ring/virtq.h"
+#include "transport/vhost_user/vu_session.h"
 
 #define PAGE	 4096u
 #define MEM_SIZE 0x100000u

@@ -13,7 +13,7 @@
 #include "test/lib/echo.h"
 #include "test/unit/capture.h"
 #include "test/unit/suites.h"
-#include "transport/virtq.h"
+#include "transport/ring/virtq.h"
 
 static const struct device_suite echo_suite = {
 	.device = "echo",

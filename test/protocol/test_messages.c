@@ -14,8 +14,8 @@
 #include "test/lib/carrier.h"
 #include "test/lib/echo.h"
 #include "test/unit/suites.h"
-#include "transport/split_layout.h"
-#include "transport/virtq.h"
+#include "transport/ring/split_layout.h"
+#include "transport/ring/virtq.h"
 
 static const struct device_suite echo = {
 	.device = "echo",

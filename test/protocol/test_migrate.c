@@ -23,7 +23,7 @@
 #include "test/lib/random.h"
 #include "test/lib/vdevd_process.h"
 #include "test/unit/suites.h"
-#include "transport/virtq.h"
+#include "transport/ring/virtq.h"
 
 /* The driver writes into the one region alone, the device into both. */
 #define OURS	0

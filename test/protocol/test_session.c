@@ -18,7 +18,7 @@
 #include "test/lib/carrier.h"
 #include "test/lib/echo.h"
 #include "test/unit/suites.h"
-#include "transport/virtq.h"
+#include "transport/ring/virtq.h"
 
 #define NEEDS_RESET 0x40u
 

@@ -17,8 +17,8 @@
 
 #include "test/lib/echo.h"
 #include "test/unit/suites.h"
-#include "transport/frontend.h"
-#include "transport/vu_socket.h"
+#include "transport/frontend/frontend.h"
+#include "transport/vhost_user/vu_socket.h"
 
 static struct ev_loop *loop;
 static struct vdev *d;

@@ -17,7 +17,7 @@
 #include "test/lib/fake_xen.h"
 #include "test/unit/capture.h"
 #include "test/unit/suites.h"
-#include "transport/virtq.h"
+#include "transport/ring/virtq.h"
 
 #define PAGE  FAKE_XEN_PAGE
 #define FIRST (FAKE_XEN_FIRST + 16) /* of the pages that are used here: all can be written */

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "test/unit/suites.h"
-#include "transport/driver_ring.h"
-#include "transport/virtq.h"
+#include "transport/driver/driver_ring.h"
+#include "transport/ring/virtq.h"
 
 static struct driver_ring *ring;
 static void *memory[3];

@@ -13,9 +13,9 @@
 
 #include "core/device.h"
 #include "test/unit/suites.h"
-#include "transport/frontend.h"
-#include "transport/vhost_user.h"
-#include "transport/virtq.h"
+#include "transport/frontend/frontend.h"
+#include "transport/vhost_user/vhost_user.h"
+#include "transport/ring/virtq.h"
 
 /* A device that gives back what it reads; on a "C" it says that its configuration has changed. */
 struct echo {

@@ -10,7 +10,7 @@
 #include "test/lib/random.h"
 #include "test/lib/rig.h"
 #include "test/unit/suites.h"
-#include "transport/driver_ring.h"
+#include "transport/driver/driver_ring.h"
 
 #define IN_ORDER BIT(VIRTIO_F_IN_ORDER)
 #define PACKED	 BIT(VIRTIO_F_RING_PACKED)

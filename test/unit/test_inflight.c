@@ -21,8 +21,8 @@
 #include "test/lib/random.h"
 #include "test/lib/rig.h"
 #include "test/unit/suites.h"
-#include "transport/driver_ring.h"
-#include "transport/inflight.h"
+#include "transport/driver/driver_ring.h"
+#include "transport/ring/inflight.h"
 
 #define NUM	   64u
 #define HELD	   24u /* by the device at most */

@@ -18,12 +18,12 @@
 #include <ev.h>
 
 #include "cmd/cmd.h"
-#include "cmd/probe.h"
+#include "cmd/probe/probe.h"
 #include "test/unit/capture.h"
 #include "test/unit/suites.h"
 #include "transport/vu_msg.h"
-#include "transport/vu_socket.h"
-#include "transport/virtq.h"
+#include "transport/vhost_user/vu_socket.h"
+#include "transport/ring/virtq.h"
 
 static char dir[] = "/tmp/vdevd-test-XXXXXX";
 static char path[64], output[64];

@@ -11,7 +11,7 @@
 #include "test/lib/random.h"
 #include "test/lib/rig.h"
 #include "test/unit/suites.h"
-#include "transport/driver_ring.h"
+#include "transport/driver/driver_ring.h"
 
 #define PACKED    BIT(VIRTIO_F_RING_PACKED)
 #define INDIRECT  BIT(VIRTIO_F_INDIRECT_DESC)

@@ -9,7 +9,7 @@
 #include "test/lib/gmem_strict.h"
 #include "test/lib/rig.h"
 #include "test/unit/suites.h"
-#include "transport/packed_layout.h"
+#include "transport/ring/packed_layout.h"
 
 #define PACKED	  BIT(VIRTIO_F_RING_PACKED)
 #define INDIRECT  BIT(VIRTIO_F_INDIRECT_DESC)

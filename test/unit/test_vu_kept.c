@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * test_vu_kept.c - what a front-end has said and what still holds (transport/vu_kept.h).
+ * test_vu_kept.c - what a front-end has said and what still holds (transport/relay/vu_kept.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "test/unit/suites.h"
-#include "transport/vu_kept.h"
+#include "transport/relay/vu_kept.h"
 
 static struct vu_said said;
 

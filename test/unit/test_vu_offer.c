@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "test/unit/suites.h"
-#include "transport/vhost_user.h"
-#include "transport/virtq.h"
+#include "transport/vhost_user/vhost_user.h"
+#include "transport/ring/virtq.h"
 #include "transport/vu_msg.h"
 
 static const struct vdev_feature names[] = {{0, "irq"}, {5, "turbo"}, {0}};

@@ -28,8 +28,8 @@
 #include "core/unix_socket.h"
 #include "mem/gmem_xen.h"
 #include "test/xen/dead_domain.h"
-#include "transport/frontend.h"
-#include "transport/virtq.h"
+#include "transport/frontend/frontend.h"
+#include "transport/ring/virtq.h"
 
 #define PAGE     4096u
 #define PAGES    64u  /* of the domain */

@@ -210,7 +210,7 @@ case_gpio_chip_uml() {
 	build=${VDEVD_BUILD:-$here/../../build}
 	[ -x "$build/test/run-tests" ] || skip "no $build/test/run-tests (make check)"
 	"$here/uml-run" --timeout 120 --share "$build" --share "${VDEVD%/*}" \
-		"VDEVD='$VDEVD' '$(realpath "$build")/test/run-tests' gpio_chip" >got || fail "$(cat got)"
+		"VDEVD='$VDEVD' '$(realpath "$build")/test/run-tests' hw_gpio" >got || fail "$(cat got)"
 	tail -n 1 got
 	grep -q ' 0 skipped' got || fail "$(cat got)"
 }

@@ -177,7 +177,7 @@ case_i2c_adapter_uml() {
 	[ -x "$build/test/run-tests" ] || skip "no $build/test/run-tests (make check)"
 	need_modules 'nothing else has an adapter of SMBus commands' i2c-stub
 	vdevd_start i2c --sim=lm75@0x48:21.5 --sim=eeprom@0x50 --sim=eeprom@0x51:4K
-	i2c_in "VDEVD='$VDEVD' '$(realpath "$build")/test/run-tests' i2c_adapter" --timeout 120 \
+	i2c_in "VDEVD='$VDEVD' '$(realpath "$build")/test/run-tests' hw_i2c" --timeout 120 \
 		--share "$build" --share "${VDEVD%/*}" --mod 'i2c-stub chip_addr=0x20,0x21,0x22 functionality=0x0fff0000'
 	tail -n 1 got
 	grep -q ' 0 skipped' got || fail "$(cat got)"

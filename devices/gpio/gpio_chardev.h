@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * gpio_chardev.h - where Linux keeps its GPIO chips, /dev/gpiochipN: what both versions of libgpiod leave to us.
+ */
+#ifndef VDEVD_DEVICES_GPIO_GPIO_CHARDEV_H
+#define VDEVD_DEVICES_GPIO_GPIO_CHARDEV_H
+
+#include "core/base.h"
+
+/*
+ * Finds a chip: spec is a path, a number, a name such as gpiochip0, or a label; label: NULL, or the one it must have.
+ * try() opens the chip at a path, if it has this label (NULL: any).  It returns 0, -ENODEV or another -errno.
+ * Returns 0 as soon as try() does; or why it did not: -ENODEV when there is no such chip.
+ */
+int chardev_find(const char *spec, const char *label, int (*try)(void *arg, const char *path, const char *label),
+		 void *arg);
+
+/*
+ * Watches /dev, and the folder of spec where that is a path, for chips that come.
+ * fd: what it returned for another chip, or -1.  Returns an inotify descriptor, the same, or -errno.
+ */
+int chardev_watch(const char *spec, int fd);
+
+/* Empties such a descriptor. */
+void chardev_drain(int fd);
+
+#endif

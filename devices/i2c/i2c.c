@@ -1,0 +1,893 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * i2c.c - I2C adapter device: VIRTIO 1.4, section 5.16.
+ *
+ * Theory of operation.  A request is one segment of a transfer; VIRTIO_I2C_FLAGS_FAIL_NEXT ties it to the next, and
+ * requests tied together are a group.  A group is made as one transfer on one bus: START, the segments with a repeated
+ * START between them, STOP; for that is what its driver means, and what a register is read with.
+ *
+ * A group is collected first, then checked as a whole, then handed to the worker thread, with copies of what is
+ * written and room for what is read; its chains wait on this side.  One group is under way at a time, further
+ * requests stay in the ring: order is kept and memory bounded.
+ *
+ * Where a group fails before it reaches the bus (a malformed request, an address that is not the guest's, addresses on
+ * two buses, more segments than a transfer has), nothing of it is made and all of its requests are answered with ERR.
+ * Where the bus fails, those are answered with OK that the host side knows to be done.  What follows in the
+ * same group is answered with ERR without being made: "needs to fail the next request instead of attempting to execute it".
+ *
+ * The rest of a group may be late, or never come: drivers put requests into the ring one by one, and Linux leaves a group
+ * open when the ring has no room for all of it.  So the rest is waited for a short time, and then what is there is
+ * made as a transfer of its own.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <ev.h>
+
+#include "core/device.h"
+#include "core/loop.h"
+#include "core/work.h"
+#include "devices/i2c/i2c_host.h"
+#include "transport/chain.h"
+
+#define VIRTIO_I2C_F_ZERO_LENGTH_REQUEST 0
+
+#define VIRTIO_I2C_FLAGS_FAIL_NEXT BIT(0)
+#define VIRTIO_I2C_FLAGS_M_RD      BIT(1)
+
+#define VIRTIO_I2C_MSG_OK  0
+#define VIRTIO_I2C_MSG_ERR 1
+
+struct virtio_i2c_out_hdr {
+	le16 addr;
+	le16 padding;
+	le32 flags;
+};
+
+/* How long the rest of a group is waited for after its last request, seconds. */
+#define GROUP_PATIENCE 0.02
+
+/* A failed read's buffer is zeroed up to this size; what is longer no driver means. */
+#define ZERO_MAX 65536
+
+/* How long the end waits for a transfer that hangs, ms. */
+#define CLOSE_PATIENCE 20
+
+/*
+ * A transfer: all that the worker thread touches, apart, so that it can be left behind when it hangs; with the chains, which it
+ * does not touch.
+ */
+struct i2c_job {
+	struct work work;
+	struct i2c *i2c;
+	const struct i2c_host_ops *ops;
+	void *host;
+	unsigned int bus, n;
+	int result;
+	struct chain *chains[I2C_SEGMENTS_MAX];
+	struct i2c_segment segs[I2C_SEGMENTS_MAX];
+	uint8_t data[I2C_SEGMENTS_MAX * I2C_SEGMENT_MAX];
+};
+
+struct i2c {
+	struct vdev d;
+	/* options */
+	struct i2c_setup setup;
+	const struct i2c_host_ops *ops; /* --backend; NULL: not given */
+	/* host */
+	struct work_queue *worker;
+	struct i2c_job *job;
+	void *host;
+	/* the group that is collected in the job, or under way */
+	size_t used;    /* bytes of job->data */
+	bool open;      /* its rest has not come */
+	bool running;   /* it is the worker's */
+	bool failing;   /* what comes belongs to a group that has failed */
+	struct ev_timer patience;
+	struct loop_again again;
+};
+
+static struct i2c *to_i2c(struct vdev *d)
+{
+	return container_of(d, struct i2c, d);
+}
+
+/* ---- requests */
+
+/* Answers a request.  The buffer of a read that was made is filled in already. */
+static void request_answer(struct chain *c, bool ok)
+{
+	uint8_t status = ok ? VIRTIO_I2C_MSG_OK : VIRTIO_I2C_MSG_ERR;
+	size_t room = chain_writable(c);
+
+	if (room > 1 && room <= ZERO_MAX)
+		chain_put_zeros(c, room - 1);
+	else if (room > 1)
+		chain_wrote(c, room - 1);
+	chain_put(c, &status, sizeof(status)); /* a request without room for it goes back as it is */
+	virtq_push(c);
+}
+
+/*
+ * The address in a request's header: 7 bits in bits 1 to 7, or 10 bits of which two are between the marks 11110 and 0.
+ * Returns false when it is neither.
+ */
+static bool decode_addr(uint16_t field, uint16_t *addr)
+{
+	if ((field & 0xf9) == 0xf0)
+		*addr = (uint16_t)(I2C_TEN_BIT | (field & 0x06) << 7 | field >> 8);
+	else if ((field & 0xff01) == 0)
+		*addr = field >> 1;
+	else
+		return false;
+	return true;
+}
+
+/* What is wrong with a request whose header is h, or NULL; fills in the segment but for its buffer. */
+static const char *request_check(const struct chain *c, const struct virtio_i2c_out_hdr *h, struct i2c_segment *seg)
+{
+	uint32_t flags = le32toh(h->flags);
+	size_t in = chain_readable(c), out = chain_writable(c), len;
+
+	seg->read = flags & VIRTIO_I2C_FLAGS_M_RD;
+	if (!out)
+		return "no room for a status";
+	if (flags & ~(uint32_t)(VIRTIO_I2C_FLAGS_FAIL_NEXT | VIRTIO_I2C_FLAGS_M_RD))
+		return "reserved flags are set";
+	if (seg->read ? in > 0 : out > 1)
+		return "a buffer in the wrong direction";
+	len = seg->read ? out - 1 : in;
+	if (len > I2C_SEGMENT_MAX)
+		return "a buffer of more than 8192 bytes";
+	seg->len = (uint16_t)len;
+	if (!decode_addr(le16toh(h->addr), &seg->addr))
+		return "neither a 7-bit nor a 10-bit address";
+	return NULL;
+}
+
+/* Whether the guest may talk to the address, and the group to its bus. */
+static bool request_allowed(struct i2c *s, const struct i2c_segment *seg)
+{
+	const struct i2c_rule *rule = &s->setup.rules[i2c_addr_index(seg->addr)];
+
+	if (rule->access == I2C_ACCESS_NONE) {
+		log_debug(&s->d.log, "address 0x%02x is not the guest's", seg->addr);
+		return false;
+	}
+	if (s->job->n == 0)
+		s->job->bus = rule->bus;
+	if (s->job->bus != rule->bus) {
+		log_guest(&s->d.log, "a transfer with addresses on two buses: no adapter can make it");
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Reads a request.  Returns whether it can be made; *more: another of its group follows.
+ */
+static bool request_read(struct i2c *s, struct chain *c, struct i2c_segment *seg, bool *more)
+{
+	struct virtio_i2c_out_hdr h;
+	const char *wrong;
+
+	*more = false;
+	if (!chain_get(c, &h, sizeof(h))) {
+		log_guest(&s->d.log, "malformed request: %zu bytes are no header", chain_readable(c));
+		return false;
+	}
+	*more = le32toh(h.flags) & VIRTIO_I2C_FLAGS_FAIL_NEXT;
+	wrong = request_check(c, &h, seg);
+	if (!wrong && !(s->d.features & BIT(VIRTIO_I2C_F_ZERO_LENGTH_REQUEST)))
+		wrong = "its driver has not accepted VIRTIO_I2C_F_ZERO_LENGTH_REQUEST, as it must";
+	if (wrong) {
+		log_guest(&s->d.log, "malformed request: %s", wrong);
+		return false;
+	}
+	return request_allowed(s, seg);
+}
+
+/* ---- groups */
+
+/* Answers the collected requests with an error. */
+static void group_fail(struct i2c *s)
+{
+	ev_timer_stop(s->d.loop, &s->patience);
+	for (unsigned int i = 0; i < s->job->n; i++)
+		request_answer(s->job->chains[i], false);
+	s->job->n = 0;
+	s->used = 0;
+}
+
+/*
+ * Whether the rules allow the group.  Where an address is read-only, a write must be the register address of the
+ * read that follows.
+ */
+static bool group_allowed(struct i2c *s)
+{
+	for (unsigned int i = 0; i < s->job->n; i++) {
+		const struct i2c_segment *seg = &s->job->segs[i], *next = seg + 1;
+		uint8_t access = s->setup.rules[i2c_addr_index(seg->addr)].access;
+		unsigned int most = access == I2C_ACCESS_READ16 ? 2 : 1;
+
+		if (seg->read || access == I2C_ACCESS_FULL)
+			continue;
+		if (seg->len > 0 && seg->len <= most && i + 1 < s->job->n && next->read && next->addr == seg->addr)
+			continue;
+		log_guest(&s->d.log, "address 0x%02x is read-only", seg->addr);
+		return false;
+	}
+	return true;
+}
+
+/* Makes the collected group, whose rest may be missing (s->open). */
+static void group_run(struct i2c *s)
+{
+	int err;
+
+	ev_timer_stop(s->d.loop, &s->patience);
+	s->failing = s->open;
+	if (!group_allowed(s)) {
+		group_fail(s);
+		return;
+	}
+	err = work_submit(s->worker, &s->job->work);
+	if (err) {
+		log_guest(&s->d.log, "no worker thread: %s", strerror(-err));
+		group_fail(s);
+		return;
+	}
+	s->running = true;
+}
+
+/* Adds a request to the group, and makes the group when it is complete. */
+static void group_add(struct i2c *s, struct chain *c)
+{
+	struct i2c_segment *seg = &s->job->segs[s->job->n];
+	bool more, ok = request_read(s, c, seg, &more);
+
+	if (ok && more && s->job->n + 1 == I2C_SEGMENTS_MAX) {
+		log_guest(&s->d.log, "a transfer of more than %d segments: no adapter can make it", I2C_SEGMENTS_MAX);
+		ok = false;
+	}
+	if (!ok || s->failing) {
+		group_fail(s);
+		request_answer(c, false);
+		s->failing = more;
+		return;
+	}
+	seg->buf = s->job->data + s->used;
+	s->used += seg->len;
+	if (!seg->read)
+		chain_get(c, seg->buf, seg->len);
+	s->job->chains[s->job->n++] = c;
+	s->open = more;
+	/* When the driver has no more room in the ring, the rest waits for this. */
+	if (!more || s->job->n == virtq_size(chain_queue(c)))
+		group_run(s);
+	else
+		ev_timer_again(s->d.loop, &s->patience);
+}
+
+/* Works off the ring until a group is under way, or for a while. */
+static void i2c_serve(struct i2c *s)
+{
+	struct virtq *vq = vdev_queue(&s->d, 0);
+
+	for (unsigned int budget = virtq_size(vq); !s->running; budget--) {
+		struct chain *c = budget ? virtq_pop(vq) : NULL;
+
+		if (c) {
+			group_add(s, c);
+			continue;
+		}
+		if (!budget)
+			loop_again_start(&s->again, s->d.loop);
+		return;
+	}
+}
+
+/* The rest of a group has not come. */
+static void patience_ends(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	struct i2c *s = container_of(w, struct i2c, patience);
+
+	(void)loop;
+	(void)revents;
+	group_run(s);
+	i2c_serve(s);
+}
+
+static void again_run(struct loop_again *again)
+{
+	i2c_serve(container_of(again, struct i2c, again));
+}
+
+/* ---- transfers */
+
+/* On the worker thread. */
+static void job_run(struct work *w)
+{
+	struct i2c_job *job = container_of(w, struct i2c_job, work);
+
+	job->result = job->ops->transfer(job->host, job->bus, job->segs, job->n);
+}
+
+/*
+ * Says why a transfer failed.  That there is no target is no news: adapters report it in one of four ways (Linux,
+ * Documentation/i2c/fault-codes.rst).
+ */
+static void log_failure(struct i2c *s, const struct i2c_job *job)
+{
+	uint16_t addr = job->segs[0].addr;
+	int err = -job->result;
+
+	if (err <= 0 || err == ENXIO || err == EREMOTEIO || err == ENODEV || err == EIO)
+		log_debug(&s->d.log, "transfer with 0x%02x: not acknowledged", addr);
+	else
+		log_guest(&s->d.log, "transfer with 0x%02x: %s", addr, strerror(err));
+}
+
+/* The transfer has ended: answers its requests, goes on with the next. */
+static void job_done(struct work *w)
+{
+	struct i2c_job *job = container_of(w, struct i2c_job, work);
+	struct i2c *s = job->i2c;
+	unsigned int done = job->result < 0 ? 0 : (unsigned int)job->result;
+
+	if (done < job->n)
+		log_failure(s, job);
+	if (job->ops->ended)
+		job->ops->ended(job->host, job->bus, job->segs, job->n, job->result);
+	for (unsigned int i = 0; i < job->n; i++) {
+		if (i < done && job->segs[i].read)
+			chain_put(job->chains[i], job->segs[i].buf, job->segs[i].len);
+		request_answer(job->chains[i], i < done);
+	}
+	s->failing = s->open && done < job->n;
+	job->n = 0;
+	s->used = 0;
+	s->running = false;
+	i2c_serve(s);
+}
+
+/* ---- the device */
+
+static void i2c_kick(struct vdev *d, unsigned int q)
+{
+	(void)q;
+	i2c_serve(to_i2c(d));
+}
+
+/* What is collected goes back; what is on the bus is answered when that is done (job_done). */
+static void i2c_quiesce(struct vdev *d, unsigned int q)
+{
+	struct i2c *s = to_i2c(d);
+
+	(void)q;
+	ev_timer_stop(d->loop, &s->patience);
+	loop_again_stop(&s->again, d->loop);
+	if (s->running)
+		return;
+	for (unsigned int i = 0; i < s->job->n; i++)
+		virtq_requeue(s->job->chains[i]);
+	s->job->n = 0;
+	s->used = 0;
+}
+
+static void i2c_reset(struct vdev *d)
+{
+	to_i2c(d)->failing = false;
+}
+
+/* ---- a guest that moves */
+
+/* An entry of the record "addresses": what the guest may use. */
+struct i2c_address_state {
+	le16 addr;
+	uint8_t access, bus;
+};
+
+/* Writes those of this device, at most I2C_ADDR_INDICES.  Returns their length in bytes. */
+static size_t addresses(const struct i2c *s, struct i2c_address_state *out)
+{
+	size_t n = 0;
+
+	for (unsigned int i = 0; i < I2C_ADDR_INDICES; i++) {
+		const struct i2c_rule *rule = &s->setup.rules[i];
+
+		if (rule->access != I2C_ACCESS_NONE)
+			out[n++] = (struct i2c_address_state){htole16(i2c_index_addr(i)), rule->access, rule->bus};
+	}
+	return n * sizeof(*out);
+}
+
+static void i2c_save(struct vdev *d, struct state *state)
+{
+	struct i2c *s = to_i2c(d);
+	struct i2c_address_state addrs[I2C_ADDR_INDICES];
+	const uint8_t failing = s->failing;
+
+	state_put(state, "backend", s->ops->name, strlen(s->ops->name));
+	state_put(state, "addresses", addrs, addresses(s, addrs));
+	state_put(state, "failing", &failing, sizeof(failing));
+	if (s->ops->save)
+		s->ops->save(s->host, state);
+}
+
+/* A guest that finds other targets than it left would not know. */
+static int load_addresses(struct i2c *s, const struct state_record *r)
+{
+	struct i2c_address_state addrs[I2C_ADDR_INDICES], other = {0};
+	size_t len = addresses(s, addrs), i = 0;
+
+	if (len == r->len && memcmp(addrs, r->bytes, len) == 0)
+		return 0;
+	while (i + sizeof(other) <= min_size(len, r->len) && memcmp((char *)addrs + i, (const char *)r->bytes + i, sizeof(other)) == 0)
+		i += sizeof(other);
+	if (i + sizeof(other) <= r->len)
+		memcpy(&other, (const char *)r->bytes + i, sizeof(other));
+	log_guest(&s->d.log, "the state is of another set-up: it has %zu addresses, here are %zu; the first that differs is 0x%02x "
+		  "there, on bus %u, and 0x%02x here (the same --bus, --addr and --sim in the same order are wanted)",
+		  r->len / sizeof(other), len / sizeof(other), le16toh(other.addr), other.bus,
+		  i < len ? le16toh(addrs[i / sizeof(other)].addr) : 0);
+	return -EINVAL;
+}
+
+static int i2c_load(struct vdev *d, const struct state_record *r)
+{
+	struct i2c *s = to_i2c(d);
+
+	if (strcmp(r->name, "addresses") == 0)
+		return load_addresses(s, r);
+	if (strcmp(r->name, "backend") == 0) {
+		if (r->len == strlen(s->ops->name) && memcmp(r->bytes, s->ops->name, r->len) == 0)
+			return 0;
+		log_guest(&d->log, "the state is of --backend=%.*s, and here is --backend=%s", (int)min_size(r->len, 16),
+			  (const char *)r->bytes, s->ops->name);
+		return -EINVAL;
+	}
+	if (strcmp(r->name, "failing") == 0) {
+		const uint8_t *failing = r->bytes;
+
+		if (r->len != 1 || *failing > 1)
+			return -EINVAL;
+		s->failing = *failing;
+		return 0;
+	}
+	return s->ops->load ? s->ops->load(s->host, r, &d->log) : -EINVAL;
+}
+
+/* The host side that is asked for: the simulator where there is something to simulate. */
+static const struct i2c_host_ops *host_ops(const struct i2c *s)
+{
+	return s->ops ? s->ops : s->setup.ntargets ? &i2c_sim_ops : &i2c_dev_ops;
+}
+
+static int i2c_check(struct vdev *d)
+{
+	const struct i2c *s = to_i2c(d);
+	const struct i2c_setup *setup = &s->setup;
+	bool ruled[I2C_BUSES_MAX] = {false};
+
+	if (host_ops(s) == &i2c_sim_ops)
+		return 0;
+	if (setup->ntargets || setup->sim_control || setup->sim_delay) {
+		log_usage(&d->log, "--sim, --sim-control and --sim-delay go with --backend=sim");
+		return -EINVAL;
+	}
+	if (!host_ops(s)->open) {
+		log_usage(&d->log, "this build is without libi2c and can only simulate: --backend=sim is wanted");
+		return -EINVAL;
+	}
+	if (!setup->nbuses) {
+		log_usage(&d->log, "no bus (--bus=/dev/i2c-1 --addr=0x20 is wanted, or --backend=sim)");
+		return -EINVAL;
+	}
+	for (unsigned int i = 0; i < I2C_ADDR_INDICES; i++)
+		ruled[setup->rules[i].bus] |= setup->rules[i].access != I2C_ACCESS_NONE;
+	for (unsigned int i = 0; i < setup->nbuses; i++) {
+		if (ruled[i])
+			continue;
+		log_usage(&d->log, "--bus=%s: which addresses may the guest use? (--addr=0x20,0x48-0x4f after it; "
+			  "--addr=0x03-0x77 for all)", setup->buses[i]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int i2c_open(struct vdev *d)
+{
+	struct i2c *s = to_i2c(d);
+	int err;
+
+	ev_init(&s->patience, patience_ends);
+	s->patience.repeat = GROUP_PATIENCE;
+	loop_again_init(&s->again, again_run);
+	s->ops = host_ops(s);
+	err = s->ops->open(&s->setup, &d->log, d->loop, &s->host);
+	if (err)
+		return err;
+	s->job = malloc(sizeof(*s->job)); /* pages that no transfer needs are never touched */
+	if (!s->job || work_queue_new(d->loop, &s->worker) < 0) {
+		log_error(&d->log, "out of memory");
+		return -ENOMEM;
+	}
+	s->job->n = 0;
+	s->job->work = (struct work){.run = job_run, .done = job_done};
+	s->job->i2c = s;
+	s->job->ops = s->ops;
+	s->job->host = s->host;
+	return 0;
+}
+
+static void i2c_close(struct vdev *d)
+{
+	struct i2c *s = to_i2c(d);
+	bool idle;
+
+	ev_timer_stop(d->loop, &s->patience);
+	loop_again_stop(&s->again, d->loop);
+	idle = work_queue_free(s->worker, CLOSE_PATIENCE);
+	if (!idle)
+		log_warn(&d->log, "a transfer hangs; it is left behind");
+	if (s->host)
+		s->ops->close(s->host, !idle);
+	if (idle)
+		free(s->job);
+}
+
+/* ---- options */
+
+int i2c_addr_parse(const char *text, uint16_t *addr)
+{
+	uint64_t v;
+
+	if (opt_parse_number(text, false, &v) < 0)
+		return -EINVAL;
+	if (v >= I2C_ADDR_7BIT && (v < I2C_TEN_BIT || v >= I2C_TEN_BIT + I2C_ADDR_10BIT))
+		return -EINVAL;
+	*addr = (uint16_t)v;
+	return 0;
+}
+
+static int set_backend(void *obj, const char *value, char *why, size_t why_size)
+{
+	static const struct i2c_host_ops *const all[] = {&i2c_dev_ops, &i2c_sim_ops};
+	struct i2c *s = obj;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		if (strcmp(value, all[i]->name) == 0) {
+			s->ops = all[i];
+			return 0;
+		}
+	}
+	snprintf(why, why_size, "unknown (i2c-dev or sim is wanted)");
+	return -EINVAL;
+}
+
+/* Adds a bus, of a name of len bytes. */
+static int add_bus(struct i2c_setup *setup, const char *name, size_t len, char *why, size_t why_size)
+{
+	if (!len || len >= I2C_SPEC_MAX) {
+		snprintf(why, why_size, "no bus (/dev/i2c-1, 1, or an adapter's name is wanted)");
+		return -EINVAL;
+	}
+	if (setup->nbuses == I2C_BUSES_MAX) {
+		snprintf(why, why_size, "one too many (%d are possible)", I2C_BUSES_MAX);
+		return -EINVAL;
+	}
+	for (unsigned int i = 0; i < setup->nbuses; i++) {
+		if (strlen(setup->buses[i]) == len && strncmp(setup->buses[i], name, len) == 0) {
+			snprintf(why, why_size, "given twice");
+			return -EINVAL;
+		}
+	}
+	memcpy(setup->buses[setup->nbuses], name, len);
+	setup->buses[setup->nbuses++][len] = '\0';
+	return 0;
+}
+
+static int set_bus(void *obj, const char *value, char *why, size_t why_size)
+{
+	struct i2c_setup *setup = &((struct i2c *)obj)->setup;
+	bool late = setup->ntargets > 0;
+
+	for (unsigned int i = 0; i < I2C_ADDR_INDICES; i++)
+		late |= setup->rules[i].access != I2C_ACCESS_NONE;
+	if (late && !setup->nbuses) {
+		snprintf(why, why_size, "must stand before the --addr and --sim that belong to it");
+		return -EINVAL;
+	}
+	return add_bus(setup, value, strlen(value), why, why_size);
+}
+
+/* The bus that --addr and --sim speak of: the last. */
+static unsigned int last_bus(const struct i2c_setup *setup)
+{
+	return setup->nbuses ? setup->nbuses - 1 : 0;
+}
+
+/* Gives the guest an address on the last bus. */
+static int add_addr(struct i2c_setup *setup, unsigned int index, enum i2c_access access, char *why, size_t why_size)
+{
+	struct i2c_rule *rule = &setup->rules[index];
+
+	if (rule->access != I2C_ACCESS_NONE) {
+		snprintf(why, why_size, "0x%02x is given already%s%s (a guest sees one bus, so an address stands for one target)",
+			 i2c_index_addr(index), setup->nbuses ? ", on --bus=" : "", setup->nbuses ? setup->buses[rule->bus] : "");
+		return -EINVAL;
+	}
+	*rule = (struct i2c_rule){.access = (uint8_t)access, .bus = (uint8_t)last_bus(setup)};
+	return 0;
+}
+
+/* Reads "0x48", "0x48-0x4f" or one of these with ":ro" or ":ro16"; the text is taken to pieces. */
+static int add_range(struct i2c_setup *setup, char *text, char *why, size_t why_size)
+{
+	char *mode = strchr(text, ':'), *dash;
+	enum i2c_access access = I2C_ACCESS_FULL;
+	uint16_t first, last;
+
+	if (mode) {
+		*mode++ = '\0';
+		access = strcmp(mode, "ro") == 0     ? I2C_ACCESS_READ
+			 : strcmp(mode, "ro16") == 0 ? I2C_ACCESS_READ16
+						     : I2C_ACCESS_NONE;
+		if (access == I2C_ACCESS_NONE) {
+			snprintf(why, why_size, "'%.20s': ro or ro16 is wanted", mode);
+			return -EINVAL;
+		}
+	}
+	dash = strchr(text, '-');
+	if (dash)
+		*dash++ = '\0';
+	if (i2c_addr_parse(text, &first) < 0 || i2c_addr_parse(dash ? dash : text, &last) < 0 ||
+	    i2c_addr_is_ten_bit(first) != i2c_addr_is_ten_bit(last) || last < first) {
+		snprintf(why, why_size, "'%.20s%s%.20s': no address (0x48 or 0x48-0x4f is wanted, at most 0x7f, or 0xa000 plus a "
+			 "10-bit address)", text, dash ? "-" : "", dash ? dash : "");
+		return -EINVAL;
+	}
+	for (unsigned int i = i2c_addr_index(first); i <= i2c_addr_index(last); i++) {
+		int err = add_addr(setup, i, access, why, why_size);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Hands each of the words, parted by the given sign, to add; words are copied first. */
+static int each_word(struct i2c_setup *setup, const char *words, size_t len, char sign, char *why, size_t why_size)
+{
+	char word[64];
+
+	for (size_t n; len; words += n, len -= n) {
+		const char *end = memchr(words, sign, len);
+		int err;
+
+		n = end ? (size_t)(end - words) : len;
+		snprintf(word, sizeof(word), "%.*s", (int)min_size(n, sizeof(word)), words);
+		err = add_range(setup, word, why, why_size);
+		if (err)
+			return err;
+		n += end != NULL;
+	}
+	return 0;
+}
+
+static int set_addr(void *obj, const char *value, char *why, size_t why_size)
+{
+	return each_word(&((struct i2c *)obj)->setup, value, strlen(value), ',', why, why_size);
+}
+
+static int set_sim(void *obj, const char *value, char *why, size_t why_size)
+{
+	struct i2c *s = obj;
+
+	return i2c_sim_add(&s->setup, last_bus(&s->setup), value, why, why_size);
+}
+
+/* vhost-device-i2c: BUS:ADDR[:ADDR...][,BUS:...]. */
+static int set_device_list(void *obj, const char *value, char *why, size_t why_size)
+{
+	struct i2c_setup *setup = &((struct i2c *)obj)->setup;
+
+	for (size_t n; *value; value += n) {
+		const char *colon = strchr(value, ':');
+		int err;
+
+		n = strcspn(value, ",");
+		if (!colon || colon > value + n || colon + 1 == value + n) {
+			snprintf(why, why_size, "BUS:ADDR[:ADDR...] is wanted, several parted by commas");
+			return -EINVAL;
+		}
+		err = add_bus(setup, value, (size_t)(colon - value), why, why_size);
+		if (!err)
+			err = each_word(setup, colon + 1, (size_t)(value + n - colon - 1), ':', why, why_size);
+		if (err)
+			return err;
+		n += value[n] == ',';
+	}
+	return 0;
+}
+
+static const struct vdev_queue_desc i2c_queues[] = {
+	{.name = "requestq", .size = 64, .max = 1024},
+};
+
+static const struct vdev_feature i2c_feature_names[] = {
+	{VIRTIO_I2C_F_ZERO_LENGTH_REQUEST, "zero_length_request"},
+	{0},
+};
+
+static const struct opt i2c_opts[] = {
+	{
+		.name = "bus",
+		.type = OPT_CALL,
+		.arg = "BUS",
+		.help = "adapter: /dev/i2c-1, 1, or its name; repeatable",
+		.man = "An I2C adapter of the host: its device node, its number, or its name as in "
+		       "/sys/bus/i2c/devices/i2c-*/name.  Several can be given, each followed by its --addr.  With "
+		       "--backend=sim it begins another simulated bus.",
+		.set = set_bus,
+	},
+	{
+		.name = "addr",
+		.type = OPT_CALL,
+		.arg = "LIST",
+		.help = "addresses on it: 0x20,0x48-0x4f:ro",
+		.man = "The addresses on the last --bus that the guest may use: 7-bit addresses and ranges, hexadecimal or "
+		       "decimal, parted by commas; repeatable.  All others are answered with an error, and the bus does not "
+		       "see them.  The guest sees one bus, so an address can be given once.  A 10-bit address is "
+		       "written with 0xa000 added, as in /sys/bus/i2c/devices.\n"
+		       "\n"
+		       "With :ro after it, an address or range can only be read: the one thing that is written is the byte of "
+		       "the register's address, directly before a read in the same transfer.  With :ro16, two bytes, as a larger "
+		       "EEPROM takes; do not use this for a chip with registers of one-byte addresses, where it would be a write.",
+		.set = set_addr,
+	},
+	{
+		.name = "timeout-ms",
+		.type = OPT_UINT,
+		.off = offsetof(struct i2c, setup.timeout),
+		.arg = "MS",
+		.min = 10,
+		.max = 60000,
+		.help = "how long an adapter waits for its bus",
+		.man = "How long the adapters wait for their bus, in milliseconds, from 10 to 60000; the kernel rounds to 10.  The "
+		       "default is the adapter's own, mostly 1000.  The setting is the adapter's: it holds for all its users.",
+	},
+	{
+		.name = "retries",
+		.type = OPT_UINT,
+		.off = offsetof(struct i2c, setup.retries),
+		.arg = "N",
+		.min = 1,
+		.max = 100,
+		.help = "new attempts after a lost arbitration",
+		.man = "How often the adapters try again after another master has won the bus, from 1 to 100.  The default is "
+		       "the adapter's own.  The setting is the adapter's: it holds for all its users.",
+	},
+	{
+		.name = "backend",
+		.type = OPT_CALL,
+		.arg = "NAME",
+		.help = "i2c-dev, or sim: simulated targets",
+		.man = "i2c-dev: adapters of the host, the default.  sim: simulated buses; the default when there is a --sim.",
+		.set = set_backend,
+	},
+	{
+		.name = "sim",
+		.type = OPT_CALL,
+		.arg = "KIND@ADDR[:X]",
+		.help = "lm75@0x48:21.5, eeprom@0x50:256, regs@0x20:64",
+		.man = "A simulated target; repeatable.\n"
+		       "\n"
+		       "lm75@ADDR[:DEGREES] is a thermometer like the LM75B.  eeprom@ADDR[:BYTES] is an EEPROM of 128 or 256 bytes "
+		       "(24C01, 24C02; the default is 256) or of 4096 to 65536 (24C32 to 24C512, which take an address of two bytes).  "
+		       "regs@ADDR[:N] is a file of N registers of a byte, 256 by default, with an address that counts up.\n"
+		       "\n"
+		       "The guest may use all targets of a bus for which there is no --addr.  Without any --sim there are "
+		       "lm75@0x48:21.5, eeprom@0x50:256 and regs@0x20:64.",
+		.set = set_sim,
+	},
+	{
+		.name = "sim-control",
+		.type = OPT_TEXT,
+		.off = offsetof(struct i2c, setup.sim_control),
+		.arg = "PATH",
+		.help = "socket with commands to the simulated targets",
+		.man = "A Unix socket that takes lines of text: \"set 0x48 25.5\" sets a temperature, \"dump 0x50\" shows the bytes of "
+		       "an EEPROM, \"watch\" shows each transfer, \"fail 0x50 3\" lets the next three transfers go "
+		       "unacknowledged, \"help\" lists them all.",
+	},
+	{
+		.name = "sim-delay",
+		.type = OPT_UINT,
+		.off = offsetof(struct i2c, setup.sim_delay),
+		.arg = "MS",
+		.max = 60000,
+		.help = "how long a simulated transfer takes (0)",
+	},
+	{
+		.name = "device-list",
+		.type = OPT_CALL,
+		.arg = "LIST",
+		.help = "--bus and --addr in one: 1:0x20:0x21,2:0x48",
+		.man = "Buses and addresses as vhost-device-i2c takes them: BUS:ADDR[:ADDR...], several parted by commas.",
+		.set = set_device_list,
+		.compat = "l,device-list",
+	},
+	{0},
+};
+
+static const struct vdev_compat i2c_compat = {
+	.suffix = true,
+	.count = true,
+	.socket_spellings = "s,socket-path",
+};
+
+static const char *const i2c_examples[] = {
+	"vdevd i2c --socket-path=/run/i2c.sock --bus=1 --addr=0x20,0x48-0x4f:ro",
+	"vdevd i2c --socket-path=/run/i2c.sock --bus=/dev/i2c-1 --addr=0x20 --bus=\"SMBus I801 adapter at efa0\" --addr=0x50:ro",
+	"vhost-device-i2c -s /run/i2c.sock -c 1 -l 1:32:33",
+	"",
+	"# a guest under QEMU reads a thermometer; somebody warms it",
+	"vdevd i2c --socket-path=/run/i2c.sock --sim=lm75@0x48:21.5 --sim-control=/run/i2c.ctl &",
+	"qemu-system-x86_64 -m 512M -M q35,memory-backend=mem -object memory-backend-memfd,id=mem,size=512M,share=on \\",
+	"    -chardev socket,id=i2c,path=/run/i2c.sock -device vhost-user-i2c-pci,chardev=i2c ...",
+	"guest# i2ctransfer -y 0 w1@0x48 0 r2",
+	"0x15 0x80",
+	"echo set 0x48 25.5 | socat - UNIX-CONNECT:/run/i2c.ctl",
+	"guest# i2ctransfer -y 0 w1@0x48 0 r2",
+	"0x19 0x80",
+	NULL,
+};
+
+const struct vdev_class vdev_i2c_class = {
+	.name = "i2c",
+	.summary = "I2C adapter",
+	.about = "Gives a guest chosen addresses on I2C buses of the host, as one I2C bus.\n"
+		 "\n"
+		 "Requests that a driver groups (VIRTIO_I2C_FLAGS_FAIL_NEXT) are made as one transfer, with a repeated START "
+		 "between its segments; requests that it does not group are never put together.  A transfer goes to one adapter, "
+		 "and has at most 42 segments of at most 8192 bytes, which is what Linux takes; where a group asks for "
+		 "something else, or one of its requests is malformed or for a foreign address, nothing of it is made and "
+		 "all of it is answered with an error.  When the rest of a group has not come after 20 ms, or the ring has no "
+		 "room for it, what is there is made as a transfer of its own.\n"
+		 "\n"
+		 "Where an adapter knows SMBus commands only, a transfer is made as the command that puts the same "
+		 "bytes on the bus: quick, byte, byte and word data, block, I2C block, process call; and otherwise answered with "
+		 "an error.\n"
+		 "\n"
+		 "An address that a driver of the host uses is served all the same, and reported when the device starts.  The "
+		 "adapters are held while the device runs: one that is unplugged is answered for with errors until the device is started again.\n"
+		 "\n"
+		 "When a vdevd that was killed is replaced under a guest that goes on (INFLIGHT_SHMFD), a transfer that was under "
+		 "way is made again: a write may reach its target twice.\n"
+		 "\n"
+		 "A guest can move to another host (live migration) where the same addresses are given in the same way, --bus by --bus; "
+		 "to others its state is not loaded.  Transfers that are under way end before it goes.  Chips stay where they are: that "
+		 "those of the other host know the same is the operator's to see to.  Simulated ones go along, with the bytes that "
+		 "they hold.",
+	.virtio_id = 34,
+	.features = BIT(VIRTIO_I2C_F_ZERO_LENGTH_REQUEST),
+	.feature_names = i2c_feature_names,
+	.queues = i2c_queues,
+	.nqueues = ARRAY_SIZE(i2c_queues),
+	.opts = i2c_opts,
+	.inst_size = sizeof(struct i2c),
+	.compat = &i2c_compat,
+	.examples = i2c_examples,
+	.check = i2c_check,
+	.open = i2c_open,
+	.kick = i2c_kick,
+	.quiesce = i2c_quiesce,
+	.reset = i2c_reset,
+	.save = i2c_save,
+	.load = i2c_load,
+	.close = i2c_close,
+};

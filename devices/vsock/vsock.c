@@ -1,0 +1,548 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * vsock.c - socket device: VIRTIO 1.4, section 5.10.  Queues, configuration space, options; see vsock.h for the rest.
+ */
+#include "devices/vsock/vsock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* Section 5.10.4, struct virtio_vsock_config. */
+struct vsock_config {
+	le64 guest_cid;
+} __attribute__((packed));
+
+/* Section 5.10.6.7, struct virtio_vsock_event. */
+struct vsock_event {
+	le32 id;
+} __attribute__((packed));
+
+#define VIRTIO_VSOCK_EVENT_TRANSPORT_RESET 0
+
+/* Descriptors beside those of links: the loop, the front-end, its memory. */
+#define OTHER_FDS 64
+
+static struct vsock *to_vsock(struct vdev *d)
+{
+	return container_of(d, struct vsock, d);
+}
+
+/* Tells a driver that no connection of its past is alive, when that is due. */
+static void event_send(struct vsock *v)
+{
+	const struct vsock_event event = {.id = htole32(VIRTIO_VSOCK_EVENT_TRANSPORT_RESET)};
+
+	/* One buffer is in hand also when there is nothing to tell: a ring that cannot be trusted shows now. */
+	while (v->event || (v->event = virtq_pop(vdev_queue(&v->d, VSOCK_EVENT)))) {
+		if (!v->event_due)
+			return;
+		v->event_due = !chain_put(v->event, &event, sizeof(event));
+		if (v->event_due)
+			log_guest(&v->d.log, "event: a buffer without room for an event");
+		virtq_push(v->event);
+		v->event = NULL;
+	}
+}
+
+/*
+ * A ring is seen for the first time since all was forgotten.  Where it has been used before, its driver knew another process
+ * in our place, or another connection to this one, or was moved here: it would wait for ever for what it knew.
+ */
+static void meet_driver(struct vsock *v, unsigned int q)
+{
+	if (v->met & BIT(q))
+		return;
+	v->met |= BIT(q);
+	if (!virtq_fresh(vdev_queue(&v->d, q))) {
+		v->met = BIT(VSOCK_RX) | BIT(VSOCK_TX);
+		v->event_due = true;
+		event_send(v);
+	}
+}
+
+static void vsock_kick(struct vdev *d, unsigned int q)
+{
+	struct vsock *v = to_vsock(d);
+
+	if (q == VSOCK_EVENT) {
+		event_send(v);
+		return;
+	}
+	meet_driver(v, q);
+	if (q == VSOCK_RX)
+		vsock_rx(v);
+	else
+		vsock_tx(v);
+}
+
+static void vsock_quiesce(struct vdev *d, unsigned int q)
+{
+	struct vsock *v = to_vsock(d);
+
+	if (q == VSOCK_RX)
+		vsock_rx_return(v);
+	if (q == VSOCK_EVENT && v->event) {
+		virtq_requeue(v->event);
+		v->event = NULL;
+	}
+}
+
+static void vsock_reset(struct vdev *d)
+{
+	struct vsock *v = to_vsock(d);
+
+	vsock_links_reset(v);
+	v->nresets = 0;
+	v->tx_waits = false;
+	v->event_due = false;
+	v->met = 0;
+}
+
+static void vsock_config(struct vdev *d, void *buf)
+{
+	const struct vsock_config config = {.guest_cid = htole64(to_vsock(d)->guest_cid)};
+
+	memcpy(buf, &config, sizeof(config));
+}
+
+/* Records: the guest's CID, and whether it has been here. */
+static void vsock_save(struct vdev *d, struct state *s)
+{
+	const struct vsock *v = to_vsock(d);
+	const le64 cid = htole64(v->guest_cid);
+	const uint8_t met = v->met != 0;
+
+	state_put(s, "guest-cid", &cid, sizeof(cid));
+	state_put(s, "met", &met, sizeof(met));
+}
+
+/* Sockets of a host cannot be moved: the guest is told that its connections are gone. */
+static int vsock_load(struct vdev *d, const struct state_record *r)
+{
+	struct vsock *v = to_vsock(d);
+	le64 cid;
+	uint8_t met;
+
+	if (strcmp(r->name, "guest-cid") == 0 && r->len == sizeof(cid)) {
+		memcpy(&cid, r->bytes, sizeof(cid));
+		if (le64toh(cid) == v->guest_cid)
+			return 0;
+		log_guest(&d->log, "the state is of a guest with --guest-cid=%ju, and here is --guest-cid=%ju: the same is wanted",
+			  (uintmax_t)le64toh(cid), (uintmax_t)v->guest_cid);
+		return -EINVAL;
+	}
+	if (strcmp(r->name, "met") != 0 || r->len != sizeof(met))
+		return -EINVAL;
+	memcpy(&met, r->bytes, sizeof(met));
+	if (met > 1)
+		return -EINVAL;
+	v->event_due = met;
+	v->met = met ? BIT(VSOCK_RX) | BIT(VSOCK_TX) : 0;
+	return 0;
+}
+
+/* Each link has a descriptor, a simulated one two. */
+static int raise_fds(struct vsock *v)
+{
+	uint64_t want = v->max_links * (v->host == &vsock_sim_ops ? 2 : 1) + OTHER_FDS;
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= want)
+		return 0;
+	if (r.rlim_max != RLIM_INFINITY && r.rlim_max < want) {
+		log_error(&v->d.log, "--max-connections=%ju: that takes %ju open files, and %ju are allowed (ulimit -n)",
+			  (uintmax_t)v->max_links, (uintmax_t)want, (uintmax_t)r.rlim_max);
+		return -EMFILE;
+	}
+	r.rlim_cur = (rlim_t)want;
+	return setrlimit(RLIMIT_NOFILE, &r) < 0 ? -errno : 0;
+}
+
+static int vsock_check(struct vdev *d)
+{
+	struct vsock *v = to_vsock(d);
+
+	if (v->forward_cid && (v->uds_path || v->host == &vsock_sim_ops)) {
+		log_usage(&d->log, "--forward-cid: says where the guest's connections go, and so does %s: one of them",
+			  v->uds_path ? "--uds-path" : "--backend=sim");
+		return -EINVAL;
+	}
+	if (v->forward_cid)
+		v->host = &vsock_forward_ops;
+	if (!v->host)
+		v->host = &vsock_unix_ops;
+	if (v->host == &vsock_unix_ops && !v->uds_path && !v->uds_seqpacket && !v->rules.nmaps && !v->nlisten && !v->ngroups) {
+		log_usage(&d->log, "--uds-path is wanted (a path; or --map, --forward-cid, --forward-listen, --group; or --backend=sim, "
+				   "to try a guest without anything else)");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int vsock_open(struct vdev *d)
+{
+	struct vsock *v = to_vsock(d);
+	int err;
+
+	err = raise_fds(v);
+	if (err)
+		return err;
+	err = vsock_links_open(v);
+	if (err) {
+		log_error(&d->log, "--max-connections=%ju, --buffer-size=%ju: out of memory", (uintmax_t)v->max_links,
+			  (uintmax_t)v->buf_size);
+		return err;
+	}
+	err = v->host->open ? v->host->open(v) : 0;
+	return err ? err : vsock_doors_open(v);
+}
+
+static void vsock_close(struct vdev *d)
+{
+	struct vsock *v = to_vsock(d);
+
+	vsock_doors_close(v);
+	vsock_links_close(v);
+	if (v->host && v->host->close)
+		v->host->close(v);
+}
+
+/* ---- options */
+
+static int set_backend(void *obj, const char *value, char *why, size_t why_size)
+{
+	static const struct vsock_host_ops *const all[] = {&vsock_unix_ops, &vsock_sim_ops};
+	struct vsock *v = obj;
+
+	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
+		if (strcmp(value, all[i]->name) == 0) {
+			v->host = all[i];
+			return 0;
+		}
+	}
+	snprintf(why, why_size, "unknown (unix or sim is wanted)");
+	return -EINVAL;
+}
+
+static int set_allow(void *obj, const char *value, char *why, size_t why_size)
+{
+	struct vsock *v = obj;
+
+	return vsock_rules_add(&v->rules, true, value, why, why_size);
+}
+
+static int set_deny(void *obj, const char *value, char *why, size_t why_size)
+{
+	struct vsock *v = obj;
+
+	return vsock_rules_add(&v->rules, false, value, why, why_size);
+}
+
+static int set_map(void *obj, const char *value, char *why, size_t why_size)
+{
+	struct vsock *v = obj;
+
+	return vsock_rules_map(&v->rules, value, why, why_size);
+}
+
+/* "PORT", with "/seqpacket" behind it or not, and more with pluses between. */
+static int set_forward_listen(void *obj, const char *value, char *why, size_t why_size)
+{
+	static const char suffix[] = "/seqpacket";
+	struct vsock *v = obj;
+
+	for (;; value++) {
+		size_t len = strcspn(value, "+"), digits = strspn(value, "0123456789");
+		struct vsock_listen *at = &v->listen[v->nlisten];
+		char number[16] = "";
+		uint64_t port;
+		bool messages = len - digits == sizeof(suffix) - 1 && strncmp(value + digits, suffix, sizeof(suffix) - 1) == 0;
+
+		if (digits < sizeof(number))
+			memcpy(number, value, digits);
+		if ((digits != len && !messages) || opt_parse_number(number, false, &port) || port >= UINT32_MAX) {
+			snprintf(why, why_size, "ports are wanted, PORT or PORT/seqpacket, with + between");
+			return -EINVAL;
+		}
+		if (v->nlisten == VSOCK_LISTENS) {
+			snprintf(why, why_size, "too many ports (%u at most)", VSOCK_LISTENS);
+			return -EINVAL;
+		}
+		v->nlisten++;
+		*at = (struct vsock_listen){.port = (uint32_t)port, .type = messages ? VSOCK_TYPE_SEQPACKET : VSOCK_TYPE_STREAM};
+		value += len;
+		if (!*value)
+			return 0;
+	}
+}
+
+static int refuse_config(void *obj, const char *value, char *why, size_t why_size)
+{
+	(void)obj;
+	(void)value;
+	snprintf(why, why_size, "no such file is read: start a process for each of its vms, with --guest-cid, --socket, --uds-path");
+	return -EINVAL;
+}
+
+static int set_groups(void *obj, const char *value, char *why, size_t why_size)
+{
+	(void)obj;
+	if (strcmp(value, "default") == 0)
+		return 0;
+	snprintf(why, why_size, "guests meet in directories: --group=DIR for each of their groups; here only \"default\" can be said");
+	return -EINVAL;
+}
+
+static int add_group(void *obj, const char *value, char *why, size_t why_size)
+{
+	struct vsock *v = obj;
+
+	if (v->ngroups == VSOCK_GROUPS) {
+		snprintf(why, why_size, "too many groups (%u at most)", VSOCK_GROUPS);
+		return -EINVAL;
+	}
+	v->groups[v->ngroups++].dir = value;
+	return 0;
+}
+
+static const struct vdev_queue_desc vsock_queues[] = {
+	{.name = "rx", .size = 256, .max = 1024},
+	{.name = "tx", .size = 256, .max = 1024},
+	{.name = "event", .size = 16, .max = 1024},
+};
+
+static const struct vdev_feature vsock_feature_names[] = {
+	{VIRTIO_VSOCK_F_STREAM, "stream"},
+	{VIRTIO_VSOCK_F_SEQPACKET, "seqpacket"},
+	{VIRTIO_VSOCK_F_NO_IMPLIED_STREAM, "no_implied_stream"},
+	{0},
+};
+
+static const struct opt vsock_opts[] = {
+	{
+		.name = "guest-cid",
+		.type = OPT_UINT,
+		.off = offsetof(struct vsock, guest_cid),
+		.arg = "CID",
+		.def = "3",
+		.min = 3,
+		.max = 0xfffffffe,
+		.help = "context id of the guest",
+		.man = "The guest's context identifier, from 3 to 4294967294.  The host's is 2.",
+		.compat = "guest-cid",
+	},
+	{
+		.name = "uds-path",
+		.type = OPT_TEXT,
+		.off = offsetof(struct vsock, uds_path),
+		.arg = "PATH",
+		.help = "Unix sockets: PATH to the guest, PATH_N from it",
+		.man = "Connections of the guest to port N of the host go to the Unix stream socket PATH_N.  Programs of the host "
+		       "connect to PATH, send CONNECT, a space, the guest's port in decimal and a newline, and read OK, a "
+		       "space, their own port and a newline when the guest has accepted; where it has not, the socket is closed.",
+		.compat = "uds-path",
+	},
+	{
+		.name = "uds-seqpacket-path",
+		.type = OPT_TEXT,
+		.off = offsetof(struct vsock, uds_seqpacket),
+		.arg = "PATH",
+		.help = "Unix SOCK_SEQPACKET socket to the guest",
+		.man = "Programs of the host that want a SEQPACKET socket of the guest's connect to this SOCK_SEQPACKET socket; else it "
+		       "is as the PATH of --uds-path, each of the two lines a message.  From the guest no option is needed: PATH_N is "
+		       "called with a socket of the type the guest's has.",
+	},
+	{
+		.name = "map",
+		.type = OPT_CALL,
+		.arg = "guest:PORT=TO",
+		.help = "where PORT leads: unix:PATH or tcp:127.0.0.1:N",
+		.man = "Connections of the guest to this port of the host go to the Unix socket of this path (unix:PATH), or to this "
+		       "port of the machine's own TCP (tcp:127.0.0.1:N or tcp:[::1]:N; streams only), wherever the others go.  Up to 64 "
+		       "times.",
+		.set = set_map,
+	},
+	{
+		.name = "allow",
+		.type = OPT_CALL,
+		.arg = "WHO:PORTS",
+		.help = "may connect: guest:22,1024-2047, host:all",
+		.man = "Who may connect to what: guest:PORTS are ports of the host that the guest may connect to, host:PORTS those of the "
+		       "guest that programs of the host may.  PORTS are numbers and ranges (A-B), separated by commas, or all.  Of "
+		       "--allow and --deny, the first on the command line that has the port decides; where none has, the connection is "
+		       "allowed, unless there is an --allow for its direction.  What is refused is logged, for the host's side with process "
+		       "and user; what is not, with --log-level=debug.",
+		.set = set_allow,
+	},
+	{
+		.name = "deny",
+		.type = OPT_CALL,
+		.arg = "WHO:PORTS",
+		.help = "may not connect; the first rule that fits decides",
+		.man = "Who may not connect to what: see --allow.",
+		.set = set_deny,
+	},
+	{
+		.name = "forward-cid",
+		.type = OPT_UINT,
+		.off = offsetof(struct vsock, forward_cid),
+		.arg = "CID",
+		.min = 1,
+		.max = 0xfffffffe,
+		.help = "the guest's way: AF_VSOCK ports of this CID",
+		.man = "Connections of the guest to port N of the host go to port N of this context identifier, over the host's own "
+		       "AF_VSOCK sockets: 1 is the host itself (module vsock_loopback), others are guests of its kernel.",
+		.compat = "forward-cid",
+	},
+	{
+		.name = "forward-listen",
+		.type = OPT_CALL,
+		.arg = "PORT+PORT",
+		.help = "AF_VSOCK ports of the host that lead to the guest",
+		.man = "Listens at these AF_VSOCK ports of the host; a connection to one of them goes to the guest's port of the same "
+		       "number.  PORT/seqpacket listens for SEQPACKET sockets.",
+		.set = set_forward_listen,
+		.compat = "forward-listen",
+	},
+	{
+		.name = "group",
+		.type = OPT_CALL,
+		.set = add_group,
+		.arg = "DIR",
+		.help = "other guests: those whose vdevd has the same DIR",
+		.man = "Guests whose processes have the same directory here reach each other by their context identifiers, which must "
+		       "differ.  Who may write into the directory may connect to the guest, as a guest; --allow and --deny hold for "
+		       "guests as for programs of the host.  Up to 8 times: a guest is looked for in one group after the other.",
+	},
+	{
+		.name = "backend",
+		.type = OPT_CALL,
+		.arg = "NAME",
+		.def = "unix",
+		.help = "unix, or sim: echo 7, discard 9, chargen 19",
+		.man = "Where the guest's connections go.  unix: to Unix sockets, see --uds-path.  sim: to services inside, for "
+		       "trying a guest without anything else: port 7 sends back what it gets, 9 reads and forgets, 19 sends lines "
+		       "of characters without end; all other ports refuse.  With --uds-path as well, programs of the host reach the "
+		       "guest.",
+		.set = set_backend,
+	},
+	{
+		.name = "buffer-size",
+		.type = OPT_BYTES,
+		.off = offsetof(struct vsock, buf_size),
+		.arg = "BYTES",
+		.def = "256K",
+		.min = 4096,
+		.max = 16 << 20,
+		.help = "bytes held for a host that does not read",
+		.man = "How many bytes of a connection are held when its peer on the host does not read; the guest may send so many "
+		       "before it must wait.  A connection whose peer keeps up takes no such memory.",
+		.compat = "tx-buffer-size",
+	},
+	{
+		.name = "max-connections",
+		.type = OPT_UINT,
+		.off = offsetof(struct vsock, max_links),
+		.arg = "N",
+		.def = "1024",
+		.min = 1,
+		.max = 65536,
+		.help = "connections at a time",
+		.man = "The most connections at a time, in both directions together.  A guest's connection beyond it is refused; a "
+		       "host's waits.  This and --buffer-size bound the memory: N times BYTES, 256 MiB as they are by default, when all "
+		       "connections have a peer that does not read.",
+	},
+	{
+		.name = "connect-timeout",
+		.type = OPT_UINT,
+		.off = offsetof(struct vsock, connect_timeout),
+		.arg = "MS",
+		.def = "2000",
+		.min = 10,
+		.max = 3600000,
+		.help = "how long a connection may take to begin",
+		.man = "How long a peer, guest or host, may take to accept a connection, and a program of the host to say which "
+		       "port it wants, in milliseconds.",
+	},
+	{
+		.name = "queue-size",
+		.type = OPT_UINT,
+		.off = offsetof(struct vsock, queue_size),
+		.arg = "N",
+		.min = 1,
+		.max = 1024,
+		.compat = "queue-size",
+	},
+	{.name = "groups", .type = OPT_CALL, .arg = "NAMES", .compat = "groups", .set = set_groups},
+	{.name = "vm", .type = OPT_KEYS, .arg = "KEYS", .compat = "vm"},
+	{.name = "config", .type = OPT_CALL, .arg = "FILE", .compat = "config", .set = refuse_config},
+	{0},
+};
+
+static const struct vdev_compat vsock_compat = {
+	.socket_spellings = "socket",
+};
+
+static const char *const vsock_examples[] = {
+	"vdevd vsock --socket-path=/run/vsock.sock --guest-cid=3 --uds-path=/run/vm.vsock",
+	"socat UNIX-LISTEN:/run/vm.vsock_5000,fork EXEC:date",
+	"(echo CONNECT 22; cat) | socat - UNIX-CONNECT:/run/vm.vsock",
+	"vdevd vsock --socket-path=/run/vsock.sock --map=guest:80=tcp:127.0.0.1:8080 --allow=guest:80",
+	"vdevd vsock --socket-path=/run/vsock.sock --forward-cid=1 --forward-listen=22",
+	"vdevd vsock --socket-path=/run/vsock.sock --backend=sim",
+	"vhost-device-vsock --guest-cid=4 --socket=/run/vsock.sock --uds-path=/run/vm.vsock",
+	"vhost-device-vsock --vm guest-cid=4,socket=/run/vsock.sock,uds-path=/run/vm.vsock",
+	NULL,
+};
+
+const struct vdev_class vdev_vsock_class = {
+	.name = "vsock",
+	.summary = "socket device",
+	.about = "Gives a guest AF_VSOCK sockets, stream and SEQPACKET: connections with programs of the host, without a network.\n"
+		 "\n"
+		 "A connection is closed by halves, in both directions, as with other sockets.  What the guest has sent before it "
+		 "closes still reaches the host, for a minute at most where nothing of it is read.  A connection nobody listens for "
+		 "is refused at once.\n"
+		 "\n"
+		 "The host's bytes are read when the guest has room for them, the guest's are written as they come; "
+		 "a side that does not read slows its own connection and no other.\n"
+		 "\n"
+		 "A message of a SEQPACKET socket is at most as long as --buffer-size and the receiver's own buffer (256 KiB in Linux); "
+		 "a longer one ends the connection.  Records (MSG_EOR) get to other guests (--group) and through --forward-cid and "
+		 "--forward-listen; Unix sockets of programs have none.  A message of no bytes is not carried.  Guests of late (seen "
+		 "with Linux 7.2) end a connection on which "
+		 "some 450 short messages wait to be read.\n"
+		 "\n"
+		 "A socket of Linux' AF_VSOCK counts as writable as soon as there is room for a byte, so a program that writes "
+		 "larger blocks and reads with the same thread (socat, to an echo) can wait for ever once all buffers in both "
+		 "directions are full.\n"
+		 "\n"
+		 "When another front-end comes, or the driver begins anew, all connections are reset.  A driver that goes on where "
+		 "another vdevd or connection has left it is told (TRANSPORT_RESET).\n"
+		 "\n"
+		 "A guest can move to another host (live migration) where --guest-cid is the same; with another its state is not "
+		 "loaded.  Its connections cannot move, for their other ends are sockets of the host it leaves: there they are closed, "
+		 "and the guest is told on its arrival (TRANSPORT_RESET).  Sockets that it listens at stay.",
+	.virtio_id = 19,
+	.features = BIT(VIRTIO_VSOCK_F_STREAM) | BIT(VIRTIO_VSOCK_F_SEQPACKET) |
+		    BIT(VIRTIO_VSOCK_F_NO_IMPLIED_STREAM),
+	.feature_names = vsock_feature_names,
+	.queues = vsock_queues,
+	.nqueues = ARRAY_SIZE(vsock_queues),
+	.config_size = sizeof(struct vsock_config),
+	.opts = vsock_opts,
+	.inst_size = sizeof(struct vsock),
+	.compat = &vsock_compat,
+	.examples = vsock_examples,
+	.check = vsock_check,
+	.open = vsock_open,
+	.kick = vsock_kick,
+	.quiesce = vsock_quiesce,
+	.reset = vsock_reset,
+	.config = vsock_config,
+	.save = vsock_save,
+	.load = vsock_load,
+	.close = vsock_close,
+};

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * vsock_data.c - payload between the guest and the host's sockets, bytes or messages: VIRTIO 1.4, sections 5.10.6.4 to
+ * 5.10.6.6; see vsock.h.
+ *
+ * A message of the guest's may come in several packets, and is written to the host's socket with one call when its end is
+ * there: until then it waits in the link's buffer, which has room for the longest one (a guest cannot send more than
+ * buf_alloc).  What belongs together in the buffer is told by marks, two bits for each byte, so that the room that messages
+ * take is bounded however short they are.  A message of the host's is read whole into a second buffer, and given to the guest
+ * as it has credit and buffers.
+ *
+ * Unix sockets know messages but no records: between the vdevds of two guests a byte before each message says whether a record
+ * ends with it.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "devices/vsock/vsock.h"
+
+#define BURST 64 /* messages read for a link at a time */
+
+#define RECORD_ENDS 1u /* in the byte before a message of another guest's */
+
+/* Whether messages have that byte. */
+static bool records_told(const struct vsock_link *l)
+{
+	return l->conn.type == VSOCK_TYPE_SEQPACKET && l->conn.cid != VSOCK_CID_HOST;
+}
+
+/* ---- marks */
+
+static bool mark_get(const uint64_t *marks, size_t at)
+{
+	return marks[at / 64] >> at % 64 & 1;
+}
+
+static void mark_set(uint64_t *marks, size_t at, bool on)
+{
+	marks[at / 64] = (marks[at / 64] & ~BIT(at % 64)) | (uint64_t)on << at % 64;
+}
+
+/* The first mark at or behind at, below end, or end. */
+static size_t mark_find(const uint64_t *marks, size_t at, size_t end)
+{
+	uint64_t word;
+
+	for (; at < end; at = (at / 64 + 1) * 64) {
+		word = marks[at / 64] >> at % 64;
+		if (word)
+			return min_size(at + (size_t)__builtin_ctzll(word), end);
+	}
+	return end;
+}
+
+/* ---- the buffer: bytes for the host */
+
+bool vsock_buffer_waits(const struct vsock_link *l)
+{
+	return l->conn.type == VSOCK_TYPE_SEQPACKET ? l->ends : l->fill;
+}
+
+void vsock_buffer_drop(struct vsock_link *l)
+{
+	if (l->ends) {
+		memset(l->eom, 0, l->v->ring_size / 8);
+		memset(l->eor, 0, l->v->ring_size / 8);
+	}
+	l->ends = 0;
+	l->fill = 0;
+}
+
+/* Copies the next len bytes of the chain into the buffer; the credit has made sure of the room. */
+static void buffer_put(struct vsock_link *l, struct chain *c, size_t len)
+{
+	size_t size = l->v->ring_size;
+
+	l->touched = true;
+	while (len) {
+		size_t at = (l->head + l->fill) % size;
+		size_t n = min_size(len, size - at);
+
+		chain_get(c, l->buf + at, n);
+		l->fill += n;
+		len -= n;
+	}
+}
+
+/* The last byte of the buffer is the end of a message. */
+static void buffer_end(struct vsock_link *l, uint32_t flags)
+{
+	size_t at = (l->head + l->fill + l->v->ring_size - 1) % l->v->ring_size;
+
+	if (!l->fill || mark_get(l->eom, at))
+		return;
+	mark_set(l->eom, at, true);
+	mark_set(l->eor, at, flags & VSOCK_SEQ_EOR);
+	l->ends++;
+}
+
+/* Bytes of the first message in the buffer, which has one. */
+static size_t first_message(const struct vsock_link *l)
+{
+	size_t size = l->v->ring_size;
+	size_t end = mark_find(l->eom, l->head, size);
+
+	if (end < size)
+		return end - l->head + 1;
+	return size - l->head + mark_find(l->eom, 0, l->head) + 1;
+}
+
+/*
+ * Writes n entries of iov from the second one on; the first is for what goes before a message.  flags: MSG_EOR or 0.  Returns how
+ * many of their bytes were written, or -errno.
+ */
+static ssize_t host_send(struct vsock_link *l, struct iovec *iov, size_t n, int flags)
+{
+	uint8_t record = flags & MSG_EOR ? RECORD_ENDS : 0;
+	bool told = records_told(l);
+	struct msghdr msg = {.msg_iov = iov + !told, .msg_iovlen = n + told};
+
+	iov[0] = (struct iovec){&record, sizeof(record)};
+	ssize_t sent = sendmsg(l->fd, &msg, flags | MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	return sent < 0 ? -errno : sent - told;
+}
+
+/* Writes the first want bytes of the buffer.  Returns how many, or -errno. */
+static ssize_t buffer_write(struct vsock_link *l, size_t want, int flags)
+{
+	size_t size = l->v->ring_size, first = min_size(want, size - l->head);
+	struct iovec iov[3] = {[1] = {l->buf + l->head, first}, [2] = {l->buf, want - first}};
+	ssize_t n = host_send(l, iov, want > first ? 2 : 1, flags);
+
+	if (n < 0)
+		return n;
+	l->head = (l->head + (size_t)n) % size;
+	l->fill -= (size_t)n;
+	vsock_conn_forwarded(&l->conn, (uint32_t)n);
+	return n;
+}
+
+/* Writes the messages the buffer holds.  Returns 0, or -errno when one could not be written. */
+static ssize_t messages_write(struct vsock_link *l)
+{
+	while (l->ends) {
+		size_t len = first_message(l), at = (l->head + len - 1) % l->v->ring_size;
+		ssize_t n = buffer_write(l, len, mark_get(l->eor, at) ? MSG_EOR : 0);
+
+		if (n < 0)
+			return n;
+		mark_set(l->eom, at, false);
+		l->ends--;
+	}
+	return 0;
+}
+
+static bool must_wait(ssize_t err)
+{
+	return err == -EAGAIN || err == -EINTR;
+}
+
+void vsock_buffer_flush(struct vsock_link *l)
+{
+	size_t before = l->fill;
+	ssize_t n = l->conn.type == VSOCK_TYPE_SEQPACKET ? messages_write(l) : buffer_write(l, l->fill, 0);
+
+	if (l->fill < before)
+		vsock_link_progress(l);
+	if (n < 0 && !must_wait(n))
+		vsock_link_write_failed(l, (int)n);
+	else if (!vsock_buffer_waits(l))
+		vsock_link_drained(l);
+	else
+		ev_io_start(l->v->d.loop, &l->writable);
+	if (l->conn.pending)
+		vsock_link_queue(l);
+}
+
+/* ---- guest to host: bytes */
+
+/* Bytes of a batch: n of its lens were written, or -errno.  Copies the rest, gives its chains back. */
+static void batch_written(struct vsock_link *l, struct vsock_batch *b, ssize_t n)
+{
+	bool failed = n < 0 && !must_wait(n);
+	size_t left = n > 0 ? (size_t)n : 0;
+	uint32_t done = (uint32_t)left;
+
+	for (unsigned int i = 0; i < b->n; i++) {
+		size_t take = min_size(left, b->lens[i]), rest = b->lens[i] - take;
+
+		left -= take;
+		if (failed) {
+			done += (uint32_t)rest;
+		} else if (rest) {
+			chain_skip(b->chains[i], take);
+			buffer_put(l, b->chains[i], rest);
+		}
+		virtq_push(b->chains[i]);
+	}
+	vsock_conn_forwarded(&l->conn, done);
+	if (failed)
+		vsock_link_write_failed(l, (int)n);
+	else if (l->fill)
+		ev_io_start(l->v->d.loop, &l->writable);
+	if (l->conn.pending)
+		vsock_link_queue(l);
+}
+
+void vsock_batch_flush(struct vsock *v)
+{
+	struct vsock_batch *b = &v->batch;
+	struct msghdr msg = {.msg_iov = b->iov, .msg_iovlen = b->niov};
+
+	if (!b->link)
+		return;
+	ssize_t n = sendmsg(b->link->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+	batch_written(b->link, b, n < 0 ? -errno : n);
+	b->link = NULL;
+	b->n = b->niov = 0;
+}
+
+/* Adds the payload to the batch.  Returns false when it is full. */
+static bool batch_add(struct vsock_link *l, struct chain *c, uint32_t len)
+{
+	struct vsock_batch *b = &l->v->batch;
+	unsigned int n;
+
+	if (b->n == VSOCK_TX_CHAINS || b->niov == VSOCK_IOV)
+		return false;
+	b->link = l;
+	/* Where there are more pieces than entries, the rest is not written but copied, and the batch is full. */
+	n = chain_read_iov(c, b->iov + b->niov, VSOCK_IOV - b->niov, len);
+	b->niov += n;
+	b->chains[b->n] = c;
+	b->lens[b->n++] = len;
+	return true;
+}
+
+/* ---- guest to host: messages */
+
+/* Writes a message that is whole in one packet.  Returns false when it has to wait. */
+static bool message_write(struct vsock_link *l, struct chain *c, const struct vsock_packet *p)
+{
+	struct iovec iov[1 + VSOCK_IOV];
+	unsigned int niov = chain_read_iov(c, iov + 1, VSOCK_IOV, p->len);
+	size_t room = 0;
+	ssize_t n;
+
+	for (unsigned int i = 1; i <= niov; i++)
+		room += iov[i].iov_len;
+	if (room < p->len)
+		return false;
+	n = host_send(l, iov, niov, p->flags & VSOCK_SEQ_EOR ? MSG_EOR : 0);
+	if (n < 0 && must_wait(n))
+		return false;
+	/* A socket that is gone has taken them, too: nobody will. */
+	vsock_conn_forwarded(&l->conn, p->len);
+	if (n < 0)
+		vsock_link_write_failed(l, (int)n);
+	return true;
+}
+
+/* A message or part of one. */
+static void message_data(struct vsock_link *l, struct chain *c, const struct vsock_packet *p)
+{
+	bool whole = p->flags & VSOCK_SEQ_EOM;
+
+	if (!(whole && p->len && !l->fill && message_write(l, c, p))) {
+		buffer_put(l, c, p->len);
+		if (whole)
+			buffer_end(l, p->flags);
+	}
+	virtq_push(c);
+	if (l->ends && whole) {
+		vsock_buffer_flush(l);
+	} else if (l->fill == l->conn.buf_alloc && !l->ends) {
+		log_guest(&l->v->d.log, "port %u: a message longer than the %u bytes there is room for", l->conn.port,
+			  l->conn.buf_alloc);
+		vsock_link_abort(l);
+	}
+}
+
+void vsock_link_data(struct vsock_link *l, struct chain *c, const struct vsock_packet *p)
+{
+	if (l->deaf || l->side != VSOCK_SIDE_OPEN) {
+		vsock_conn_forwarded(&l->conn, p->len);
+		virtq_push(c);
+	} else if (l->conn.type == VSOCK_TYPE_SEQPACKET) {
+		message_data(l, c, p);
+	} else if (!p->len) {
+		virtq_push(c);
+	} else if (l->fill) {
+		buffer_put(l, c, p->len);
+		virtq_push(c);
+	} else if (!batch_add(l, c, p->len)) {
+		vsock_batch_flush(l->v);
+		/* The socket may have filled meanwhile, or gone. */
+		vsock_link_data(l, c, p);
+	}
+}
+
+/* ---- host to guest */
+
+/* A read has brought no byte. */
+static void read_nothing(struct vsock_link *l, ssize_t n)
+{
+	if (n == 0)
+		vsock_link_end(l);
+	else if (must_wait(n))
+		ev_io_start(l->v->d.loop, &l->readable);
+	else
+		vsock_link_abort(l);
+}
+
+/* The rx buffer has room for a header only: it is used up to get at another. */
+static void skip_buffer(struct vsock_link *l)
+{
+	l->conn.pending |= VSOCK_OWES_UPDATE;
+	l->want_read = true;
+}
+
+static void read_bytes(struct vsock_link *l, uint32_t credit)
+{
+	struct vsock_portion portion;
+	ssize_t n;
+	char byte;
+
+	if (!vsock_rx_gather(l->v, &portion, min_size(credit, VSOCK_PORTION))) {
+		n = recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+		if (n > 0)
+			skip_buffer(l);
+		else
+			read_nothing(l, n < 0 ? -errno : n);
+		return;
+	}
+	struct msghdr msg = {.msg_iov = portion.iov, .msg_iovlen = portion.niov};
+
+	n = recvmsg(l->fd, &msg, MSG_DONTWAIT);
+	if (n > 0) {
+		vsock_rx_deliver(l->v, &portion, &l->conn, (size_t)n, 0);
+		ev_io_start(l->v->d.loop, &l->readable);
+	} else {
+		read_nothing(l, n < 0 ? -errno : n);
+	}
+}
+
+/* Whether a read of nothing was the end, and no message of no bytes: those have no packet to go in. */
+static bool at_end(const struct vsock_link *l)
+{
+	struct pollfd p = {.fd = l->fd, .events = POLLRDHUP};
+	int left = 0;
+
+	if (poll(&p, 1, 0) != 1 || !(p.revents & (POLLRDHUP | POLLHUP | POLLERR)))
+		return false;
+	return ioctl(l->fd, FIONREAD, &left) < 0 || left == 0;
+}
+
+/* Reads the host's next message, whole.  Returns whether there is one. */
+static bool message_read(struct vsock_link *l)
+{
+	uint8_t record = 0;
+	bool told = records_told(l);
+	struct iovec iov[2] = {{&record, sizeof(record)}, {l->msg, l->v->ring_size}};
+	struct msghdr msg = {.msg_iov = iov + !told, .msg_iovlen = 1 + told};
+	ssize_t n = recvmsg(l->fd, &msg, MSG_DONTWAIT);
+
+	l->touched = true;
+	if (n < 0 || (n == 0 && at_end(l))) {
+		l->burst = 0;
+		read_nothing(l, n < 0 ? -errno : 0);
+		return false;
+	}
+	n -= told && n;
+	if (n == 0) {
+		l->want_read = true;
+		return false;
+	}
+	if (msg.msg_flags & MSG_TRUNC || (size_t)n > l->conn.peer_alloc) {
+		log_warn(&l->v->d.log, "port %u: a message longer than the guest (%u bytes) or --buffer-size (%ju) has room for",
+			 l->conn.guest_port, l->conn.peer_alloc, (uintmax_t)l->v->buf_size);
+		vsock_link_abort(l);
+		return false;
+	}
+	l->msg_len = (size_t)n;
+	l->msg_at = 0;
+	l->msg_flags = VSOCK_SEQ_EOM | (msg.msg_flags & MSG_EOR || record & RECORD_ENDS ? VSOCK_SEQ_EOR : 0);
+	return true;
+}
+
+/* Gives the guest the next part of a message, or all of it. */
+static void read_message(struct vsock_link *l, uint32_t credit)
+{
+	struct vsock_portion portion;
+	size_t len = 0;
+
+	if (!l->msg_len && !message_read(l))
+		return;
+	if (!vsock_rx_gather(l->v, &portion, min_size(credit, l->msg_len - l->msg_at))) {
+		skip_buffer(l);
+		return;
+	}
+	for (unsigned int i = 0; i < portion.niov; i++) {
+		memcpy(portion.iov[i].iov_base, l->msg + l->msg_at + len, portion.iov[i].iov_len);
+		len += portion.iov[i].iov_len;
+	}
+	l->msg_at += len;
+	vsock_rx_deliver(l->v, &portion, &l->conn, len, l->msg_at == l->msg_len ? l->msg_flags : 0);
+	if (l->msg_at == l->msg_len)
+		l->msg_len = 0;
+	if (l->msg_len || ++l->burst < BURST) {
+		l->want_read = true;
+	} else {
+		l->burst = 0;
+		ev_io_start(l->v->d.loop, &l->readable);
+	}
+}
+
+void vsock_link_read(struct vsock_link *l, uint32_t credit)
+{
+	if (l->conn.type == VSOCK_TYPE_SEQPACKET)
+		read_message(l, credit);
+	else
+		read_bytes(l, credit);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * vsock_host.c - where a connection of the guest's leads on the host: rules, maps, other virtual machines' sockets
+ * (vsock(7)), loopback (tcp(7)); see vsock.h.
+ */
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/vm_sockets.h> /* wants sys/socket.h before it, in headers of Linux 6.1 */
+
+#include "devices/vsock/vsock.h"
+
+int vsock_socket_type(uint16_t type)
+{
+	return type == VSOCK_TYPE_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM;
+}
+
+/* Connects a new socket.  Returns it, or -errno. */
+static int connect_socket(const struct sockaddr *sa, socklen_t len, uint16_t type, bool *pending)
+{
+	int fd = socket(sa->sa_family, vsock_socket_type(type) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1, err;
+
+	if (fd < 0)
+		return -errno;
+	if (sa->sa_family == AF_INET || sa->sa_family == AF_INET6)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	if (connect(fd, sa, len) == 0)
+		return fd;
+	err = -errno;
+	*pending = err == -EINPROGRESS;
+	if (*pending)
+		return fd;
+	close(fd);
+	return err;
+}
+
+static int connect_map(const struct vsock_map *m, uint16_t type, bool *pending)
+{
+	if (m->path)
+		return unix_connect_type(vsock_socket_type(type), m->path);
+	/* TCP knows no messages. */
+	if (type != VSOCK_TYPE_STREAM)
+		return -EPROTOTYPE;
+	return connect_socket(&m->tcp.sa, m->tcp.sa.sa_family == AF_INET ? sizeof(m->tcp.in) : sizeof(m->tcp.in6), type, pending);
+}
+
+/* The vdevd of another guest. */
+static int connect_sibling(const struct vsock *v, uint64_t cid, uint16_t type)
+{
+	int fd = -EHOSTUNREACH;
+
+	for (unsigned int i = 0; i < v->ngroups && cid != v->guest_cid; i++) {
+		const struct vsock_group *g = &v->groups[i];
+		char path[sizeof(g->paths[0])];
+
+		if (!vsock_group_path(g->dir, cid, type, path, sizeof(path)))
+			continue;
+		fd = unix_connect_type(vsock_socket_type(type), path);
+		/* One that is there but busy is tried again. */
+		if (fd >= 0 || fd == -EAGAIN)
+			break;
+	}
+	return fd;
+}
+
+int vsock_host_connect(struct vsock *v, const struct vsock_conn *c, bool *pending)
+{
+	const struct vsock_map *m = vsock_rules_find(&v->rules, c->port);
+
+	*pending = false;
+	if (!vsock_rules_allow(&v->rules, true, c->port)) {
+		log_guest(&v->d.log, "the guest may not connect to port %u (--allow, --deny)", c->port);
+		return -EACCES;
+	}
+	if (c->cid != VSOCK_CID_HOST)
+		return connect_sibling(v, c->cid, c->type);
+	return m ? connect_map(m, c->type, pending) : v->host->connect(v, c->port, c->type, pending);
+}
+
+static int forward_connect(struct vsock *v, uint32_t port, uint16_t type, bool *pending)
+{
+	const struct sockaddr_vm vm = {
+		.svm_family = AF_VSOCK,
+		.svm_cid = (unsigned int)v->forward_cid,
+		.svm_port = port,
+	};
+
+	return connect_socket((const struct sockaddr *)&vm, sizeof(vm), type, pending);
+}
+
+const struct vsock_host_ops vsock_forward_ops = {
+	.name = "vsock",
+	.connect = forward_connect,
+};

@@ -1,0 +1,606 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * vsock_link.c - connections of the socket device with their sockets on the host: VIRTIO 1.4, section 5.10.6; see vsock.h.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "devices/vsock/vsock.h"
+
+#define PAGE ((size_t)4096)
+
+#define ENDING_PATIENCE 8.   /* s for the guest's RST after our SHUTDOWN; the guest's own patience is as long */
+#define LINGER_PATIENCE 60.  /* s without progress, to write what a guest that left has sent */
+#define REDIAL_INTERVAL 0.01 /* s; of a listener whose backlog is full */
+
+static void readable_ready(struct ev_loop *loop, struct ev_io *w, int revents);
+static void writable_ready(struct ev_loop *loop, struct ev_io *w, int revents);
+static void timer_due(struct ev_loop *loop, struct ev_timer *w, int revents);
+
+/* ---- the table */
+
+int vsock_links_open(struct vsock *v)
+{
+	TAILQ_INIT(&v->unused);
+	TAILQ_INIT(&v->ready);
+	for (v->nhash = 2; v->nhash < 2 * v->max_links; v->nhash *= 2)
+		;
+	v->links = calloc((size_t)v->max_links, sizeof(*v->links));
+	v->hash = calloc(v->nhash, sizeof(*v->hash));
+	if (!v->links || !v->hash)
+		return -ENOMEM;
+	/* Address space only: a link's buffers get pages when the host does not keep up, and with messages. */
+	v->ring_size = ((size_t)v->buf_size + PAGE - 1) & ~(PAGE - 1);
+	v->stride = (v->ring_size / 4 * 9 + PAGE - 1) & ~(PAGE - 1);
+	v->pool_size = (size_t)v->max_links * v->stride;
+	v->pool = mmap(NULL, v->pool_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (v->pool == MAP_FAILED) {
+		v->pool = NULL;
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < v->max_links; i++) {
+		struct vsock_link *l = &v->links[i];
+
+		l->v = v;
+		l->fd = -1;
+		l->buf = v->pool + i * v->stride;
+		l->msg = l->buf + v->ring_size;
+		l->eom = (uint64_t *)(void *)(l->msg + v->ring_size);
+		l->eor = l->eom + v->ring_size / 64;
+		ev_init(&l->readable, readable_ready);
+		ev_init(&l->writable, writable_ready);
+		ev_init(&l->timer, timer_due);
+		TAILQ_INSERT_TAIL(&v->unused, l, list);
+	}
+	return 0;
+}
+
+static struct vsock_link **hash_slot(struct vsock *v, uint32_t port, uint32_t guest_port)
+{
+	uint64_t x = ((uint64_t)port << 32 | guest_port) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return &v->hash[(x >> 32) & (v->nhash - 1)];
+}
+
+static void link_hash(struct vsock_link *l)
+{
+	struct vsock_link **slot = hash_slot(l->v, l->conn.port, l->conn.guest_port);
+
+	l->next = *slot;
+	*slot = l;
+	l->hashed = true;
+}
+
+static void link_unhash(struct vsock_link *l)
+{
+	struct vsock_link **at = hash_slot(l->v, l->conn.port, l->conn.guest_port);
+
+	if (!l->hashed)
+		return;
+	while (*at != l)
+		at = &(*at)->next;
+	*at = l->next;
+	l->hashed = false;
+}
+
+static struct vsock_link *find(struct vsock *v, uint64_t cid, uint32_t port, uint32_t guest_port)
+{
+	struct vsock_link *l = *hash_slot(v, port, guest_port);
+
+	while (l && (l->conn.port != port || l->conn.guest_port != guest_port || l->conn.cid != cid))
+		l = l->next;
+	return l;
+}
+
+struct vsock_link *vsock_link_find(struct vsock *v, const struct vsock_packet *p)
+{
+	return find(v, p->dst_cid, p->dst_port, p->src_port);
+}
+
+struct vsock_link *vsock_link_new(struct vsock *v)
+{
+	struct vsock_link *l = TAILQ_FIRST(&v->unused);
+
+	if (!l)
+		return NULL;
+	TAILQ_REMOVE(&v->unused, l, list);
+	memset(&l->conn, 0, sizeof(l->conn));
+	l->side = VSOCK_SIDE_NONE;
+	l->door = NULL;
+	l->stalled = l->want_read = l->ended = l->deaf = false;
+	l->head = 0;
+	l->burst = 0;
+	return l;
+}
+
+/* Leaves the host: its socket is closed, what is still for it is dropped. */
+static void link_leave(struct vsock_link *l)
+{
+	ev_io_stop(l->v->d.loop, &l->readable);
+	ev_io_stop(l->v->d.loop, &l->writable);
+	ev_timer_stop(l->v->d.loop, &l->timer);
+	if (l->fd >= 0)
+		close(l->fd);
+	l->fd = -1;
+	l->side = VSOCK_SIDE_NONE;
+	l->want_read = l->stalled = false;
+	l->msg_len = 0;
+	vsock_buffer_drop(l);
+}
+
+void vsock_link_free(struct vsock_link *l)
+{
+	struct vsock *v = l->v;
+
+	link_leave(l);
+	link_unhash(l);
+	if (l->queued)
+		TAILQ_REMOVE(&v->ready, l, list);
+	l->queued = false;
+	l->conn.state = VSOCK_NONE;
+	l->conn.pending = 0;
+	if (l->touched)
+		madvise(l->buf, v->stride, MADV_DONTNEED);
+	l->touched = false;
+	/* The one that has rested longest is used next: a tuple of ports is not seen again at once. */
+	TAILQ_INSERT_TAIL(&v->unused, l, list);
+	vsock_unix_resume(v);
+}
+
+void vsock_links_close(struct vsock *v)
+{
+	for (size_t i = 0; v->pool && i < v->max_links; i++)
+		link_leave(&v->links[i]);
+	if (v->pool)
+		munmap(v->pool, v->pool_size);
+	free(v->links);
+	free(v->hash);
+}
+
+void vsock_links_reset(struct vsock *v)
+{
+	for (size_t i = 0; i < v->max_links; i++) {
+		if (v->links[i].conn.state != VSOCK_NONE)
+			vsock_link_free(&v->links[i]);
+	}
+}
+
+void vsock_link_queue(struct vsock_link *l)
+{
+	if (!l->queued)
+		TAILQ_INSERT_TAIL(&l->v->ready, l, list);
+	l->queued = true;
+}
+
+void vsock_link_patience(struct vsock_link *l, double s)
+{
+	l->timer.repeat = s;
+	ev_timer_again(l->v->d.loop, &l->timer);
+}
+
+/* ---- ends */
+
+/* Resets the connection: the guest will get a RST, the host sees its socket closed. */
+void vsock_link_abort(struct vsock_link *l)
+{
+	link_leave(l);
+	vsock_conn_reset(&l->conn);
+	if (l->conn.pending)
+		vsock_link_queue(l);
+	else
+		vsock_link_free(l);
+}
+
+/* The guest has no part in the link any more: ends it, when the host has what was sent to it. */
+static void link_finish(struct vsock_link *l)
+{
+	ev_io_stop(l->v->d.loop, &l->readable);
+	l->want_read = l->stalled = false;
+	if (vsock_buffer_waits(l) && !l->deaf && l->side >= VSOCK_SIDE_OPEN) {
+		if (l->side != VSOCK_SIDE_LINGERING)
+			vsock_link_patience(l, LINGER_PATIENCE);
+		l->side = VSOCK_SIDE_LINGERING;
+	} else if (l->conn.state == VSOCK_NONE) {
+		vsock_link_free(l);
+	} else {
+		link_leave(l);
+	}
+}
+
+/* Bytes have ended in a direction: when they have in both, the host's socket is of no use. */
+static void link_settle(struct vsock_link *l)
+{
+	if (l->ended && l->deaf && l->side == VSOCK_SIDE_OPEN) {
+		link_leave(l);
+		vsock_conn_shutdown(&l->conn, VSOCK_SHUTDOWN_BOTH);
+		vsock_link_patience(l, ENDING_PATIENCE);
+	}
+	if (l->conn.pending)
+		vsock_link_queue(l);
+}
+
+/* The host takes no more bytes: what waits for it is dropped, and the guest told. */
+static void link_deafen(struct vsock_link *l)
+{
+	l->deaf = true;
+	ev_io_stop(l->v->d.loop, &l->writable);
+	vsock_conn_forwarded(&l->conn, (uint32_t)l->fill);
+	vsock_buffer_drop(l);
+	vsock_conn_shutdown(&l->conn, VSOCK_SHUTDOWN_RECEIVE);
+}
+
+/* A write to the host's socket has failed. */
+void vsock_link_write_failed(struct vsock_link *l, int err)
+{
+	if (l->side == VSOCK_SIDE_LINGERING) {
+		l->deaf = true;
+		link_finish(l);
+	} else if (err == -EPIPE || err == -ENOTCONN) {
+		link_deafen(l);
+		link_settle(l);
+	} else {
+		if (err == -EMSGSIZE)
+			log_guest(&l->v->d.log, "port %u: a message too long for the host's socket (net.core.wmem_max)",
+				  l->conn.port);
+		vsock_link_abort(l);
+	}
+}
+
+/* ---- from the guest */
+
+/* The guest's last byte is written: the host is told so. */
+void vsock_link_drained(struct vsock_link *l)
+{
+	ev_io_stop(l->v->d.loop, &l->writable);
+	if (l->side == VSOCK_SIDE_LINGERING) {
+		link_finish(l);
+		return;
+	}
+	if (l->conn.peer_shutdown & VSOCK_SHUTDOWN_SEND && !l->deaf) {
+		/* A message without an end is none. */
+		vsock_buffer_drop(l);
+		shutdown(l->fd, SHUT_WR);
+		l->deaf = true;
+	}
+	link_settle(l);
+}
+
+/* Bytes have gone to the host: one that only lags is waited for. */
+void vsock_link_progress(struct vsock_link *l)
+{
+	if (l->side == VSOCK_SIDE_LINGERING)
+		vsock_link_patience(l, LINGER_PATIENCE);
+}
+
+/* The guest will not receive or not send any more. */
+static void link_half(struct vsock_link *l)
+{
+	uint8_t flags = l->conn.peer_shutdown;
+
+	if (flags == VSOCK_SHUTDOWN_BOTH) {
+		vsock_conn_reset(&l->conn);
+		vsock_link_queue(l);
+		link_finish(l);
+		return;
+	}
+	if (l->side != VSOCK_SIDE_OPEN)
+		return;
+	if (flags & VSOCK_SHUTDOWN_RECEIVE && !l->ended) {
+		ev_io_stop(l->v->d.loop, &l->readable);
+		shutdown(l->fd, SHUT_RD);
+		l->msg_len = 0;
+		l->ended = true;
+	}
+	if (vsock_buffer_waits(l))
+		link_settle(l);
+	else
+		vsock_link_drained(l);
+}
+
+/* Both sides have agreed. */
+static void link_open(struct vsock_link *l)
+{
+	/* A message is written at once or not at all; twice this is what the kernel makes of it. */
+	int room = (int)l->v->ring_size;
+
+	if (l->conn.type == VSOCK_TYPE_SEQPACKET)
+		setsockopt(l->fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+	ev_timer_stop(l->v->d.loop, &l->timer);
+	l->side = VSOCK_SIDE_OPEN;
+	ev_io_start(l->v->d.loop, &l->readable);
+}
+
+/* The guest has accepted a connection of the host's. */
+static void link_accepted(struct vsock_link *l)
+{
+	if (!vsock_unix_accepted(l)) {
+		vsock_link_abort(l);
+		return;
+	}
+	link_open(l);
+}
+
+/* Does what a packet means.  Returns false when the link may be gone. */
+static bool link_act(struct vsock_link *l, enum vsock_verdict verdict)
+{
+	switch (verdict) {
+	case VSOCK_ACCEPTED:
+		link_accepted(l);
+		return true;
+	case VSOCK_HALF:
+		link_half(l);
+		return true;
+	case VSOCK_GONE:
+		link_unhash(l);
+		link_finish(l);
+		return false;
+	case VSOCK_WRONG:
+		log_guest(&l->v->d.log, "port %u: a packet that cannot be: the connection is reset", l->conn.port);
+		vsock_link_abort(l);
+		return false;
+	default:
+		return true;
+	}
+}
+
+void vsock_link_receive(struct vsock_link *l, const struct vsock_packet *p, struct chain *c)
+{
+	enum vsock_verdict verdict = vsock_conn_receive(&l->conn, p);
+
+	if (verdict == VSOCK_DATA) {
+		vsock_link_data(l, c, p);
+	} else {
+		/* What came before is written before, also where this ends the connection. */
+		if (l->v->batch.link == l)
+			vsock_batch_flush(l->v);
+		virtq_push(c);
+	}
+	if (!link_act(l, verdict))
+		return;
+	if (l->stalled && vsock_conn_credit(&l->conn)) {
+		l->stalled = false;
+		l->want_read = true;
+	}
+	if (l->conn.pending || l->want_read)
+		vsock_link_queue(l);
+}
+
+/* ---- beginnings */
+
+/* The host has taken the guest's connection. */
+static void link_dialled(struct vsock_link *l)
+{
+	ev_io_stop(l->v->d.loop, &l->writable);
+	vsock_conn_respond(&l->conn);
+	vsock_link_queue(l);
+	link_open(l);
+}
+
+static void link_refused(struct vsock_link *l, int err)
+{
+	log_debug(&l->v->d.log, "port %u: %s", l->conn.port, strerror(-err));
+	vsock_link_abort(l);
+}
+
+static void link_set_fd(struct vsock_link *l, int fd)
+{
+	l->fd = fd;
+	ev_io_set(&l->readable, fd, EV_READ);
+	ev_io_set(&l->writable, fd, EV_WRITE);
+}
+
+/* The vdevd of another guest is there: it is asked for a port. */
+static void link_greet(struct vsock_link *l, double left)
+{
+	int err = vsock_unix_greet(l);
+
+	if (err) {
+		link_refused(l, err);
+		return;
+	}
+	l->side = VSOCK_SIDE_GREETING;
+	ev_io_start(l->v->d.loop, &l->readable);
+	vsock_link_patience(l, left > REDIAL_INTERVAL ? left : REDIAL_INTERVAL);
+}
+
+void vsock_link_greeted(struct vsock_link *l, bool accepted)
+{
+	if (accepted)
+		link_dialled(l);
+	else
+		link_refused(l, -ECONNREFUSED);
+}
+
+static void link_dial(struct vsock_link *l)
+{
+	struct vsock *v = l->v;
+	bool pending;
+	int fd = vsock_host_connect(v, &l->conn, &pending);
+	double left = l->deadline - ev_now(v->d.loop);
+
+	if (fd == -EAGAIN && left > 0) {
+		l->side = VSOCK_SIDE_REDIALLING;
+		vsock_link_patience(l, REDIAL_INTERVAL);
+		return;
+	}
+	if (fd < 0) {
+		link_refused(l, fd);
+		return;
+	}
+	link_set_fd(l, fd);
+	if (l->conn.cid != VSOCK_CID_HOST) {
+		link_greet(l, left);
+		return;
+	}
+	if (!pending) {
+		link_dialled(l);
+		return;
+	}
+	l->side = VSOCK_SIDE_DIALLING;
+	ev_io_start(v->d.loop, &l->writable);
+	vsock_link_patience(l, left > REDIAL_INTERVAL ? left : REDIAL_INTERVAL);
+}
+
+bool vsock_link_dial(struct vsock *v, const struct vsock_packet *p)
+{
+	struct vsock_link *l = vsock_link_new(v);
+
+	if (!l)
+		return false;
+	vsock_conn_dial(&l->conn, p, (uint32_t)v->buf_size);
+	link_hash(l);
+	l->deadline = ev_now(v->d.loop) + (double)v->connect_timeout / 1000.;
+	link_dial(l);
+	return true;
+}
+
+bool vsock_link_ask_from(struct vsock_link *l, uint32_t guest_port, uint16_t type, uint64_t cid, uint32_t port)
+{
+	struct vsock *v = l->v;
+
+	if (find(v, cid, port, guest_port))
+		return false;
+	vsock_conn_ask(&l->conn, cid, port, v->guest_cid, guest_port, type, (uint32_t)v->buf_size);
+	link_hash(l);
+	l->side = VSOCK_SIDE_WAITING;
+	vsock_link_patience(l, (double)v->connect_timeout / 1000.);
+	vsock_link_queue(l);
+	return true;
+}
+
+void vsock_link_ask(struct vsock_link *l, uint32_t guest_port, uint16_t type)
+{
+	struct vsock *v = l->v;
+	uint32_t port;
+
+	/* Above the ports that services have; some are in use, but fewer than there are. */
+	do {
+		port = VSOCK_FIRST_PORT + v->next_port++ % VSOCK_PORTS;
+	} while (!vsock_link_ask_from(l, guest_port, type, VSOCK_CID_HOST, port));
+}
+
+void vsock_link_adopt(struct vsock_link *l, struct vsock_door *door, int fd)
+{
+	l->door = door;
+	link_set_fd(l, fd);
+	l->side = VSOCK_SIDE_ASKING;
+	ev_io_start(l->v->d.loop, &l->readable);
+	vsock_link_patience(l, (double)l->v->connect_timeout / 1000.);
+}
+
+/* ---- host to guest */
+
+/* The host's bytes have ended: by half, or, where its socket has gone, in both directions. */
+void vsock_link_end(struct vsock_link *l)
+{
+	struct pollfd p = {.fd = l->fd};
+
+	l->ended = true;
+	vsock_conn_shutdown(&l->conn, VSOCK_SHUTDOWN_SEND);
+	if (poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR))
+		link_deafen(l);
+	link_settle(l);
+}
+
+/* Sends what is owed.  Returns false when buffers ran out. */
+static bool link_tell(struct vsock_link *l)
+{
+	struct vsock_packet p;
+
+	while (l->conn.pending) {
+		if (!vsock_rx_chain(l->v))
+			return false;
+		vsock_conn_next(&l->conn, &p);
+		vsock_rx_push(l->v, &p);
+	}
+	return true;
+}
+
+bool vsock_link_serve(struct vsock_link *l)
+{
+	bool known = l->conn.state != VSOCK_NONE;
+
+	for (;;) {
+		if (!link_tell(l))
+			return false;
+		if (known && l->conn.state == VSOCK_NONE) {
+			link_unhash(l);
+			link_finish(l);
+			return true;
+		}
+		if (!l->want_read || l->ended || l->side != VSOCK_SIDE_OPEN)
+			return true;
+		uint32_t credit = vsock_conn_credit(&l->conn);
+
+		if (credit && !vsock_rx_chain(l->v))
+			return false;
+		l->want_read = false;
+		l->stalled = !credit;
+		if (credit)
+			vsock_link_read(l, credit);
+	}
+}
+
+/* ---- events */
+
+static void readable_ready(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+	struct vsock_link *l = container_of(w, struct vsock_link, readable);
+	struct vsock *v = l->v;
+
+	(void)revents;
+	if (l->side == VSOCK_SIDE_ASKING) {
+		vsock_unix_asking(l);
+	} else if (l->side == VSOCK_SIDE_GREETING) {
+		vsock_unix_greeting(l);
+	} else {
+		/* Watched again when it was read: where that is in this turn, the kernel never hears of it. */
+		ev_io_stop(loop, w);
+		l->want_read = true;
+		vsock_link_queue(l);
+	}
+	vsock_pump(v);
+}
+
+static void writable_ready(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+	struct vsock_link *l = container_of(w, struct vsock_link, writable);
+	struct vsock *v = l->v;
+	int err = 0;
+	socklen_t len = sizeof(err);
+
+	(void)loop;
+	(void)revents;
+	if (l->side != VSOCK_SIDE_DIALLING)
+		vsock_buffer_flush(l);
+	else if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 || err)
+		link_refused(l, -err);
+	else
+		link_dialled(l);
+	vsock_pump(v);
+}
+
+static void timer_due(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	struct vsock_link *l = container_of(w, struct vsock_link, timer);
+	struct vsock *v = l->v;
+
+	(void)revents;
+	ev_timer_stop(loop, w);
+	if (l->side == VSOCK_SIDE_REDIALLING) {
+		link_dial(l);
+	} else if (l->side == VSOCK_SIDE_LINGERING) {
+		l->deaf = true;
+		link_finish(l);
+	} else if (l->conn.pending & VSOCK_OWES_REQUEST || l->conn.state == VSOCK_NONE) {
+		vsock_link_free(l);
+	} else {
+		link_refused(l, -ETIMEDOUT);
+	}
+	vsock_pump(v);
+}

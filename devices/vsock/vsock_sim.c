@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * vsock_sim.c - a simulated host for the socket device: the small services of old on their old ports, echo (RFC 862), discard
+ * (RFC 863) and chargen (RFC 864).  Each connection is a socket pair, so that all else is as with a real host.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "devices/vsock/vsock.h"
+
+#define PORT_ECHO    7
+#define PORT_DISCARD 9
+#define PORT_CHARGEN 19
+
+#define SIM_BUFFER ((size_t)1 << 18) /* also the longest message */
+
+/* Lines of 72 of the 95 printable characters, each beginning one further. */
+#define CHARS 95u
+#define LINE  74u
+
+struct sim;
+
+struct sim_service {
+	struct sim *sim;
+	uint32_t port;
+	uint16_t type;
+	int fd;
+	struct ev_io readable, writable;
+	char *buf;      /* SIM_BUFFER bytes */
+	size_t at, fill;
+	uint64_t sent;  /* by chargen */
+	struct sim_service *next;
+};
+
+struct sim {
+	struct ev_loop *loop;
+	struct sim_service *services, *unused;
+	size_t n;
+	char *pool;
+};
+
+static void service_end(struct sim_service *s)
+{
+	ev_io_stop(s->sim->loop, &s->readable);
+	ev_io_stop(s->sim->loop, &s->writable);
+	close(s->fd);
+	s->fd = -1;
+	s->next = s->sim->unused;
+	s->sim->unused = s;
+}
+
+/* Writes what there is.  Returns 0 when there is nothing left, -EAGAIN, or another -errno. */
+static int service_write(struct sim_service *s)
+{
+	/* A message is what was received at once; chargen's is a line. */
+	size_t most = s->type == VSOCK_TYPE_SEQPACKET && s->port == PORT_CHARGEN ? LINE : SIM_BUFFER;
+
+	while (s->fill) {
+		ssize_t n = send(s->fd, s->buf + s->at, min_size(s->fill, most), MSG_NOSIGNAL);
+
+		if (n < 0)
+			return -errno;
+		s->at += (size_t)n;
+		s->fill -= (size_t)n;
+	}
+	s->at = 0;
+	return 0;
+}
+
+static void chargen_fill(struct sim_service *s)
+{
+	/* Whole lines. */
+	for (s->fill = 0; s->fill < SIM_BUFFER / LINE * LINE; s->fill++, s->sent++) {
+		unsigned int column = (unsigned int)(s->sent % LINE), line = (unsigned int)(s->sent / LINE % CHARS);
+
+		if (column == LINE - 2)
+			s->buf[s->fill] = '\r';
+		else if (column == LINE - 1)
+			s->buf[s->fill] = '\n';
+		else
+			s->buf[s->fill] = (char)(' ' + (line + column) % CHARS);
+	}
+}
+
+static void service_readable(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+	struct sim_service *s = container_of(w, struct sim_service, readable);
+	ssize_t n = recv(s->fd, s->buf, SIM_BUFFER, s->type == VSOCK_TYPE_SEQPACKET ? MSG_TRUNC : 0);
+
+	(void)revents;
+	if (n < 0 && errno == EAGAIN)
+		return;
+	if (n <= 0 || (size_t)n > SIM_BUFFER) {
+		service_end(s);
+		return;
+	}
+	if (s->port == PORT_DISCARD)
+		return;
+	s->fill = (size_t)n;
+	if (service_write(s) == -EAGAIN) {
+		ev_io_stop(loop, &s->readable);
+		ev_io_start(loop, &s->writable);
+	}
+}
+
+static void service_writable(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+	struct sim_service *s = container_of(w, struct sim_service, writable);
+	int err;
+
+	(void)revents;
+	if (s->port == PORT_CHARGEN && !s->fill)
+		chargen_fill(s);
+	err = service_write(s);
+	if (err && err != -EAGAIN) {
+		service_end(s);
+	} else if (!err && s->port == PORT_ECHO) {
+		ev_io_stop(loop, &s->writable);
+		ev_io_start(loop, &s->readable);
+	}
+}
+
+static int sim_open(struct vsock *v)
+{
+	struct sim *sim = calloc(1, sizeof(*sim));
+
+	v->sim = sim;
+	if (!sim)
+		return -ENOMEM;
+	sim->loop = v->d.loop;
+	sim->n = (size_t)v->max_links;
+	sim->services = calloc(sim->n, sizeof(*sim->services));
+	sim->pool = mmap(NULL, sim->n * SIM_BUFFER, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (sim->pool == MAP_FAILED)
+		sim->pool = NULL;
+	if (!sim->services || !sim->pool) {
+		log_error(&v->d.log, "--backend=sim: %s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < sim->n; i++) {
+		struct sim_service *s = &sim->services[i];
+
+		s->sim = sim;
+		s->fd = -1;
+		s->buf = sim->pool + i * SIM_BUFFER;
+		s->next = sim->unused;
+		sim->unused = s;
+	}
+	return 0;
+}
+
+static void sim_close(struct vsock *v)
+{
+	struct sim *sim = v->sim;
+
+	if (!sim)
+		return;
+	for (size_t i = 0; sim->services && sim->pool && i < sim->n; i++) {
+		if (sim->services[i].fd >= 0)
+			service_end(&sim->services[i]);
+	}
+	if (sim->pool)
+		munmap(sim->pool, sim->n * SIM_BUFFER);
+	free(sim->services);
+	free(sim);
+	v->sim = NULL;
+}
+
+static int sim_connect(struct vsock *v, uint32_t port, uint16_t type, bool *pending)
+{
+	struct sim *sim = v->sim;
+	struct sim_service *s = sim->unused;
+	int fds[2];
+
+	(void)pending;
+	if (port != PORT_ECHO && port != PORT_DISCARD && port != PORT_CHARGEN)
+		return -ECONNREFUSED;
+	if (!s)
+		return -EAGAIN;
+	if (socketpair(AF_UNIX, (type == VSOCK_TYPE_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	sim->unused = s->next;
+	s->port = port;
+	s->type = type;
+	s->fd = fds[1];
+	s->at = s->fill = 0;
+	s->sent = 0;
+	ev_io_init(&s->readable, service_readable, s->fd, EV_READ);
+	ev_io_init(&s->writable, service_writable, s->fd, EV_WRITE);
+	ev_io_start(sim->loop, port == PORT_CHARGEN ? &s->writable : &s->readable);
+	return fds[0];
+}
+
+const struct vsock_host_ops vsock_sim_ops = {
+	.name = "sim",
+	.open = sim_open,
+	.close = sim_close,
+	.connect = sim_connect,
+};

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * chain.c - a request in guest memory: building it from pinned pieces, reading and writing it.
+ * VIRTIO 1.4, section 2.6; see chain.h and ring.h.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "transport/ring/ring.h"
+
+static struct seg *seg_at(const struct chain *c, uint32_t i)
+{
+	return &c->vq->segs[i];
+}
+
+/* Takes a piece from the pool, or SEG_NONE. */
+static uint32_t seg_take(struct virtq *vq)
+{
+	uint32_t i = vq->free_segs;
+
+	if (i != SEG_NONE) {
+		vq->free_segs = vq->segs[i].next;
+		return i;
+	}
+	return vq->fresh_segs < vq->nsegs ? vq->fresh_segs++ : SEG_NONE;
+}
+
+int chain_begin(struct virtq *vq, uint16_t head, struct chain **out)
+{
+	struct chain *c = &vq->chains[head];
+
+	if (c->state == CHAIN_HELD || c->state == CHAIN_DONE) {
+		virtq_break(vq, "a chain in flight was made available again");
+		return -EIO;
+	}
+	c->vq = vq;
+	c->head = head;
+	c->first = c->last = SEG_NONE;
+	c->read = c->write = (struct seg_cursor){SEG_NONE, 0};
+	c->first_writable = SEG_NONE;
+	c->has_writable = c->unsettled = false;
+	c->readable = c->writable = c->written = c->shown = 0;
+	*out = c;
+	return 0;
+}
+
+/* Appends one pinned piece.  Returns false when the pool is empty. */
+static bool chain_append(struct chain *c, const struct gmem_seg *mem, bool writable)
+{
+	uint32_t i = seg_take(c->vq);
+
+	if (i == SEG_NONE)
+		return false;
+	struct seg *s = seg_at(c, i);
+
+	s->mem = *mem;
+	s->next = SEG_NONE;
+	c->unsettled |= !mem->va;
+	if (c->last == SEG_NONE)
+		c->first = i;
+	else
+		seg_at(c, c->last)->next = i;
+	c->last = i;
+	struct seg_cursor *cursor = writable ? &c->write : &c->read;
+
+	if (cursor->seg == SEG_NONE) {
+		cursor->seg = i;
+		if (writable)
+			c->first_writable = i;
+	}
+	return true;
+}
+
+/* The most regions one descriptor's buffer may go over. */
+#define BUFFER_PIECES 16
+
+/* Pins and appends *len bytes: all, or behind an IOMMU as many as make not too many pieces at once. */
+static int chain_pin(struct chain *c, uint64_t addr, uint32_t *len, bool writable)
+{
+	const enum gmem_access access = writable ? GMEM_WRITE : GMEM_READ;
+	struct virtq *vq = c->vq;
+	struct gmem_seg pieces[BUFFER_PIECES];
+	int n;
+
+	for (;; *len /= 2) {
+		n = gmem_pin_later(vq->mem, vq->space, addr, *len, access, pieces, BUFFER_PIECES);
+		if (n != -ENOSPC || vq->space != GMEM_IOVA || *len == 1)
+			break;
+	}
+	if (n == -EAGAIN)
+		return n;
+	if (n < 0) {
+		virtq_break(vq, n == -EFAULT || n == -ENOSPC ? "buffer outside of memory" : "buffer that cannot be mapped");
+		return -EIO;
+	}
+	for (int i = 0; i < n; i++) {
+		if (chain_append(c, &pieces[i], writable))
+			continue;
+		for (; i < n; i++)
+			gmem_unpin(&pieces[i]);
+		return -ENOSPC;
+	}
+	return 0;
+}
+
+int chain_add(struct chain *c, uint64_t addr, uint32_t len, bool writable)
+{
+	size_t *total = writable ? &c->writable : &c->readable;
+
+	if (!writable && c->has_writable) {
+		virtq_break(c->vq, "device-readable descriptor after a device-writable one");
+		return -EIO;
+	}
+	c->has_writable |= writable;
+	/* Section 2.7.5: a chain is at most 2^32 bytes long. */
+	if ((uint64_t)c->readable + c->writable + len > UINT32_MAX) {
+		virtq_break(c->vq, "chain of more than 4 GiB");
+		return -EIO;
+	}
+	*total += len;
+	while (len) {
+		uint32_t part = len;
+		int err = chain_pin(c, addr, &part, writable);
+
+		if (err)
+			return err;
+		addr += part;
+		len -= part;
+	}
+	return 0;
+}
+
+int chain_ready(struct chain *c)
+{
+	/* All at once, now that they are known. */
+	for (uint32_t i = c->unsettled ? c->first : SEG_NONE; i != SEG_NONE; i = seg_at(c, i)->next) {
+		if (gmem_settle(&seg_at(c, i)->mem)) {
+			virtq_break(c->vq, "buffer that cannot be mapped");
+			return -EIO;
+		}
+	}
+	/* One from the last life keeps its place: some of that may be popped again before the ring stops once more. */
+	if (c->state != CHAIN_REQUEUED)
+		c->order = c->vq->order++;
+	c->state = CHAIN_HELD;
+	c->vq->held++;
+	return 0;
+}
+
+/* Marks what was, or may have been, written. */
+static void chain_log(const struct chain *c)
+{
+	size_t left = c->shown > c->written ? c->shown : c->written;
+
+	for (uint32_t i = c->first_writable; left; i = seg_at(c, i)->next) {
+		const struct gmem_seg *mem = &seg_at(c, i)->mem;
+		size_t n = min_size(left, mem->len);
+		uint64_t addr;
+
+		if (gmem_guest_addr(mem, &addr))
+			dirty_log_mark(c->vq->log, addr, n);
+		left -= n;
+	}
+}
+
+void chain_end(struct chain *c, enum chain_state state)
+{
+	struct virtq *vq = c->vq;
+
+	if (vq->log)
+		chain_log(c);
+	for (uint32_t i = c->first, next; i != SEG_NONE; i = next) {
+		next = vq->segs[i].next;
+		gmem_unpin(&vq->segs[i].mem);
+		vq->segs[i].next = vq->free_segs;
+		vq->free_segs = i;
+	}
+	c->first = c->last = SEG_NONE;
+	c->state = state;
+}
+
+unsigned int chain_id(const struct chain *c)
+{
+	return c->head;
+}
+
+struct virtq *chain_queue(const struct chain *c)
+{
+	return c->vq;
+}
+
+size_t chain_readable(const struct chain *c)
+{
+	return c->readable;
+}
+
+size_t chain_writable(const struct chain *c)
+{
+	return c->writable;
+}
+
+size_t chain_written(const struct chain *c)
+{
+	return c->written;
+}
+
+/* Contiguous bytes at the cursor, at most len.  There are some: the caller has counted. */
+static char *cursor_span(const struct chain *c, struct seg_cursor *cur, size_t len, size_t *n)
+{
+	const struct seg *s = seg_at(c, cur->seg);
+
+	if (cur->off == s->mem.len) {
+		*cur = (struct seg_cursor){s->next, 0};
+		s = seg_at(c, cur->seg);
+	}
+	*n = min_size(len, s->mem.len - cur->off);
+	return (char *)s->mem.va + cur->off;
+}
+
+bool chain_get(struct chain *c, void *buf, size_t len)
+{
+	char *to = buf;
+	size_t n;
+
+	if (len > c->readable)
+		return false;
+	c->readable -= len;
+	for (; len; len -= n, to += n, c->read.off += n) {
+		const char *from = cursor_span(c, &c->read, len, &n);
+
+		memcpy(to, from, n);
+	}
+	/* What was copied is what gets checked: no second look at memory the guest can change. */
+	__asm__ volatile("" ::: "memory");
+	return true;
+}
+
+size_t chain_skip(struct chain *c, size_t len)
+{
+	size_t n;
+
+	len = min_size(len, c->readable);
+	c->readable -= len;
+	for (size_t left = len; left; left -= n, c->read.off += n)
+		cursor_span(c, &c->read, left, &n);
+	return len;
+}
+
+bool chain_put(struct chain *c, const void *buf, size_t len)
+{
+	const char *from = buf;
+	size_t n;
+
+	if (len > c->writable)
+		return false;
+	c->writable -= len;
+	c->written += len;
+	for (; len; len -= n, from += n, c->write.off += n) {
+		char *to = cursor_span(c, &c->write, len, &n);
+
+		memcpy(to, from, n);
+	}
+	return true;
+}
+
+bool chain_put_zeros(struct chain *c, size_t len)
+{
+	size_t n;
+
+	if (len > c->writable)
+		return false;
+	c->writable -= len;
+	c->written += len;
+	for (; len; len -= n, c->write.off += n) {
+		char *to = cursor_span(c, &c->write, len, &n);
+
+		memset(to, 0, n);
+	}
+	return true;
+}
+
+/* Fills iov with what lies between a cursor and total bytes further. */
+static unsigned int cursor_iov(const struct chain *c, struct seg_cursor cur, size_t total, struct iovec *iov,
+			       unsigned int max)
+{
+	unsigned int i = 0;
+	size_t n;
+
+	for (; total && i < max; i++, total -= n, cur.off += n) {
+		iov[i].iov_base = cursor_span(c, &cur, total, &n);
+		iov[i].iov_len = n;
+	}
+	return i;
+}
+
+unsigned int chain_read_iov(const struct chain *c, struct iovec *iov, unsigned int max, size_t limit)
+{
+	return cursor_iov(c, c->read, min_size(limit, c->readable), iov, max);
+}
+
+unsigned int chain_write_iov(struct chain *c, struct iovec *iov, unsigned int max, size_t limit)
+{
+	size_t end;
+
+	limit = min_size(limit, c->writable);
+	end = c->written + limit;
+	if (c->shown < end)
+		c->shown = end;
+	return cursor_iov(c, c->write, limit, iov, max);
+}
+
+void chain_wrote(struct chain *c, size_t len)
+{
+	size_t n;
+
+	len = min_size(len, c->writable);
+	c->writable -= len;
+	c->written += len;
+	for (; len; len -= n, c->write.off += n)
+		cursor_span(c, &c->write, len, &n);
+}

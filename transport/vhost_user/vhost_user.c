@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * vhost_user.c - the back-end side of vhost-user: a connection from its first byte to its last.
+ * QEMU docs/interop/vhost-user.rst, "Communication"; see vu_session.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "transport/vhost_user/vu_session.h"
+
+/* How long a front-end may take to find a translation, seconds. */
+#define IOTLB_PATIENCE 5.
+
+/* How long vu_backend_free waits for host operations under way, seconds. */
+#define FREE_PATIENCE 0.05
+
+/* Goes on with an answer the socket had no room for. */
+static void reply_push(struct vu_backend *b)
+{
+	int ret = vu_send(b->sock, &b->reply, &b->reply_done);
+
+	/* They go with the first byte. */
+	if (b->reply_done)
+		vu_msg_close_fds(&b->reply);
+	if (ret < 0) {
+		vu_close(b, ret == -EPIPE || ret == -ECONNRESET ? NULL : strerror(-ret));
+		return;
+	}
+	b->replying = ret == 0;
+	ev_io_stop(b->d->loop, &b->sock_io);
+	ev_io_set(&b->sock_io, b->sock, b->replying ? EV_WRITE : EV_READ);
+	ev_io_start(b->d->loop, &b->sock_io);
+}
+
+void vu_reply(struct vu_backend *b)
+{
+	b->reply.h.request = b->reader.msg.h.request;
+	b->reply.h.flags = VU_VERSION | VU_FLAG_REPLY;
+	b->reply_done = 0;
+	reply_push(b);
+}
+
+static void sock_ready(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+	struct vu_backend *b = container_of(w, struct vu_backend, sock_io);
+
+	(void)loop;
+	(void)revents;
+	if (b->replying) {
+		reply_push(b);
+		return;
+	}
+	int ret = vu_read(&b->reader, b->sock);
+
+	if (ret > 0)
+		vu_handle(b);
+	else if (ret == -EPIPE || ret == -ECONNRESET)
+		vu_close(b, NULL);
+	else if (ret < 0)
+		vu_close(b, ret == -EPROTO ? "not a vhost-user message" : strerror(-ret));
+}
+
+/* The end of each turn of the loop: drivers hear of what was used in it. */
+static void flush_due(struct ev_loop *loop, struct ev_prepare *w, int revents)
+{
+	struct vu_backend *b = container_of(w, struct vu_backend, flush);
+
+	(void)loop;
+	(void)revents;
+	for (unsigned int i = 0; i < b->nqueues; i++) {
+		if (virtq_dirty(b->queues[i].vq))
+			virtq_flush(b->queues[i].vq);
+	}
+	const char *log_why = vu_log_turn(b);
+
+	if (!b->closing && (gmem_lost(b->mem) || (b->inflight && gmem_lost(b->inflight))))
+		vu_close(b, "guest memory was cut short under its mapping");
+	else if (!b->closing && log_why)
+		vu_close(b, log_why);
+}
+
+/* The rings are stopped, the last chain is back: the device is fresh for the next front-end. */
+static void close_finish(struct vu_backend *b)
+{
+	ev_prepare_stop(b->d->loop, &b->flush);
+	/* The record stays as it is, for whom the front-end gives it to next. */
+	vu_inflight_drop(b);
+	for (unsigned int i = 0; i < b->nqueues; i++)
+		vu_queue_clear(&b->queues[i]);
+	vu_asks_tell(b);
+	vdev_reset(b->d);
+	vu_postcopy_drop(b);
+	gmem_free(b->mem);
+	b->mem = NULL;
+	b->features = b->protocol_features = 0;
+	vu_iotlb_apply(b);
+	vu_log_clear(b);
+	b->status = 0;
+	b->reset_pending = b->config_pending = b->closing = false;
+	b->closed(b->arg);
+}
+
+void vu_close(struct vu_backend *b, const char *why)
+{
+	if (b->sock < 0)
+		return;
+	if (why)
+		log_guest(&b->d->log, "connection ended: %s", why);
+	else
+		log_debug(&b->d->log, "front-end disconnected");
+	ev_io_stop(b->d->loop, &b->sock_io);
+	close(b->sock);
+	b->sock = -1;
+	b->replying = false;
+	vu_msg_close_fds(&b->reply);
+	vu_reader_next(&b->reader);
+	vu_channel_set(b, -1);
+	vu_state_drop(b);
+	b->closing = true;
+	vu_stop_queues(b, 0, b->nqueues, close_finish);
+}
+
+static void config_changed(struct vdev *d)
+{
+	struct vu_backend *b = container_of(d->transport, struct vu_backend, ops);
+
+	if (!vu_has(b, VU_PF_CONFIG) || !vu_has(b, VU_PF_BACKEND_REQ))
+		return;
+	b->config_pending = true;
+	vu_channel_push(b);
+}
+
+int vu_backend_new(struct vdev *d, const struct gmem_backend *mem, void (*closed)(void *arg), void *arg,
+		   struct vu_backend **out)
+{
+	struct vu_backend *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return -ENOMEM;
+	b->d = d;
+	b->mem_backend = mem;
+	b->closed = closed;
+	b->arg = arg;
+	b->sock = b->channel = b->state_fd = -1;
+	b->log_call = NOTIFY_FD_NONE;
+	b->iotlb_patience = IOTLB_PATIENCE;
+	b->ops.config_changed = config_changed;
+	b->ops.ask = vu_ask;
+	vu_asks_init(b);
+	ev_init(&b->sock_io, sock_ready);
+	ev_init(&b->state_io, vu_state_ready);
+	ev_init(&b->channel_read, vu_channel_readable);
+	ev_init(&b->channel_write, vu_channel_writable);
+	ev_prepare_init(&b->flush, flush_due);
+	int err = vu_queues_new(b);
+
+	if (err) {
+		vu_queues_free(b);
+		free(b);
+		return err;
+	}
+	vdev_attach(d, &b->ops, b->vqs);
+	*out = b;
+	return 0;
+}
+
+static void closed_for_good(void *arg)
+{
+	(void)arg;
+}
+
+static void patience_ends(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	(void)revents;
+	ev_timer_stop(loop, w);
+}
+
+/* Lets the loop run until the last chain is back or patience ends.  Returns whether it is. */
+static bool wait_closed(struct vu_backend *b)
+{
+	struct ev_timer patience;
+
+	ev_timer_init(&patience, patience_ends, FREE_PATIENCE, 0.);
+	ev_timer_start(b->d->loop, &patience);
+	while (b->closing && ev_is_active(&patience))
+		ev_run(b->d->loop, EVRUN_ONCE);
+	ev_timer_stop(b->d->loop, &patience);
+	return !b->closing;
+}
+
+void vu_backend_free(struct vu_backend *b)
+{
+	if (!b)
+		return;
+	b->closed = closed_for_good;
+	vu_close(b, NULL);
+	if (b->closing && !wait_closed(b)) {
+		/* A host operation hangs with a chain of ours: better to lose some memory than to have it freed in use. */
+		log_warn(&b->d->log, "a host operation does not end; its request is abandoned");
+		return;
+	}
+	vdev_attach(b->d, NULL, NULL);
+	vu_queues_free(b);
+	free(b);
+}
+
+int vu_backend_serve(struct vu_backend *b, int sock)
+{
+	if (vu_backend_busy(b))
+		return -EBUSY;
+	int err = fd_prepare(sock);
+
+	if (!err)
+		err = gmem_new(b->mem_backend, &b->mem);
+	if (err)
+		return err;
+	b->sock = sock;
+	memset(&b->reader, 0, sizeof(b->reader));
+	ev_io_set(&b->sock_io, sock, EV_READ);
+	ev_io_start(b->d->loop, &b->sock_io);
+	ev_prepare_start(b->d->loop, &b->flush);
+	log_debug(&b->d->log, "front-end connected");
+	return 0;
+}
+
+bool vu_backend_busy(const struct vu_backend *b)
+{
+	return b->sock >= 0 || b->closing;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * vu_offer.c - what is offered to front-ends: the device's features, the ring's, the protocol's, less what the
+ * operator masked.  VIRTIO 1.4, section 2.2; QEMU docs/interop/vhost-user.rst, "Protocol features".
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "transport/vhost_user/vhost_user.h"
+#include "transport/ring/virtq.h"
+#include "transport/vu_msg.h"
+
+#define RING_FEATURES                                                                                                  \
+	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_INDIRECT_DESC) | BIT(VIRTIO_F_EVENT_IDX) |                             \
+	 BIT(VHOST_USER_F_PROTOCOL_FEATURES))
+
+/*
+ * Only when asked for: some front-ends pass every bit to their guest and then cannot keep what it promises.  LOG_ALL says to
+ * front-ends that the device can be moved while it runs, with all that it knows.
+ */
+#define WISHED_FEATURES                                                                                                \
+	(BIT(VIRTIO_F_ACCESS_PLATFORM) | BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) |                          \
+	 BIT(VIRTIO_F_NOTIFICATION_DATA) | BIT(VIRTIO_F_RING_RESET) | BIT(VHOST_F_LOG_ALL))
+
+#define PROTOCOL_FEATURES                                                                                              \
+	(BIT(VU_PF_MQ) | BIT(VU_PF_LOG_SHMFD) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) |                         \
+	 BIT(VU_PF_RESET_DEVICE) | BIT(VU_PF_INFLIGHT_SHMFD) | BIT(VU_PF_CONFIGURE_MEM_SLOTS) |                        \
+	 BIT(VU_PF_STATUS) | BIT(VU_PF_DEVICE_STATE) | BIT(VU_PF_GET_VRING_BASE_INFLIGHT) |                            \
+	 BIT(VU_PF_GET_VRING_BASE_SKIP_DRAIN))
+
+/*
+ * Only when asked for.  User-Mode Linux takes in-band notifications where it can, and then waits for an answer to each kick.
+ * Front-ends built with rust-vmm's vhost 0.16 or older take GPA_ADDRESSES for SHMEM, and accept it as that.  With PAGEFAULT who serves
+ * the pages decides when this process goes on.
+ */
+#define WISHED_PROTOCOL_FEATURES                                                                                       \
+	(BIT(VU_PF_INBAND_NOTIFICATIONS) | BIT(VU_PF_GPA_ADDRESSES) | BIT(VU_PF_PAGEFAULT))
+
+/* Ring features that cannot be had with this device. */
+static uint64_t unfit(const struct vdev *d)
+{
+	return d->class->any_order ? BIT(VIRTIO_F_IN_ORDER) : 0;
+}
+
+uint64_t vu_offered_features(const struct vdev *d)
+{
+	uint64_t wished = WISHED_FEATURES & ~unfit(d);
+
+	return ((d->class->features | RING_FEATURES) & d->feature_mask) | (wished & d->feature_wish);
+}
+
+uint64_t vu_offered_protocol_features(const struct vdev *d)
+{
+	uint64_t features = PROTOCOL_FEATURES;
+
+	/* Some front-ends take the bit for a promise that there is something to read. */
+	if (d->class->config_size)
+		features |= BIT(VU_PF_CONFIG);
+	if (d->class->nshmem)
+		features |= BIT(VU_PF_SHMEM) | BIT(VU_PF_BACKEND_SEND_FD);
+	if (d->class->shares_objects)
+		features |= BIT(VU_PF_SHARED_OBJECT);
+	features &= d->protocol_mask;
+	features |= WISHED_PROTOCOL_FEATURES & d->protocol_wish;
+	/* In-band notifications cannot be had without these two, and what else needs the first. */
+	if (!(features & BIT(VU_PF_BACKEND_REQ)) || !(features & BIT(VU_PF_REPLY_ACK)))
+		features &= ~BIT(VU_PF_INBAND_NOTIFICATIONS);
+	if (!(features & BIT(VU_PF_BACKEND_REQ)))
+		features &= ~(BIT(VU_PF_SHMEM) | BIT(VU_PF_BACKEND_SEND_FD) | BIT(VU_PF_SHARED_OBJECT));
+	/* They would take it for SHMEM. */
+	if (d->quirks & BIT(VDEV_QUIRK_SHMEM_BIT_21))
+		features &= ~BIT(VU_PF_GPA_ADDRESSES);
+	/* Chains that are left in flight are left in the record. */
+	if (!(features & BIT(VU_PF_INFLIGHT_SHMFD)))
+		features &= ~BIT(VU_PF_GET_VRING_BASE_INFLIGHT);
+	if (!(features & BIT(VU_PF_GET_VRING_BASE_INFLIGHT)))
+		features &= ~BIT(VU_PF_GET_VRING_BASE_SKIP_DRAIN);
+	return features;
+}
+
+uint64_t vu_offered_xen_features(const struct vdev *d)
+{
+	return BIT(VU_PF_XEN_MMAP) & d->protocol_mask;
+}
+
+uint64_t vu_protocol_as_wire(const struct vdev *d, uint64_t features)
+{
+	const uint64_t shmem = BIT(VU_PF_SHMEM), gpa = BIT(VU_PF_GPA_ADDRESSES);
+
+	if (!(d->quirks & BIT(VDEV_QUIRK_SHMEM_BIT_21)))
+		return features;
+	return (features & ~(shmem | gpa)) | (features & shmem ? gpa : 0) | (features & gpa ? shmem : 0);
+}
+
+int vu_apply_quirks(struct vdev *d, const char *quirks, char *why, size_t why_size)
+{
+	static const char *const names[] = {[VDEV_QUIRK_SHMEM_BIT_21] = "shmem-bit-21"};
+	size_t len;
+
+	for (; *quirks; quirks += len + (quirks[len] == ',')) {
+		unsigned int i = 0;
+
+		len = strcspn(quirks, ",");
+		while (i < ARRAY_SIZE(names) && (strlen(names[i]) != len || strncmp(names[i], quirks, len) != 0))
+			i++;
+		if (i == ARRAY_SIZE(names)) {
+			snprintf(why, why_size, "no quirk is called '%.*s'; there is shmem-bit-21", (int)min_size(len, 40),
+				 quirks);
+			return -EINVAL;
+		}
+		d->quirks |= 1u << i;
+	}
+	return 0;
+}
+
+/* The word and bit a name stands for.  Returns false for an unknown name. */
+static bool find_feature(struct vdev *d, const char *name, uint64_t **mask, unsigned int *bit)
+{
+	int n = vdev_feature_bit(d->class, name);
+
+	*mask = &d->feature_mask;
+	if (n < 0)
+		n = vu_feature_bit(name);
+	if (n < 0) {
+		*mask = &d->protocol_mask;
+		n = vu_protocol_feature_bit(name);
+	}
+	*bit = (unsigned int)n;
+	return n >= 0;
+}
+
+int vu_apply_feature_masks(struct vdev *d, const char *masks, char *why, size_t why_size)
+{
+	while (*masks) {
+		size_t len = strcspn(masks, ",");
+		char name[64];
+		uint64_t *mask;
+		unsigned int bit;
+
+		if ((*masks != '+' && *masks != '-') || len < 2 || len > sizeof(name)) {
+			snprintf(why, why_size, "a list of +NAME and -NAME, separated by commas, is wanted");
+			return -EINVAL;
+		}
+		memcpy(name, masks + 1, len - 1);
+		name[len - 1] = '\0';
+		if (!find_feature(d, name, &mask, &bit)) {
+			snprintf(why, why_size, "no feature is called '%s'; --print-capabilities lists them", name);
+			return -EINVAL;
+		}
+		if (*masks == '+' && mask == &d->feature_mask && unfit(d) & BIT(bit)) {
+			snprintf(why, why_size, "%s does not go with this device", name);
+			return -EINVAL;
+		}
+		uint64_t *wish = mask == &d->feature_mask ? &d->feature_wish : &d->protocol_wish;
+
+		*mask = *masks == '+' ? *mask | BIT(bit) : *mask & ~BIT(bit);
+		*wish = *masks == '+' ? *wish | BIT(bit) : *wish & ~BIT(bit);
+		masks += len;
+		masks += *masks == ',';
+	}
+	return 0;
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * vu_session.h - the inside of the vhost-user back end: what vhost_user.c (connection), vu_request.c (messages),
+ * vu_queue.c (rings), vu_iotlb.c (translations), vu_inflight.c (their records), vu_log.c (log of written memory),
+ * vu_state.c and vu_postcopy.c (migration), vu_channel.c (back channel) and vu_ask.c (what is asked over it) share.
+ *
+ * Theory of operation.  All runs on the loop of the device.  A connection is read message by message; a message is
+ * checked against its row in the table of requests (vu_request.c) before its handler sees it, and no other is
+ * read before it is answered.  Rings live between SET_VRING_KICK and GET_VRING_BASE.
+ *
+ * Stopping a ring may have to wait for a host operation on one of its chains.  So whatever stops rings
+ * (GET_VRING_BASE, RESET_DEVICE, the end of the connection) is in two parts: it calls vu_stop_queues with a continuation, and that runs
+ * at once, or, when chains are still out, in a later turn of the loop after the last came back.  Meanwhile no message is read.
+ * Nothing touches guest memory after the continuation began.
+ *
+ * A disabled ring is stopped as well (parked) and starts again, where it was, when it is enabled.
+ *
+ * What SET_STATUS 0 means.  Front-ends send it when the driver resets the device, and QEMU also when the machine is
+ * only paused, right after GET_VRING_BASE.  The two differ in what comes next: a driver that begins anew starts its rings at 0, a
+ * machine that goes on starts one at its base.  So the device's state is forgotten not at once but when the rings have
+ * started again and all of them at 0, and at the end of the connection in any case.
+ */
+#ifndef VDEVD_TRANSPORT_VHOST_USER_VU_SESSION_H
+#define VDEVD_TRANSPORT_VHOST_USER_VU_SESSION_H
+
+#include <ev.h>
+
+#include "core/loop.h"
+#include "mem/iotlb.h"
+#include "transport/vhost_user/vhost_user.h"
+#include "transport/ring/virtq.h"
+#include "transport/vu_msg.h"
+
+/* A ring of the device as the front-end set it up. */
+struct vu_queue {
+	struct vu_backend *b;
+	struct virtq *vq;
+	unsigned int index;
+	uint32_t num;                /* SET_VRING_NUM; 0: not yet */
+	bool addrs_set;
+	struct virtq_addrs addrs;
+	bool log_ring;               /* SET_VRING_ADDR: what is written into the ring is logged, */
+	uint64_t log_addr;           /* a split ring's used part at this address */
+	uint32_t base;               /* SET_VRING_BASE, or where the ring stopped */
+	bool stopped;                /* in this connection, and where */
+	uint32_t stopped_at;
+	bool enabled;                /* SET_VRING_ENABLE */
+	bool parked;                 /* stopped by being disabled: starts again when enabled */
+	struct notify_fd kick, call, err;
+	struct ev_io kick_io;
+	struct ev_timer poll;        /* where there is neither a kick descriptor nor a kick message */
+	struct loop_again again;     /* another turn for the device */
+	bool call_pending, err_pending; /* to be told on the back channel */
+	bool awaited;                /* it starts when its parts have translations: to the front-end it is started */
+	struct iotlb_miss miss, failed; /* what it waits for; what there was no access to */
+	unsigned int misses;         /* since it was last served */
+	bool miss_pending, fail_pending; /* to be told on the back channel */
+	struct ev_timer miss_timer;
+};
+
+/* What the device has asked of the front-end: see vu_ask.c. */
+struct vu_asks {
+	struct vdev_ask *first, **end; /* unanswered, in the order they were asked in */
+	struct vdev_ask **unsent;    /* the link to the first that is not sent */
+	unsigned int stale;          /* answers still to come that nobody waits for any more */
+	struct vdev_ask *ended, **ended_end; /* the device is still to be told */
+	struct loop_again tell;
+	struct ev_timer timer;       /* the first one's patience */
+	double patience;             /* seconds */
+	bool shut;                   /* the device is being reset */
+};
+
+/* Whether memory comes page by page. */
+enum vu_postcopy {
+	POSTCOPY_OFF,
+	POSTCOPY_READY, /* POSTCOPY_LISTEN came; what memory there is is registered */
+	POSTCOPY_WAITS, /* the front-end was told where some is, and has still to say that it is ready */
+};
+
+struct vu_backend {
+	struct vdev *d;
+	struct vdev_transport_ops ops; /* what the device has of us */
+	const struct gmem_backend *mem_backend;
+	void (*closed)(void *arg);
+	void *arg;
+
+	int sock;                    /* -1: no connection */
+	struct ev_io sock_io;
+	struct vu_reader reader;
+	struct vu_msg reply;
+	size_t reply_done;
+	bool replying;               /* the socket was full: nothing is read before the reply is out */
+
+	void (*stopped)(struct vu_backend *b); /* continuation of vu_stop_queues; NULL: none is waiting */
+	struct loop_again drained;
+	bool closing;
+
+	struct gmem *mem;
+	struct iotlb *tlb;           /* while ACCESS_PLATFORM is among features; NULL: addresses are not translated */
+	double iotlb_patience;       /* seconds that a translation may take */
+	uint64_t features;           /* SET_FEATURES, bit 30 included */
+	uint64_t protocol_features;  /* SET_PROTOCOL_FEATURES */
+	uint8_t status;              /* SET_STATUS */
+	bool reset_pending;          /* SET_STATUS 0 came: see above */
+
+	struct gmem *inflight;       /* SET_INFLIGHT_FD: one region; NULL: none */
+	struct gmem_seg inflight_seg;
+	struct vu_inflight inflight_about;
+
+	struct state state;          /* SET_DEVICE_STATE_FD: being sent, or received */
+	size_t state_done;           /* bytes sent */
+	int state_fd;                /* -1: no transfer is under way */
+	struct ev_io state_io;
+	int state_result;            /* of the last transfer: 0 or -errno */
+	bool state_asked;            /* CHECK_DEVICE_STATE waits for its end */
+
+	struct userfault *userfault; /* POSTCOPY_ADVISE; NULL: none */
+	enum vu_postcopy postcopy;
+
+	struct dirty_log *log;       /* SET_LOG_BASE; used while LOG_ALL is among features; NULL: none */
+	struct notify_fd log_call;   /* SET_LOG_FD */
+
+	int channel;                 /* SET_BACKEND_REQ_FD; -1: none */
+	struct ev_io channel_read, channel_write;
+	struct vu_msg channel_msg;   /* under way when channel_busy */
+	size_t channel_done;
+	bool channel_busy;
+	bool config_pending;         /* a CONFIG_CHANGE_MSG to be sent */
+	struct vu_reader channel_reader;
+	struct vu_asks asks;
+
+	struct ev_prepare flush;     /* notifies drivers at the end of each turn of the loop */
+	struct virtq **vqs;          /* the device's view of queues */
+	struct vu_queue *queues;
+	unsigned int nqueues;
+};
+
+/* vhost_user.c */
+
+/* Ends the connection; why completes a log line, NULL for a hang-up that needs none. */
+void vu_close(struct vu_backend *b, const char *why);
+/* Sends b->reply (its payload is filled in) as the answer to the present message; closes the descriptors it has. */
+void vu_reply(struct vu_backend *b);
+
+/* vu_request.c */
+
+/* Checks the message in b->reader, runs its handler and answers it. */
+void vu_handle(struct vu_backend *b);
+
+/* vu_queue.c */
+
+int vu_queues_new(struct vu_backend *b);
+void vu_queues_free(struct vu_backend *b);
+/* Starts the ring at its base.  Returns 0, -EINVAL where size or addresses are missing, or as virtq_start. */
+int vu_queue_start(struct vu_queue *q);
+/* Stops the rings from first on, n of them, then calls stopped(b): at once, or when their last chain came back. */
+void vu_stop_queues(struct vu_backend *b, unsigned int first, unsigned int n, void (*stopped)(struct vu_backend *b));
+/* Forgets what the front-end said of a stopped ring, and closes its descriptors. */
+void vu_queue_clear(struct vu_queue *q);
+/* Replaces a descriptor (the queue's from now on; -1: none) and its watcher. */
+void vu_queue_set_kick(struct vu_queue *q, int fd);
+void vu_queue_set_call(struct vu_queue *q, int fd);
+void vu_queue_set_err(struct vu_queue *q, int fd);
+/* The device gets a turn once the others had theirs. */
+void vu_queue_again(struct vu_queue *q);
+/* A turn for the device now. */
+void vu_queue_turn(struct vu_queue *q);
+void vu_queue_enable(struct vu_queue *q, bool enable);
+/* Whether the ring is started as far as the front-end knows. */
+bool vu_queue_started(const struct vu_queue *q);
+bool vu_any_started(const struct vu_backend *b);
+/* The driver has begun anew: forgets the guest-visible state of device and rings. */
+void vu_device_reset(struct vu_backend *b);
+
+/* vu_iotlb.c */
+
+/* After features or memory have changed: there is a table if ACCESS_PLATFORM was accepted, an empty one.  Returns 0 or -ENOMEM. */
+int vu_iotlb_apply(struct vu_backend *b);
+/* IOTLB_MSG.  Returns 0, or -EINVAL: not for here, or not in memory. */
+int vu_iotlb_handle(struct vu_backend *b, const struct vu_iotlb *m);
+/* The ring, or its start, waits for what was last looked up. */
+void vu_iotlb_miss(struct vu_queue *q);
+/* It waits no longer. */
+void vu_iotlb_settle(struct vu_queue *q);
+void vu_iotlb_timeout(struct ev_loop *loop, struct ev_timer *w, int revents);
+
+/* vu_inflight.c */
+
+/*
+ * Makes memory for the records of about->nqueues rings of about->queue_size; size and offset are filled in.
+ * Returns a descriptor, the caller's, or -EINVAL, or -errno.
+ */
+int vu_inflight_make(const struct vu_backend *b, struct vu_inflight *about);
+/* The records are in this memory from now on.  Returns 0; -EINVAL, or -errno: they are private as before. */
+int vu_inflight_set(struct vu_backend *b, const struct vu_inflight *about, int fd);
+/* Gives a stopped ring its record. */
+void vu_inflight_share(struct vu_queue *q);
+/* The records are private again; the rings are stopped. */
+void vu_inflight_drop(struct vu_backend *b);
+
+/* vu_state.c */
+
+/*
+ * Begins a transfer over the descriptor, which is its from now on, also on an error.  Returns 0, -EBUSY, -EINVAL, or what
+ * kept the state from being made.
+ */
+int vu_state_begin(struct vu_backend *b, uint32_t direction, int fd);
+/* Ends it without a result. */
+void vu_state_drop(struct vu_backend *b);
+void vu_state_ready(struct ev_loop *loop, struct ev_io *w, int revents);
+/* vu_request.c: the transfer has ended, and CHECK_DEVICE_STATE was waiting for it. */
+void vu_state_answer(struct vu_backend *b);
+
+/* vu_postcopy.c */
+
+/* POSTCOPY_ADVISE, LISTEN, END.  Return 0, the answer to ADVISE in b->reply, or -errno. */
+int vu_postcopy_advise(struct vu_backend *b);
+int vu_postcopy_listen(struct vu_backend *b);
+int vu_postcopy_end(struct vu_backend *b);
+/* A region was added that the front-end must say it is ready for: sets its user address to where it is here. */
+void vu_postcopy_announced(struct vu_backend *b, struct vu_region *region);
+/* Whether this SET_MEM_TABLE or ADD_MEM_REG says so; acts upon it. */
+bool vu_postcopy_is_ack(const struct vu_backend *b, const struct vu_msg *m);
+int vu_postcopy_serve(struct vu_backend *b);
+/* All memory is there, or the front-end has gone. */
+void vu_postcopy_drop(struct vu_backend *b);
+
+/* vu_log.c */
+
+/* Maps the log that takes the place of the present one; fd stays the caller's.  Returns 0 or as dirty_log_new. */
+int vu_log_set_base(struct vu_backend *b, uint64_t size, uint64_t offset, int fd);
+/* After features, log or what a ring says of it have changed: rings log from now on, or do not. */
+void vu_log_apply(struct vu_backend *b);
+/* At the end of a turn: tells of what was marked.  Returns NULL, or why the connection must end. */
+const char *vu_log_turn(struct vu_backend *b);
+/* Forgets the log. */
+void vu_log_clear(struct vu_backend *b);
+
+/* vu_channel.c */
+
+/* The back channel's socket from now on; -1: none. */
+void vu_channel_set(struct vu_backend *b, int fd);
+/* Sends what is pending, as far as the socket takes it. */
+void vu_channel_push(struct vu_backend *b);
+/* Begins a message, channel_msg; size of the payload in bytes. */
+void vu_channel_begin(struct vu_backend *b, enum vu_backend_request request, uint32_t size);
+/* Watcher callbacks of the channel. */
+void vu_channel_readable(struct ev_loop *loop, struct ev_io *w, int revents);
+void vu_channel_writable(struct ev_loop *loop, struct ev_io *w, int revents);
+
+/* vu_ask.c */
+
+void vu_asks_init(struct vu_backend *b);
+/* As vdev_ask. */
+int vu_ask(struct vdev *d, struct vdev_ask *ask);
+/* Puts the next one to be sent into channel_msg.  Returns false when there is none. */
+bool vu_ask_next(struct vu_backend *b);
+/* A message came on the back channel: perhaps the answer to the oldest. */
+void vu_ask_answer(struct vu_backend *b, struct vu_msg *m);
+/* Ends them all; gone: no answer will ever come.  The device is told now, or (later) from the loop. */
+void vu_asks_cancel(struct vu_backend *b, bool gone);
+void vu_asks_tell(struct vu_backend *b);
+
+/* What the driver has accepted: two bits are between front-end and back end alone. */
+static inline uint64_t vu_driver_features(const struct vu_backend *b)
+{
+	return b->features & ~(BIT(VHOST_USER_F_PROTOCOL_FEATURES) | BIT(VHOST_F_LOG_ALL));
+}
+
+/* The protocol features offered on a connection. */
+static inline uint64_t vu_session_protocol_features(const struct vu_backend *b)
+{
+	return vu_offered_protocol_features(b->d) | (b->mem_backend->choose ? vu_offered_xen_features(b->d) : 0);
+}
+
+static inline bool vu_has(const struct vu_backend *b, enum vu_protocol_feature bit)
+{
+	return b->protocol_features & BIT(bit);
+}
+
+#endif

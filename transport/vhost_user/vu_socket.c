@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * vu_socket.c - how front-ends come: a listening socket, a connected one, or one we connect to.
+ * QEMU docs/interop/vhost-user.rst, "Back-end program conventions"; see vu_socket.h.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <ev.h>
+
+#include "core/loop.h"
+#include "core/unix_socket.h"
+#include "transport/vhost_user/vu_socket.h"
+
+/* How long until a front-end that did not answer is called again, seconds. */
+#define CONNECT_INTERVAL 1.0
+
+/* Front-ends that may wait for their turn. */
+#define BACKLOG 8
+
+struct vu_socket {
+	struct vdev *d;
+	struct vu_backend *backend;
+	void (*done)(void *arg);
+	void *arg;
+	int listen_fd;          /* -1: none */
+	struct unix_listener own; /* whose listen_fd it is, where we made it */
+	const char *connect;    /* NULL: not a client */
+	bool connect_failed;    /* said so once */
+	struct ev_io accept_io;
+	struct ev_timer retry;
+};
+
+/* Serves a connected socket or closes it. */
+static int serve(struct vu_socket *s, int fd)
+{
+	int err = vu_backend_serve(s->backend, fd);
+
+	if (err) {
+		log_error(&s->d->log, "cannot serve a front-end: %s", strerror(-err));
+		close(fd);
+	}
+	return err;
+}
+
+static void accept_ready(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+	struct vu_socket *s = container_of(w, struct vu_socket, accept_io);
+	int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)revents;
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
+			/* The waiting front-end stays ready: look again later, not at once. */
+			log_warn(&s->d->log, "cannot accept a front-end: %s", strerror(errno));
+			ev_io_stop(loop, w);
+			ev_timer_set(&s->retry, CONNECT_INTERVAL, 0.);
+			ev_timer_start(loop, &s->retry);
+		}
+		return;
+	}
+	if (serve(s, fd) == 0)
+		ev_io_stop(loop, w); /* the next one waits in the backlog */
+}
+
+static void connect_retry(struct vu_socket *s)
+{
+	ev_timer_set(&s->retry, CONNECT_INTERVAL, 0.);
+	ev_timer_start(s->d->loop, &s->retry);
+}
+
+/* Calls the front-end once; when it is not there, again later. */
+static void connect_now(struct vu_socket *s)
+{
+	int fd = unix_connect(s->connect);
+
+	if (fd < 0 || serve(s, fd)) {
+		if (!s->connect_failed)
+			log_info(&s->d->log, "no front-end at %s yet (%s); trying every second", s->connect,
+				 strerror(fd < 0 ? -fd : EIO));
+		s->connect_failed = true;
+		connect_retry(s);
+		return;
+	}
+	s->connect_failed = false;
+}
+
+static void retry_due(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	struct vu_socket *s = container_of(w, struct vu_socket, retry);
+
+	(void)revents;
+	if (s->connect)
+		connect_now(s);
+	else if (!vu_backend_busy(s->backend))
+		ev_io_start(loop, &s->accept_io);
+}
+
+/* The connection has ended: wait for the next front-end, or say that it was the only one. */
+static void closed(void *arg)
+{
+	struct vu_socket *s = arg;
+
+	if (s->listen_fd >= 0)
+		ev_io_start(s->d->loop, &s->accept_io);
+	else if (s->connect)
+		connect_retry(s);
+	else
+		s->done(s->arg);
+}
+
+/* Whether fd is a Unix stream socket, and whether it listens.  Returns 0 or -errno. */
+static int check_socket(int fd, bool *listening)
+{
+	int value;
+	socklen_t len = sizeof(value);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &value, &len) < 0)
+		return -errno;
+	if (value != AF_UNIX)
+		return -EPROTOTYPE;
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &value, &len) < 0)
+		return -errno;
+	if (value != SOCK_STREAM)
+		return -EPROTOTYPE;
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &value, &len) < 0)
+		return -errno;
+	*listening = value;
+	return 0;
+}
+
+/* Takes over a descriptor we were given.  must_listen: --socket-fd. */
+static int adopt_fd(struct vu_socket *s, int fd, bool must_listen)
+{
+	bool listening = false;
+	int err = check_socket(fd, &listening);
+
+	if (!err && must_listen && !listening)
+		err = -EINVAL;
+	if (!err)
+		err = fd_prepare(fd);
+	if (err) {
+		log_error(&s->d->log, "descriptor %d: %s (a %s Unix stream socket is wanted)", fd, strerror(-err),
+			  must_listen ? "listening" : "connected or listening");
+		return err;
+	}
+	if (!listening)
+		return serve(s, fd);
+	s->listen_fd = fd;
+	return 0;
+}
+
+static int socket_begin(struct vu_socket *s, const struct vu_socket_opts *opts)
+{
+	int err = 0;
+
+	if (opts->path) {
+		err = unix_listen(&s->own, opts->path, opts->mode, BACKLOG);
+		s->listen_fd = s->own.fd;
+		if (err)
+			log_error(&s->d->log, "cannot listen on %s: %s%s", opts->path, strerror(-err),
+				  err == -EADDRINUSE ? " (another process serves it, or it is no socket)" : "");
+	} else if (opts->connect) {
+		s->connect = opts->connect;
+		connect_now(s);
+	} else {
+		err = adopt_fd(s, opts->fd >= 0 ? opts->fd : opts->listen_fd, opts->fd < 0);
+	}
+	if (!err && s->listen_fd >= 0) {
+		ev_io_set(&s->accept_io, s->listen_fd, EV_READ);
+		ev_io_start(s->d->loop, &s->accept_io);
+	}
+	return err;
+}
+
+int vu_socket_open(const struct vu_socket_opts *opts, struct vdev *d, const struct gmem_backend *mem,
+		   void (*done)(void *arg), void *arg, struct vu_socket **out)
+{
+	struct vu_socket *s = calloc(1, sizeof(*s));
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	s->d = d;
+	s->done = done;
+	s->arg = arg;
+	s->listen_fd = s->own.fd = -1;
+	ev_init(&s->accept_io, accept_ready);
+	ev_init(&s->retry, retry_due);
+	err = vu_backend_new(d, mem, closed, s, &s->backend);
+	if (!err)
+		err = socket_begin(s, opts);
+	if (err) {
+		vu_socket_free(s);
+		return err;
+	}
+	*out = s;
+	return 0;
+}
+
+void vu_socket_free(struct vu_socket *s)
+{
+	if (!s)
+		return;
+	ev_io_stop(s->d->loop, &s->accept_io);
+	ev_timer_stop(s->d->loop, &s->retry);
+	if (s->own.fd >= 0)
+		unix_listener_close(&s->own);
+	else if (s->listen_fd >= 0)
+		close(s->listen_fd);
+	vu_backend_free(s->backend);
+	free(s);
+}
