@@ -59,7 +59,6 @@ static int set_log_level(void *obj, const char *value, char *why, size_t why_siz
 {
 	enum log_level level;
 
-	(void)obj;
 	if (log_level_parse(value, &level) < 0) {
 		snprintf(why, why_size, "not a level (error, warn, info or debug is wanted)");
 		return -EINVAL;
@@ -92,7 +91,6 @@ static int set_xen(void *obj, const char *value, char *why, size_t why_size)
 /* --xen and --xen-grant-cache: what asks for nothing is fine. */
 static int set_no_xen(void *obj, const char *value, char *why, size_t why_size)
 {
-	(void)obj;
 	if (strcmp(value, "auto") == 0 || strcmp(value, "off") == 0 || strcmp(value, "0") == 0)
 		return 0;
 	snprintf(why, why_size, "this vdevd was configured --without-xen");
@@ -305,7 +303,6 @@ bool common_offers_xen(const struct common *c)
 #if VDEVD_HAVE_XEN
 	return c->xen == COMMON_XEN_ON || (c->xen == COMMON_XEN_AUTO && gmem_xen_present());
 #else
-	(void)c;
 	return false;
 #endif
 }

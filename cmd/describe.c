@@ -32,7 +32,6 @@ static const char *feature_name(const struct vdev_class *class, unsigned int bit
 
 static const char *protocol_feature_name(const struct vdev_class *class, unsigned int bit)
 {
-	(void)class;
 	return vu_protocol_feature_name(bit);
 }
 

@@ -12,16 +12,12 @@
 
 static int cmd_version(int argc, char **argv)
 {
-	(void)argc;
-	(void)argv;
 	printf("vdevd %s\n", VDEVD_VERSION);
 	return CMD_OK;
 }
 
 static int cmd_help(int argc, char **argv)
 {
-	(void)argc;
-	(void)argv;
 	puts("Usage: vdevd DEVICE --socket-path=PATH [OPTION]...   serves a device; DEVICE --help: its options\n"
 	     "       vdevd list [--json]                          the devices there are\n"
 	     "       vdevd probe --socket-path=PATH [OPTION]...   asks a back end what it is, and tries it\n"

@@ -89,8 +89,6 @@ static void mem_open(struct run *r, const struct common *c)
 		return;
 	gmem_xen_init(&r->xen, &xen_sys_kernel, (unsigned int)c->xen_grant_cache);
 	r->mem = &r->xen.any;
-#else
-	(void)c;
 #endif
 }
 
@@ -99,8 +97,6 @@ static void mem_close(struct run *r)
 #if VDEVD_HAVE_XEN
 	if (r->mem == &r->xen.any)
 		gmem_xen_close(&r->xen);
-#else
-	(void)r;
 #endif
 }
 

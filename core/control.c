@@ -287,7 +287,6 @@ static void client_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 	struct control_client *c = container_of(w, struct control_client, io);
 	ssize_t n;
 
-	(void)loop;
 	if (revents & EV_READ) {
 		n = read(c->fd, c->in + c->in_len, sizeof(c->in) - c->in_len);
 		if (n < 0 && errno != EAGAIN && errno != EINTR) {
@@ -317,7 +316,6 @@ static void accept_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 	struct control_client *c;
 	int fd;
 
-	(void)revents;
 	if (place == CONTROL_CLIENTS) {
 		ev_io_stop(loop, w);
 		return;
@@ -344,7 +342,6 @@ static void accept_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 
 static void retry_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
-	(void)revents;
 	ev_io_start(loop, &container_of(w, struct control, retry)->accept_io);
 }
 

@@ -64,8 +64,6 @@ static void again_cb(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
 	struct loop_again *again = container_of(w, struct loop_again, timer);
 
-	(void)loop;
-	(void)revents;
 	again->run(again);
 }
 

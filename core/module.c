@@ -127,17 +127,11 @@ int module_each(const char *dir, int (*fn)(void *arg, const char *name), void *a
 
 int module_load(const char *dir, const char *name, const struct vdev_class **class)
 {
-	(void)dir;
-	(void)name;
-	(void)class;
 	return -ENOENT;
 }
 
 int module_each(const char *dir, int (*fn)(void *arg, const char *name), void *arg)
 {
-	(void)dir;
-	(void)fn;
-	(void)arg;
 	return 0;
 }
 

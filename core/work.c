@@ -107,8 +107,6 @@ static void ended_ready(struct ev_loop *loop, struct ev_async *async, int revent
 	struct work_queue *wq = container_of(async, struct work_queue, ended_async);
 	struct work *w, *next;
 
-	(void)loop;
-	(void)revents;
 	pthread_mutex_lock(&wq->lock);
 	w = wq->ended.first;
 	list_init(&wq->ended);

@@ -52,8 +52,6 @@ static int shm_map(const struct gmem_backend *self, const struct gmem_desc *desc
 	size_t page, len;
 	uint64_t lead;
 
-	(void)self;
-	(void)fault;
 	if (err)
 		return err;
 	page = file_page_size(desc->fd);

@@ -62,11 +62,6 @@ const struct xen_sys xen_sys_kernel = {
 static int refuse_map(const struct gmem_backend *self, const struct gmem_desc *desc, void **base, void **priv,
 		      uint64_t *fault)
 {
-	(void)self;
-	(void)desc;
-	(void)base;
-	(void)priv;
-	(void)fault;
 	return -EINVAL;
 }
 

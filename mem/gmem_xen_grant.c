@@ -233,7 +233,6 @@ static int demand_map(const struct gmem_backend *self, const struct gmem_desc *d
 	struct grant_region *r;
 	int err = grant_new(self, desc, &r);
 
-	(void)fault;
 	if (err)
 		return err;
 	*base = NULL;

@@ -375,8 +375,6 @@ static void edges_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	struct line *l = container_of(w, struct line, edges);
 
-	(void)loop;
-	(void)revents;
 	if (!irq_is_level(l->irq_type))
 		l->latched += line_edges(l, GPIO_EDGES_MAX);
 	irq_resume(l);
@@ -431,8 +429,6 @@ static void returned_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	struct gpio *g = container_of(w, struct gpio, returned);
 
-	(void)loop;
-	(void)revents;
 	g->ops->wait_drain(g->host);
 	chips_look(g);
 }
@@ -448,14 +444,12 @@ static void look_run(struct loop_again *again)
 
 static int get_direction(struct line *l, uint32_t arg, uint8_t *value)
 {
-	(void)arg;
 	*value = l->direction;
 	return 0;
 }
 
 static int set_direction(struct line *l, uint32_t arg, uint8_t *value)
 {
-	(void)value;
 	if (arg == GPIO_DIRECTION_NONE) {
 		irq_off(l);
 		l->direction = GPIO_DIRECTION_NONE;
@@ -499,7 +493,6 @@ static int get_value(struct line *l, uint32_t arg, uint8_t *value)
 {
 	int ret = line_hold(l);
 
-	(void)arg;
 	if (ret < 0)
 		return ret;
 	ret = l->told ? value_told(l) : l->g->ops->line_get(line_chip(l)->host, l->o.offset);
@@ -516,7 +509,6 @@ static int set_value(struct line *l, uint32_t arg, uint8_t *value)
 {
 	int err = 0;
 
-	(void)value;
 	if (arg > 1)
 		return -EINVAL;
 	if (l->o.input_only)
@@ -537,7 +529,6 @@ static int set_irq_type(struct line *l, uint32_t arg, uint8_t *value)
 {
 	int err;
 
-	(void)value;
 	if (!(l->g->d.features & BIT(GPIO_F_IRQ)))
 		return -EPERM;
 	if (arg == GPIO_IRQ_TYPE_NONE) {

@@ -51,7 +51,6 @@ static int gpiod_start(const struct gpio_host_args *args, struct gpio_host **out
 {
 	struct gpio_host *h = calloc(1, sizeof(*h));
 
-	(void)args;
 	if (!h)
 		return -ENOMEM;
 	h->watch = -1;

@@ -39,7 +39,6 @@ static int gpiod1_start(const struct gpio_host_args *args, struct gpio_host **ou
 {
 	struct gpio_host *h = malloc(sizeof(*h));
 
-	(void)args;
 	if (!h)
 		return -ENOMEM;
 	h->watch = -1;
@@ -87,7 +86,6 @@ close_chip:
 
 static int gpiod1_open(struct gpio_host *h, const char *spec, const char *label, struct gpio_chip **out)
 {
-	(void)h;
 	*out = NULL;
 	return chardev_find(spec, label, try_chip, out);
 }

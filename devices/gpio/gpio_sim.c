@@ -156,10 +156,6 @@ static int run_list(void *arg, struct control_client *c, unsigned int argc, char
 {
 	struct gpio_host *h = arg;
 
-	(void)argc;
-	(void)argv;
-	(void)why;
-	(void)why_size;
 	for (unsigned int i = 0; i < h->nlines; i++) {
 		const struct sim_line *l = &h->lines[i];
 
@@ -172,7 +168,6 @@ static int run_get(void *arg, struct control_client *c, unsigned int argc, char 
 {
 	struct sim_line *l = line_find(arg, argv[0], why, why_size);
 
-	(void)argc;
 	if (!l)
 		return -ENOENT;
 	control_say(c, "%u", l->level);
@@ -184,7 +179,6 @@ static int run_set(void *arg, struct control_client *c, unsigned int argc, char 
 	struct gpio_host *h = arg;
 	struct sim_line *l = line_find(h, argv[0], why, why_size);
 
-	(void)c;
 	if (!l)
 		return -ENOENT;
 	/* Several levels are set one after the other: an edge for each change. */
@@ -206,8 +200,6 @@ static int run_pull(void *arg, struct control_client *c, unsigned int argc, char
 	struct gpio_host *h = arg;
 	struct sim_line *l = line_find(h, argv[0], why, why_size);
 
-	(void)c;
-	(void)argc;
 	if (!l)
 		return -ENOENT;
 	if (level_parse(argv[1], "down", "up", "none", &l->pull) < 0) {
@@ -222,8 +214,6 @@ static int run_take(void *arg, struct control_client *c, unsigned int argc, char
 {
 	struct sim_line *l = line_find(arg, argv[0], why, why_size);
 
-	(void)c;
-	(void)argc;
 	if (!l)
 		return -ENOENT;
 	if (l->requested) {
@@ -238,8 +228,6 @@ static int run_leave(void *arg, struct control_client *c, unsigned int argc, cha
 {
 	struct sim_line *l = line_find(arg, argv[0], why, why_size);
 
-	(void)c;
-	(void)argc;
 	if (!l)
 		return -ENOENT;
 	l->taken = false;
@@ -250,11 +238,6 @@ static int run_unplug(void *arg, struct control_client *c, unsigned int argc, ch
 {
 	struct gpio_host *h = arg;
 
-	(void)c;
-	(void)argc;
-	(void)argv;
-	(void)why;
-	(void)why_size;
 	h->unplugged = h->stale = true;
 	for (unsigned int i = 0; i < h->nlines; i++) {
 		struct sim_line *l = &h->lines[i];
@@ -272,11 +255,6 @@ static int run_plug(void *arg, struct control_client *c, unsigned int argc, char
 {
 	struct gpio_host *h = arg;
 
-	(void)c;
-	(void)argc;
-	(void)argv;
-	(void)why;
-	(void)why_size;
 	h->unplugged = false;
 	if (h->back >= 0)
 		eventfd_write(h->back, 1);
@@ -413,8 +391,6 @@ static int sim_start(const struct gpio_host_args *args, struct gpio_host **out)
 
 static int sim_chip_open(struct gpio_host *h, const char *spec, const char *label, struct gpio_chip **out)
 {
-	(void)spec;
-	(void)label;
 	if (h->unplugged)
 		return -ENODEV;
 	h->stale = false;
@@ -438,7 +414,6 @@ static void sim_chip_close(struct gpio_chip *chip)
 
 static const char *sim_chip_label(const struct gpio_chip *chip)
 {
-	(void)chip;
 	return SIM_LABEL;
 }
 
@@ -509,7 +484,6 @@ static int sim_line_edges(struct gpio_chip *chip, unsigned int offset, unsigned 
 
 static int sim_wait_begin(struct gpio_host *h, const char *spec)
 {
-	(void)spec;
 	if (h->back < 0)
 		h->back = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	return h->back < 0 ? -errno : h->back;

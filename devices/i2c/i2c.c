@@ -294,8 +294,6 @@ static void patience_ends(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
 	struct i2c *s = container_of(w, struct i2c, patience);
 
-	(void)loop;
-	(void)revents;
 	group_run(s);
 	i2c_serve(s);
 }
@@ -357,7 +355,6 @@ static void job_done(struct work *w)
 
 static void i2c_kick(struct vdev *d, unsigned int q)
 {
-	(void)q;
 	i2c_serve(to_i2c(d));
 }
 
@@ -366,7 +363,6 @@ static void i2c_quiesce(struct vdev *d, unsigned int q)
 {
 	struct i2c *s = to_i2c(d);
 
-	(void)q;
 	ev_timer_stop(d->loop, &s->patience);
 	loop_again_stop(&s->again, d->loop);
 	if (s->running)

@@ -261,7 +261,6 @@ static int dev_open(struct i2c_setup *setup, struct log *log, struct ev_loop *lo
 	struct dev *dev;
 	int err = 0;
 
-	(void)loop;
 	dev = calloc(1, sizeof(*dev));
 	if (!dev) {
 		log_error(log, "out of memory");

@@ -91,7 +91,6 @@ static int lm75_param(const char *text, uint32_t *param, char *why, size_t why_s
 
 static size_t lm75_size(uint32_t param)
 {
-	(void)param;
 	return 2 * (size_t)LM75_REGISTERS;
 }
 
@@ -294,7 +293,6 @@ static void sim_ended(void *host, unsigned int bus, const struct i2c_segment *se
 	char line[CONTROL_LINE_MAX];
 	size_t len = 0;
 
-	(void)bus;
 	if (!sim->control || !control_watched(sim->control))
 		return;
 	for (unsigned int i = 0; i < n && len + (size_t)4 * SHOWN_MAX < sizeof(line); i++) {
@@ -348,10 +346,6 @@ static int run_list(void *arg, struct control_client *c, unsigned int argc, char
 {
 	struct sim *sim = arg;
 
-	(void)argc;
-	(void)argv;
-	(void)why;
-	(void)why_size;
 	pthread_mutex_lock(&sim->lock);
 	for (unsigned int i = 0; i < sim->ntargets; i++) {
 		const struct sim_target *t = &sim->targets[i];
@@ -414,7 +408,6 @@ static int run_set(void *arg, struct control_client *c, unsigned int argc, char 
 	uint32_t raw = 0;
 	int err;
 
-	(void)c;
 	if (!t)
 		return -EINVAL;
 	if (argc == 2 && !is_lm75(t)) {
@@ -468,8 +461,6 @@ static int run_fail(void *arg, struct control_client *c, unsigned int argc, char
 	struct sim_target *t = target_of(sim, argv[0], why, why_size);
 	uint64_t n = 0;
 
-	(void)c;
-	(void)argc;
 	if (!t || number_of(argv[1], UINT32_MAX, &n, why, why_size) < 0)
 		return -EINVAL;
 	pthread_mutex_lock(&sim->lock);
@@ -483,8 +474,6 @@ static int run_delay(void *arg, struct control_client *c, unsigned int argc, cha
 	struct sim *sim = arg;
 	uint64_t ms = 0;
 
-	(void)c;
-	(void)argc;
 	if (number_of(argv[0], 60000, &ms, why, why_size) < 0)
 		return -EINVAL;
 	pthread_mutex_lock(&sim->lock);

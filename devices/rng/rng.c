@@ -159,15 +159,11 @@ static void rng_serve(struct rng *r)
 
 static void readable_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 {
-	(void)loop;
-	(void)revents;
 	rng_serve(container_of(w, struct rng, readable));
 }
 
 static void retry_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
-	(void)loop;
-	(void)revents;
 	rng_serve(container_of(w, struct rng, retry));
 }
 
@@ -175,8 +171,6 @@ static void period_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
 	struct rng *r = container_of(w, struct rng, next_period);
 
-	(void)loop;
-	(void)revents;
 	if (r->waiting)
 		rng_serve(r);
 }
@@ -185,7 +179,6 @@ static void rng_kick(struct vdev *d, unsigned int q)
 {
 	struct rng *r = to_rng(d);
 
-	(void)q;
 	if (!r->waiting)
 		rng_serve(r);
 }
@@ -194,7 +187,6 @@ static void rng_quiesce(struct vdev *d, unsigned int q)
 {
 	struct rng *r = to_rng(d);
 
-	(void)q;
 	source_unwait(r);
 	if (r->waiting)
 		virtq_requeue(r->waiting);
@@ -294,7 +286,6 @@ static int rng_fit(struct vdev *d, unsigned int i, unsigned int count)
 {
 	struct rng *r = to_rng(d);
 
-	(void)i;
 	if (!r->period)
 		r->period = RNG_COMPAT_PERIOD;
 	if (!r->max_bytes)

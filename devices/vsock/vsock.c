@@ -280,15 +280,12 @@ static int set_forward_listen(void *obj, const char *value, char *why, size_t wh
 
 static int refuse_config(void *obj, const char *value, char *why, size_t why_size)
 {
-	(void)obj;
-	(void)value;
 	snprintf(why, why_size, "no such file is read: start a process for each of its vms, with --guest-cid, --socket, --uds-path");
 	return -EINVAL;
 }
 
 static int set_groups(void *obj, const char *value, char *why, size_t why_size)
 {
-	(void)obj;
 	if (strcmp(value, "default") == 0)
 		return 0;
 	snprintf(why, why_size, "guests meet in directories: --group=DIR for each of their groups; here only \"default\" can be said");

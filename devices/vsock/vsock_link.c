@@ -553,7 +553,6 @@ static void readable_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 	struct vsock_link *l = container_of(w, struct vsock_link, readable);
 	struct vsock *v = l->v;
 
-	(void)revents;
 	if (l->side == VSOCK_SIDE_ASKING) {
 		vsock_unix_asking(l);
 	} else if (l->side == VSOCK_SIDE_GREETING) {
@@ -574,8 +573,6 @@ static void writable_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 	int err = 0;
 	socklen_t len = sizeof(err);
 
-	(void)loop;
-	(void)revents;
 	if (l->side != VSOCK_SIDE_DIALLING)
 		vsock_buffer_flush(l);
 	else if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 || err)
@@ -590,7 +587,6 @@ static void timer_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 	struct vsock_link *l = container_of(w, struct vsock_link, timer);
 	struct vsock *v = l->v;
 
-	(void)revents;
 	ev_timer_stop(loop, w);
 	if (l->side == VSOCK_SIDE_REDIALLING) {
 		link_dial(l);

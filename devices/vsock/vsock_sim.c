@@ -91,7 +91,6 @@ static void service_readable(struct ev_loop *loop, struct ev_io *w, int revents)
 	struct sim_service *s = container_of(w, struct sim_service, readable);
 	ssize_t n = recv(s->fd, s->buf, SIM_BUFFER, s->type == VSOCK_TYPE_SEQPACKET ? MSG_TRUNC : 0);
 
-	(void)revents;
 	if (n < 0 && errno == EAGAIN)
 		return;
 	if (n <= 0 || (size_t)n > SIM_BUFFER) {
@@ -112,7 +111,6 @@ static void service_writable(struct ev_loop *loop, struct ev_io *w, int revents)
 	struct sim_service *s = container_of(w, struct sim_service, writable);
 	int err;
 
-	(void)revents;
 	if (s->port == PORT_CHARGEN && !s->fill)
 		chargen_fill(s);
 	err = service_write(s);
@@ -176,7 +174,6 @@ static int sim_connect(struct vsock *v, uint32_t port, uint16_t type, bool *pend
 	struct sim_service *s = sim->unused;
 	int fds[2];
 
-	(void)pending;
 	if (port != PORT_ECHO && port != PORT_DISCARD && port != PORT_CHARGEN)
 		return -ECONNREFUSED;
 	if (!s)

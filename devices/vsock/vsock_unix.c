@@ -215,8 +215,6 @@ static void acceptable_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 	struct vsock_door *door = container_of(w, struct vsock_door, acceptable);
 	unsigned int n = 0;
 
-	(void)loop;
-	(void)revents;
 	while (n < ACCEPTS && accept_one(door))
 		n++;
 	vsock_pump(door->v);
@@ -224,7 +222,6 @@ static void acceptable_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 
 static void retry_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
-	(void)revents;
 	ev_io_start(loop, &container_of(w, struct vsock_door, retry)->acceptable);
 }
 
@@ -341,7 +338,6 @@ static int unix_host_connect(struct vsock *v, uint32_t port, uint16_t type, bool
 {
 	char path[PATH_SIZE];
 
-	(void)pending;
 	if (!v->uds_path)
 		return -ECONNREFUSED;
 	snprintf(path, sizeof(path), "%s_%u", v->uds_path, port);

@@ -46,14 +46,11 @@ static void must(bool what)
 
 static void on_nothing(struct virtq *vq)
 {
-	(void)vq;
 }
 
 /* The rings of this harness are good. */
 static void on_broken(struct virtq *vq, const char *why)
 {
-	(void)vq;
-	(void)why;
 	abort();
 }
 
@@ -73,7 +70,6 @@ static const struct virtq_events events = {
 
 static void on_config_changed(struct vdev *d)
 {
-	(void)d;
 }
 
 static void kick(struct harness *h, unsigned int q)

@@ -57,7 +57,6 @@ static void must(bool what)
 
 static void on_closed(void *arg)
 {
-	(void)arg;
 }
 
 static void make(struct fuzz *f)
@@ -128,7 +127,6 @@ static void answered(struct vdev *d, struct vdev_ask *ask, int err, int fd)
 {
 	struct fuzz_ask *mine = container_of(ask, struct fuzz_ask, ask);
 
-	(void)d;
 	/* A descriptor comes with a lookup that went well, and only then. */
 	must(mine->busy && (fd >= 0) == (!err && ask->what == VDEV_OBJECT_LOOKUP));
 	mine->busy = false;

@@ -43,7 +43,6 @@ static void must(bool what)
 
 static void on_nothing(struct virtq *vq)
 {
-	(void)vq;
 }
 
 /* Once in a life. */

@@ -166,7 +166,6 @@ static void vu_wait_config_change(struct carrier *c)
 
 static void on_closed(void *arg)
 {
-	(void)arg;
 }
 
 static void session_pump(void *arg)

@@ -49,7 +49,6 @@ static void answered(struct vdev *d, struct vdev_ask *ask, int err, int fd)
 {
 	struct echo *e = echo_of(d);
 
-	(void)ask;
 	if (e->answer_fd >= 0)
 		close(e->answer_fd);
 	e->answers++;
@@ -74,8 +73,6 @@ static int echo_object(struct vdev *d, const struct vdev_uuid *uuid)
 
 static void later_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
-	(void)loop;
-	(void)revents;
 	echo_release(container_of(w, struct echo, later), ECHO_HELD);
 }
 
@@ -151,7 +148,6 @@ static int echo_config_write(struct vdev *d, size_t off, const void *buf, size_t
 
 static void echo_features_set(struct vdev *d, uint64_t features)
 {
-	(void)features;
 	echo_of(d)->feature_sets++;
 }
 

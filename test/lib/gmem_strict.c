@@ -38,8 +38,6 @@ static int strict_map(const struct gmem_backend *self, const struct gmem_desc *d
 	struct stat st;
 	uint64_t end;
 
-	(void)self;
-	(void)fault;
 	if (fstat(desc->fd, &st) < 0)
 		return -errno;
 	if (__builtin_add_overflow(desc->offset, desc->size, &end) || end > (uint64_t)st.st_size)
@@ -97,7 +95,6 @@ static void strict_unpin(void *priv, struct gmem_seg *seg)
 	struct range *old = &quarantine[quarantine_next++ % GMEM_STRICT_QUARANTINE];
 	struct range r = pages_of(seg->va, seg->len);
 
-	(void)priv;
 	if (mmap(r.start, r.len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) ==
 	    MAP_FAILED)
 		abort();

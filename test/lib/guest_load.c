@@ -166,7 +166,6 @@ static void requests_reap(struct load *l, unsigned int q, void *token, uint32_t 
 	struct slot *s = token;
 	const uint8_t *in = s->in.va;
 
-	(void)q;
 	/* Too often for ck_assert, which writes each time. */
 	if (!s->in_flight || !used || (s->status != ANY && (used != s->in_len || in[used - 1] != s->status)))
 		ck_abort_msg("used, in flight: %d, %u bytes of %u, status %d", s->in_flight, used, s->in_len, in[s->in_len - 1]);

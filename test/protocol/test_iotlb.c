@@ -100,7 +100,6 @@ static void quiet(void)
 
 static int find_anywhere(void *arg, uint64_t guest, uint64_t *user, uint64_t *left)
 {
-	(void)arg;
 	if (guest - GUEST >= MEM_SIZE)
 		return -EFAULT;
 	*user = user_of(guest);

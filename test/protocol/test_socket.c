@@ -73,7 +73,6 @@ static int listen_at(const char *at)
 
 static void pump(void *arg)
 {
-	(void)arg;
 	ev_run(loop, EVRUN_NOWAIT);
 }
 

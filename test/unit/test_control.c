@@ -25,7 +25,6 @@ static unsigned int sets; /* times "set" was run */
 static int run_set(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
 {
 	ck_assert_ptr_eq(arg, &sets);
-	(void)c;
 	sets++;
 	if (strcmp(argv[argc - 1], "wrong") != 0)
 		return 0;
@@ -35,9 +34,6 @@ static int run_set(void *arg, struct control_client *c, unsigned int argc, char 
 
 static int run_get(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
 {
-	(void)arg;
-	(void)why;
-	(void)why_size;
 	ck_assert_uint_eq(argc, 1);
 	for (int i = atoi(argv[0]); i > 0; i--)
 		control_say(c, "line %d", i);

@@ -36,8 +36,6 @@ static void fake_close(struct vdev *d)
 
 static void fake_kick(struct vdev *d, unsigned int q)
 {
-	(void)d;
-	(void)q;
 }
 
 static void fake_quiesce(struct vdev *d, unsigned int q)
@@ -311,7 +309,6 @@ static unsigned int changes;
 
 static void note_change(struct vdev *d)
 {
-	(void)d;
 	changes++;
 }
 

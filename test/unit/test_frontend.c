@@ -73,13 +73,11 @@ static unsigned int closed;
 
 static void on_closed(void *arg)
 {
-	(void)arg;
 	closed++;
 }
 
 static void pump(void *arg)
 {
-	(void)arg;
 	ev_run(loop, EVRUN_NOWAIT);
 }
 

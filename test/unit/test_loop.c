@@ -141,8 +141,6 @@ static void turn_again(struct loop_again *again)
 
 static void turn_io(struct ev_loop *loop, struct ev_io *w, int revents)
 {
-	(void)loop;
-	(void)revents;
 	note(container_of(w, struct turn, io), 'i');
 }
 

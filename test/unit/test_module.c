@@ -185,7 +185,6 @@ END_TEST
 
 static int never(void *arg, const char *name)
 {
-	(void)arg;
 	ck_abort_msg("module %s", name);
 	return -1;
 }

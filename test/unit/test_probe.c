@@ -59,7 +59,6 @@ static void keeper_quiesce(struct vdev *d, unsigned int q)
 {
 	struct keeper *k = container_of(d, struct keeper, d);
 
-	(void)q;
 	while (k->count)
 		virtq_requeue(k->kept[--k->count]);
 }

@@ -168,8 +168,6 @@ static void send_sigbus(void)
 
 static void handler_of_others(int sig, siginfo_t *info, void *context)
 {
-	(void)sig;
-	(void)context;
 	_exit(info->si_code > 0 ? 42 : 43);
 }
 

@@ -108,8 +108,6 @@ static int split_used_at(const struct driver_ring *r, uint16_t at, uint32_t *id,
 
 static uint16_t split_after(const struct driver_ring *r, uint16_t at, unsigned int count)
 {
-	(void)r;
-	(void)count;
 	return (uint16_t)(at + 1);
 }
 

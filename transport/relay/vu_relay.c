@@ -504,7 +504,6 @@ static void back_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 	struct vu_relay *r = container_of(w, struct vu_relay, back_io);
 	int ret;
 
-	(void)loop;
 	if (revents & EV_READ) {
 		ret = vu_read(&r->back_reader, r->back);
 		if (ret < 0) {
@@ -532,8 +531,6 @@ static void front_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 	struct vu_relay *r = container_of(w, struct vu_relay, front_io);
 	int ret;
 
-	(void)loop;
-	(void)revents;
 	if (r->replying) {
 		reply_push(r);
 	} else {
@@ -577,7 +574,6 @@ static void timer_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 	struct vu_relay *r = container_of(w, struct vu_relay, timer);
 	struct pollfd p = {.fd = r->front, .events = POLLRDHUP};
 
-	(void)revents;
 	if (r->front < 0)
 		ev_io_start(loop, &r->accept_io);
 	else if (poll(&p, 1, 0) > 0)
@@ -592,7 +588,6 @@ static void accept_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	struct vu_relay *r = container_of(w, struct vu_relay, accept_io);
 
-	(void)revents;
 	r->front = accept4(r->own.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (r->front < 0) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {

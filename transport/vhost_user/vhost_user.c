@@ -46,8 +46,6 @@ static void sock_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	struct vu_backend *b = container_of(w, struct vu_backend, sock_io);
 
-	(void)loop;
-	(void)revents;
 	if (b->replying) {
 		reply_push(b);
 		return;
@@ -67,8 +65,6 @@ static void flush_due(struct ev_loop *loop, struct ev_prepare *w, int revents)
 {
 	struct vu_backend *b = container_of(w, struct vu_backend, flush);
 
-	(void)loop;
-	(void)revents;
 	for (unsigned int i = 0; i < b->nqueues; i++) {
 		if (virtq_dirty(b->queues[i].vq))
 			virtq_flush(b->queues[i].vq);
@@ -168,12 +164,10 @@ int vu_backend_new(struct vdev *d, const struct gmem_backend *mem, void (*closed
 
 static void closed_for_good(void *arg)
 {
-	(void)arg;
 }
 
 static void patience_ends(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
-	(void)revents;
 	ev_timer_stop(loop, w);
 }
 

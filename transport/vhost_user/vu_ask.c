@@ -99,7 +99,6 @@ static void patience_ends(struct ev_loop *loop, struct ev_timer *w, int revents)
 	struct vu_backend *b = container_of(w, struct vu_backend, asks.timer);
 	struct vu_asks *a = &b->asks;
 
-	(void)revents;
 	while (a->first && a->first->way.until <= ev_now(loop)) {
 		log_guest(&b->d->log, "the front-end does not answer %s", kinds[a->first->what].name);
 		a->stale += first_sent(a);

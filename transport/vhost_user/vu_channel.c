@@ -114,8 +114,6 @@ void vu_channel_push(struct vu_backend *b)
 
 void vu_channel_writable(struct ev_loop *loop, struct ev_io *w, int revents)
 {
-	(void)loop;
-	(void)revents;
 	vu_channel_push(container_of(w, struct vu_backend, channel_write));
 }
 
@@ -125,8 +123,6 @@ void vu_channel_readable(struct ev_loop *loop, struct ev_io *w, int revents)
 	struct vu_backend *b = container_of(w, struct vu_backend, channel_read);
 	int ret = vu_read(&b->channel_reader, b->channel);
 
-	(void)loop;
-	(void)revents;
 	if (ret < 0) {
 		vu_channel_set(b, -1);
 	} else if (ret) {

@@ -105,8 +105,6 @@ void vu_iotlb_timeout(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
 	struct vu_queue *q = container_of(w, struct vu_queue, miss_timer);
 
-	(void)loop;
-	(void)revents;
 	if (waits(q))
 		access_failed(q);
 }

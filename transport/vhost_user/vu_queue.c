@@ -119,7 +119,6 @@ static void kick_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	struct vu_queue *q = container_of(w, struct vu_queue, kick_io);
 
-	(void)revents;
 	if (notify_fd_drain(&q->kick) < 0) {
 		log_debug(&q->b->d->log, "queue %u: kick descriptor closed by the front-end", q->index);
 		ev_io_stop(loop, w);
@@ -129,8 +128,6 @@ static void kick_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 
 static void poll_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
-	(void)loop;
-	(void)revents;
 	vu_queue_turn(container_of(w, struct vu_queue, poll));
 }
 

@@ -75,7 +75,6 @@ static struct vu_queue *queue_at(struct vu_backend *b, uint64_t index)
 
 static int get_features(struct vu_backend *b, struct vu_msg *m)
 {
-	(void)m;
 	reply_u64(b, vu_offered_features(b->d));
 	return 0;
 }
@@ -104,7 +103,6 @@ static int set_features(struct vu_backend *b, struct vu_msg *m)
 
 static int get_protocol_features(struct vu_backend *b, struct vu_msg *m)
 {
-	(void)m;
 	reply_u64(b, vu_protocol_as_wire(b->d, vu_session_protocol_features(b)));
 	return 0;
 }
@@ -145,14 +143,11 @@ static int set_protocol_features(struct vu_backend *b, struct vu_msg *m)
 
 static int set_owner(struct vu_backend *b, struct vu_msg *m)
 {
-	(void)b;
-	(void)m;
 	return 0;
 }
 
 static int get_queue_num(struct vu_backend *b, struct vu_msg *m)
 {
-	(void)m;
 	reply_u64(b, b->nqueues);
 	return 0;
 }
@@ -263,7 +258,6 @@ static int set_mem_table(struct vu_backend *b, struct vu_msg *m)
 
 static int get_max_mem_slots(struct vu_backend *b, struct vu_msg *m)
 {
-	(void)m;
 	reply_u64(b, GMEM_MAX_REGIONS);
 	return 0;
 }
@@ -509,7 +503,6 @@ static int set_vring_enable(struct vu_backend *b, struct vu_msg *m)
 /* Deprecated; "used to be sent to request disabling all rings". */
 static int reset_owner(struct vu_backend *b, struct vu_msg *m)
 {
-	(void)m;
 	return park(b, 0, b->nqueues);
 }
 
@@ -596,7 +589,6 @@ static int get_shmem_config(struct vu_backend *b, struct vu_msg *m)
 {
 	struct vu_shmem_config *c = &b->reply.p.shmem;
 
-	(void)m;
 	*c = (struct vu_shmem_config){.nregions = 0};
 	for (unsigned int i = 0; i < b->d->class->nshmem; i++) {
 		c->sizes[i] = b->d->class->shmem[i];
@@ -639,7 +631,6 @@ static void reset_stopped(struct vu_backend *b)
 
 static int reset_device(struct vu_backend *b, struct vu_msg *m)
 {
-	(void)m;
 	vu_stop_queues(b, 0, b->nqueues, reset_stopped);
 	return LATER;
 }
@@ -670,7 +661,6 @@ static int get_status(struct vu_backend *b, struct vu_msg *m)
 {
 	uint64_t status = b->status;
 
-	(void)m;
 	for (unsigned int i = 0; i < b->nqueues; i++) {
 		if (virtq_started(b->queues[i].vq) && virtq_broken(b->queues[i].vq))
 			status |= VIRTIO_STATUS_DEVICE_NEEDS_RESET;
@@ -707,7 +697,6 @@ void vu_state_answer(struct vu_backend *b)
 
 static int check_device_state(struct vu_backend *b, struct vu_msg *m)
 {
-	(void)m;
 	if (b->state_fd < 0) {
 		reply_state_result(b);
 		return 0;
@@ -719,19 +708,16 @@ static int check_device_state(struct vu_backend *b, struct vu_msg *m)
 
 static int postcopy_advise(struct vu_backend *b, struct vu_msg *m)
 {
-	(void)m;
 	return vu_has(b, VU_PF_PAGEFAULT) ? vu_postcopy_advise(b) : -EINVAL;
 }
 
 static int postcopy_listen(struct vu_backend *b, struct vu_msg *m)
 {
-	(void)m;
 	return vu_postcopy_listen(b);
 }
 
 static int postcopy_end(struct vu_backend *b, struct vu_msg *m)
 {
-	(void)m;
 	reply_u64(b, (uint64_t)-vu_postcopy_end(b));
 	return 0;
 }

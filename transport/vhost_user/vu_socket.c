@@ -51,7 +51,6 @@ static void accept_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 	struct vu_socket *s = container_of(w, struct vu_socket, accept_io);
 	int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	(void)revents;
 	if (fd < 0) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
 			/* The waiting front-end stays ready: look again later, not at once. */
@@ -92,7 +91,6 @@ static void retry_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
 	struct vu_socket *s = container_of(w, struct vu_socket, retry);
 
-	(void)revents;
 	if (s->connect)
 		connect_now(s);
 	else if (!vu_backend_busy(s->backend))

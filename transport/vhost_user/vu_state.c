@@ -83,8 +83,6 @@ void vu_state_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	struct vu_backend *b = container_of(w, struct vu_backend, state_io);
 
-	(void)loop;
-	(void)revents;
 	if (w->events & EV_WRITE)
 		state_send(b);
 	else

@@ -1185,7 +1185,6 @@ static void prepare_tcp(struct carrier *c)
 	};
 	const int on = 1;
 
-	(void)c;
 	tcp_listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	ck_assert_int_ge(tcp_listener, 0);
 	setsockopt(tcp_listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
