@@ -31,7 +31,7 @@ int common_parse_mode(const char *value, uint64_t *out, char *why, size_t why_si
 }
 
 /* --socket-mode */
-static int set_mode(void *obj, const char *value, char *why, size_t why_size)
+static int set_mode(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	struct common *c = obj;
 
@@ -39,7 +39,7 @@ static int set_mode(void *obj, const char *value, char *why, size_t why_size)
 }
 
 /* --features */
-static int set_features(void *obj, const char *value, char *why, size_t why_size)
+static int set_features(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	struct common *c = obj;
 
@@ -47,49 +47,16 @@ static int set_features(void *obj, const char *value, char *why, size_t why_size
 }
 
 /* --quirks */
-static int set_quirks(void *obj, const char *value, char *why, size_t why_size)
+static int set_quirks(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	struct common *c = obj;
 
 	return vu_apply_quirks(c->d, value, why, why_size);
 }
 
-/* --log-level */
-static int set_log_level(void *obj, const char *value, char *why, size_t why_size)
-{
-	enum log_level level;
-
-	if (log_level_parse(value, &level) < 0) {
-		snprintf(why, why_size, "not a level (error, warn, info or debug is wanted)");
-		return -EINVAL;
-	}
-	log_set_level(level);
-	return 0;
-}
-
-#if VDEVD_HAVE_XEN
-/* --xen */
-static int set_xen(void *obj, const char *value, char *why, size_t why_size)
-{
-	static const char *const words[] = {
-		[COMMON_XEN_AUTO] = "auto",
-		[COMMON_XEN_ON] = "on",
-		[COMMON_XEN_OFF] = "off",
-	};
-	struct common *c = obj;
-
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-		if (strcmp(value, words[i]) == 0) {
-			c->xen = (enum common_xen)i;
-			return 0;
-		}
-	}
-	snprintf(why, why_size, "not one of auto, on and off");
-	return -EINVAL;
-}
-#else
+#if !VDEVD_HAVE_XEN
 /* --xen and --xen-grant-cache: what asks for nothing is fine. */
-static int set_no_xen(void *obj, const char *value, char *why, size_t why_size)
+static int set_no_xen(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	if (strcmp(value, "auto") == 0 || strcmp(value, "off") == 0 || strcmp(value, "0") == 0)
 		return 0;
@@ -177,8 +144,9 @@ static const struct opt common_opts[] = {
 #if VDEVD_HAVE_XEN
 	{
 		.name = "xen",
-		.type = OPT_CALL,
-		.set = set_xen,
+		.type = OPT_WORD,
+		.words = (const char *const[]){[COMMON_XEN_AUTO] = "auto", [COMMON_XEN_ON] = "on", [COMMON_XEN_OFF] = "off", NULL},
+		.off = AT(xen),
 		.arg = "WHEN",
 		.def = "auto",
 		.help = "serve Xen guests: auto, on or off",
@@ -204,8 +172,9 @@ static const struct opt common_opts[] = {
 #endif
 	{
 		.name = "log-level",
-		.type = OPT_CALL,
-		.set = set_log_level,
+		.type = OPT_WORD,
+		.words = log_level_names,
+		.off = AT(log_level),
 		.arg = "LEVEL",
 		.def = "info",
 		.help = "error, warn, info or debug",

@@ -22,7 +22,8 @@ enum common_xen {
 struct common {
 	struct vdev *d;
 	struct vu_socket_opts socket;
-	enum common_xen xen;
+	unsigned int log_level; /* enum log_level */
+	unsigned int xen; /* enum common_xen */
 	uint64_t xen_grant_cache; /* pages */
 	bool print_capabilities, print_man, help, version;
 	/* Called as the daemon this replaces: so many instances, socket names without their number. */

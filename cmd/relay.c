@@ -20,7 +20,7 @@ struct relay_call {
 	bool help;
 };
 
-static int set_mode(void *obj, const char *value, char *why, size_t why_size)
+static int set_mode(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	struct relay_call *c = obj;
 

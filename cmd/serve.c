@@ -239,6 +239,7 @@ static int read_options(struct call *call, int argc, char **argv, bool *done)
 		log_usage(&call->d->log, "%s: an argument too many", argv[next]);
 		return CMD_USAGE;
 	}
+	log_set_level(c->log_level);
 	if (describe(c))
 		return CMD_OK;
 	if (common_take_socket(c) < 0)

@@ -16,11 +16,12 @@
 
 static enum log_level log_level = LOG_LEVEL_INFO;
 
-static const char *const level_names[] = {
+const char *const log_level_names[] = {
 	[LOG_LEVEL_ERROR] = "error",
 	[LOG_LEVEL_WARN] = "warn",
 	[LOG_LEVEL_INFO] = "info",
 	[LOG_LEVEL_DEBUG] = "debug",
+	NULL,
 };
 
 void log_set_level(enum log_level level)
@@ -30,8 +31,8 @@ void log_set_level(enum log_level level)
 
 int log_level_parse(const char *name, enum log_level *level)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(level_names); i++) {
-		if (strcmp(name, level_names[i]) == 0) {
+	for (size_t i = 0; log_level_names[i]; i++) {
+		if (strcmp(name, log_level_names[i]) == 0) {
 			*level = (enum log_level)i;
 			return 0;
 		}

@@ -32,6 +32,9 @@ struct log {
 /* Sets the level for the process: lines above it are not written.  The default is LOG_LEVEL_INFO. */
 void log_set_level(enum log_level level);
 
+/* The names of the levels, by enum log_level; ends with NULL. */
+extern const char *const log_level_names[];
+
 /*
  * The level that has this name: "error", "warn", "info", "debug".
  * Returns 0 and *level, or -EINVAL.

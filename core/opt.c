@@ -103,8 +103,21 @@ static void print_bound(char *buf, size_t size, bool bytes, uint64_t v)
 	snprintf(buf, size, n < 0 ? "%llu" : "%llu%c", (unsigned long long)v, n < 0 ? 0 : letters[n]);
 }
 
-/* Writes what would be right as an option's value: "a number from 1 to 65536 is wanted". */
-static void print_wanted(char *buf, size_t size, const struct opt *o)
+/* Writes the words of an OPT_WORD: "a, b or c". */
+static void print_words(char *buf, size_t size, const char *const *words)
+{
+	size_t len = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; words[i] && len < size; i++) {
+		const char *sep = i == 0 ? "" : words[i + 1] ? ", " : " or ";
+
+		len += (size_t)snprintf(buf + len, size - len, "%s%s", sep, words[i]);
+	}
+}
+
+/* Writes which numbers would be right: "a number from 1 to 65536 is wanted". */
+static void print_range(char *buf, size_t size, const struct opt *o)
 {
 	bool bytes = o->type == OPT_BYTES;
 	const char *suffix = bytes ? ", perhaps with K, M or G," : "";
@@ -112,11 +125,7 @@ static void print_wanted(char *buf, size_t size, const struct opt *o)
 
 	print_bound(min, sizeof(min), bytes, o->min);
 	print_bound(max, sizeof(max), bytes, o->max);
-	if (o->type == OPT_FD)
-		snprintf(buf, size, "the number of an open file descriptor is wanted");
-	else if (o->type != OPT_UINT && o->type != OPT_BYTES)
-		snprintf(buf, size, "%s is wanted", o->arg ? o->arg : "a value");
-	else if (o->max != 0)
+	if (o->max != 0)
 		snprintf(buf, size, "a number from %s to %s%s is wanted", min, max, suffix);
 	else if (o->min != 0)
 		snprintf(buf, size, "a number from %s up%s is wanted", min, suffix);
@@ -124,12 +133,34 @@ static void print_wanted(char *buf, size_t size, const struct opt *o)
 		snprintf(buf, size, "a number%s is wanted", suffix);
 }
 
+/* Writes what would be right as an option's value. */
+static void print_wanted(char *buf, size_t size, const struct opt *o)
+{
+	char words[WHY_MAX / 2];
+
+	switch (o->type) {
+	case OPT_UINT:
+	case OPT_BYTES:
+		print_range(buf, size, o);
+		return;
+	case OPT_FD:
+		snprintf(buf, size, "the number of an open file descriptor is wanted");
+		return;
+	case OPT_WORD:
+		print_words(words, sizeof(words), o->words);
+		snprintf(buf, size, "%s is wanted", words);
+		return;
+	default:
+		snprintf(buf, size, "%s is wanted", o->arg ? o->arg : "a value");
+	}
+}
+
 /* Stores a number after a look at its bounds.  Returns 0 or -EINVAL with the reason in why. */
 static int store_number(const struct opt *o, void *at, const char *value, char *why, size_t why_size)
 {
 	uint64_t max = o->max ? o->max : UINT64_MAX, v = 0;
 	int ret = opt_parse_number(value, o->type == OPT_BYTES, &v);
-	char wanted[WHY_MAX / 2 + 20];
+	char wanted[WHY_MAX - 20];
 
 	if (ret == 0 && v >= o->min && v <= max) {
 		memcpy(at, &v, sizeof(v));
@@ -159,6 +190,22 @@ static int store_fd(const struct opt *o, void *at, const char *value, char *why,
 	return -EINVAL;
 }
 
+/* Stores the index of a word.  Returns 0 or -EINVAL with the reason in why. */
+static int store_word(const struct opt *o, void *at, const char *value, char *why, size_t why_size)
+{
+	char wanted[WHY_MAX - 20];
+
+	for (unsigned int i = 0; o->words[i]; i++) {
+		if (strcmp(value, o->words[i]) == 0) {
+			memcpy(at, &i, sizeof(i));
+			return 0;
+		}
+	}
+	print_wanted(wanted, sizeof(wanted), o);
+	snprintf(why, why_size, "unknown (%s)", wanted);
+	return -EINVAL;
+}
+
 /* Stores a value; NULL for a flag.  Returns 0 or -EINVAL with the reason in why. */
 static int store(const struct found *f, const char *value, char *why, size_t why_size)
 {
@@ -178,8 +225,10 @@ static int store(const struct found *f, const char *value, char *why, size_t why
 		return store_number(o, at, value, why, why_size);
 	case OPT_FD:
 		return store_fd(o, at, value, why, why_size);
+	case OPT_WORD:
+		return store_word(o, at, value, why, why_size);
 	case OPT_CALL:
-		return o->set(f->obj, value, why, why_size);
+		return o->set(f->obj, o, value, why, why_size);
 	case OPT_KEYS:
 		break; /* parse_keys */
 	}
@@ -191,7 +240,8 @@ static void store_none(const struct opt *o, void *obj)
 {
 	static const size_t sizes[] = {
 		[OPT_FLAG] = sizeof(bool),	[OPT_TEXT] = sizeof(char *), [OPT_UINT] = sizeof(uint64_t),
-		[OPT_BYTES] = sizeof(uint64_t), [OPT_FD] = sizeof(int),	     [OPT_CALL] = 0,  [OPT_KEYS] = 0,
+		[OPT_BYTES] = sizeof(uint64_t), [OPT_FD] = sizeof(int),	     [OPT_WORD] = sizeof(unsigned int),
+		[OPT_CALL] = 0,			[OPT_KEYS] = 0,
 	};
 
 	memset((char *)obj + o->off, o->type == OPT_FD ? 0xff : 0, sizes[o->type]);

@@ -19,6 +19,7 @@ enum opt_type {
 	OPT_UINT,  /* uint64_t between min and max; decimal, 0x hexadecimal */
 	OPT_BYTES, /* uint64_t between min and max; a suffix K, M or G multiplies by 1024 */
 	OPT_FD,    /* int: number of an open file descriptor */
+	OPT_WORD,  /* unsigned int: the index in .words of the word that was given */
 	OPT_CALL,  /* handed to set(), once for each time it is given */
 	OPT_KEYS,  /* options of the replaced daemon as "KEY=VALUE,KEY=VALUE", once; argv is written to */
 };
@@ -35,12 +36,14 @@ struct opt {
 	const char *help;  /* one line of --help, at most 50 characters; NULL: parsed, but shown nowhere */
 	const char *man;   /* the paragraph of the man page; NULL: the help line serves */
 	const char *alias; /* more long names, separated by commas, always accepted */
+	const char *const *words; /* of OPT_WORD, ends with NULL */
+	unsigned int kind; /* for set(), where one function serves several options */
 	const char *compat; /* spellings of the daemon this replaces, "f,rng-source": one letter is short */
 	/*
 	 * OPT_CALL: takes one value.  Returns 0, or -EINVAL with a reason in why ("what would be right").
-	 * value stays valid for the life of the process.
+	 * o is the option itself; value stays valid for the life of the process.
 	 */
-	int (*set)(void *obj, const char *value, char *why, size_t why_size);
+	int (*set)(void *obj, const struct opt *o, const char *value, char *why, size_t why_size);
 };
 
 /* A table with the object its offsets are in and the heading its options have in --help. */

@@ -206,6 +206,19 @@ static void print_member(FILE *out, const char *name, const char *value)
 	json_print_string(out, value);
 }
 
+/* Writes the words an OPT_WORD takes. */
+static void print_words(FILE *out, const struct opt *o)
+{
+	if (o->type != OPT_WORD)
+		return;
+	fputs(", \"words\": [", out);
+	for (const char *const *w = o->words; *w; w++) {
+		fputs(w == o->words ? "" : ", ", out);
+		json_print_string(out, *w);
+	}
+	fputc(']', out);
+}
+
 void opt_print_json(FILE *out, const struct opt_group *groups)
 {
 	const char *sep = "";
@@ -218,6 +231,7 @@ void opt_print_json(FILE *out, const struct opt_group *groups)
 			fprintf(out, "%s\n    {\"name\": ", sep);
 			json_print_string(out, o->name);
 			print_member(out, "argument", o->arg);
+			print_words(out, o);
 			print_member(out, "default", o->def);
 			print_member(out, "help", o->help);
 			fputc('}', out);

@@ -25,7 +25,7 @@
 #define RETRY_MS 50
 
 /* --send */
-static int add_send(void *obj, const char *value, char *why, size_t why_size)
+static int add_send(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	struct probe *p = obj;
 
@@ -40,28 +40,9 @@ static int add_send(void *obj, const char *value, char *why, size_t why_size)
 }
 
 #if VDEVD_HAVE_XEN
-/* --xen-map */
-static int set_xen_map(void *obj, const char *value, char *why, size_t why_size)
-{
-	static const struct {
-		const char *word;
-		uint32_t flags;
-	} ways[] = {
-		{"foreign", GMEM_XEN_FOREIGN},
-		{"grant", GMEM_XEN_GRANT},
-		{"grant-on-demand", GMEM_XEN_GRANT | 0x8},
-	};
-	struct probe *p = obj;
-
-	for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
-		if (strcmp(value, ways[i].word) == 0) {
-			p->xen_map = ways[i].flags;
-			return 0;
-		}
-	}
-	snprintf(why, why_size, "foreign, grant or grant-on-demand is wanted");
-	return -EINVAL;
-}
+/* Ways to share the memory of a Xen domain, and the flags they stand for (GMEM_XEN_*). */
+static const char *const xen_maps[] = {"off", "foreign", "grant", "grant-on-demand", NULL};
+static const uint32_t xen_map_flags[] = {0, GMEM_XEN_FOREIGN, GMEM_XEN_GRANT, GMEM_XEN_GRANT | 0x8};
 #endif
 
 static const struct opt probe_opts[] = {
@@ -121,9 +102,11 @@ static const struct opt probe_opts[] = {
 	{.name = "json", .type = OPT_FLAG, .off = offsetof(struct probe, json), .help = "write one JSON object"},
 #if VDEVD_HAVE_XEN
 	{.name = "xen-map",
-	 .type = OPT_CALL,
-	 .set = set_xen_map,
+	 .type = OPT_WORD,
+	 .words = xen_maps,
+	 .off = offsetof(struct probe, xen_way),
 	 .arg = "HOW",
+	 .def = "off",
 	 .help = "share a Xen domain's memory: foreign, grant[-on-demand]"},
 	{.name = "xen-domid",
 	 .type = OPT_UINT,
@@ -572,6 +555,9 @@ int cmd_probe(int argc, char **argv)
 	next = opt_parse(groups, false, argc, argv);
 	if (next < 0)
 		return CMD_USAGE;
+#if VDEVD_HAVE_XEN
+	p.xen_map = xen_map_flags[p.xen_way];
+#endif
 	if (p.help) {
 		puts("Usage: vdevd probe --socket-path=PATH [OPTION]...\n"
 		     "Asks a running vhost-user back end, of any project, what it is, and tries\n"

@@ -73,6 +73,7 @@ struct probe {
 	unsigned int nsends;
 	/* The domain of Xen whose memory is shared, where xen_map is not 0 (GMEM_XEN_*): these frames, with these grants. */
 	uint64_t xen_domid, xen_frame, xen_grant;
+	unsigned int xen_way; /* the word of --xen-map */
 	uint32_t xen_map;
 	bool json, quiet, bench, table, help;
 	/* the back end */

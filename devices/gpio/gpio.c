@@ -911,7 +911,7 @@ static void gpio_close(struct vdev *d)
  * Options.
  */
 
-static int set_backend(void *obj, const char *value, char *why, size_t why_size)
+static int set_backend(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	struct gpio *g = obj;
 
@@ -922,47 +922,47 @@ static int set_backend(void *obj, const char *value, char *why, size_t why_size)
 	return -EINVAL;
 }
 
-static int set_chip(void *obj, const char *value, char *why, size_t why_size)
+static int set_chip(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	return gpio_plan_chip(&((struct gpio *)obj)->plan, value, why, why_size);
 }
 
-static int set_lines(void *obj, const char *value, char *why, size_t why_size)
+static int set_lines(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	return gpio_plan_rule(&((struct gpio *)obj)->plan, GPIO_RULE_LINES, value, why, why_size);
 }
 
-static int set_rename(void *obj, const char *value, char *why, size_t why_size)
+static int set_rename(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	return gpio_plan_rule(&((struct gpio *)obj)->plan, GPIO_RULE_RENAME, value, why, why_size);
 }
 
-static int set_input_only(void *obj, const char *value, char *why, size_t why_size)
+static int set_input_only(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	return gpio_plan_rule(&((struct gpio *)obj)->plan, GPIO_RULE_INPUT_ONLY, value, why, why_size);
 }
 
-static int set_output_only(void *obj, const char *value, char *why, size_t why_size)
+static int set_output_only(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	return gpio_plan_rule(&((struct gpio *)obj)->plan, GPIO_RULE_OUTPUT_ONLY, value, why, why_size);
 }
 
-static int set_active_low(void *obj, const char *value, char *why, size_t why_size)
+static int set_active_low(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	return gpio_plan_rule(&((struct gpio *)obj)->plan, GPIO_RULE_ACTIVE_LOW, value, why, why_size);
 }
 
-static int set_bias(void *obj, const char *value, char *why, size_t why_size)
+static int set_bias(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	return gpio_plan_rule(&((struct gpio *)obj)->plan, GPIO_RULE_BIAS, value, why, why_size);
 }
 
-static int set_drive(void *obj, const char *value, char *why, size_t why_size)
+static int set_drive(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	return gpio_plan_rule(&((struct gpio *)obj)->plan, GPIO_RULE_DRIVE, value, why, why_size);
 }
 
-static int set_debounce(void *obj, const char *value, char *why, size_t why_size)
+static int set_debounce(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	return gpio_plan_rule(&((struct gpio *)obj)->plan, GPIO_RULE_DEBOUNCE, value, why, why_size);
 }

@@ -549,7 +549,7 @@ int i2c_addr_parse(const char *text, uint16_t *addr)
 	return 0;
 }
 
-static int set_backend(void *obj, const char *value, char *why, size_t why_size)
+static int set_backend(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	static const struct i2c_host_ops *const all[] = {&i2c_dev_ops, &i2c_sim_ops};
 	struct i2c *s = obj;
@@ -586,7 +586,7 @@ static int add_bus(struct i2c_setup *setup, const char *name, size_t len, char *
 	return 0;
 }
 
-static int set_bus(void *obj, const char *value, char *why, size_t why_size)
+static int set_bus(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	struct i2c_setup *setup = &((struct i2c *)obj)->setup;
 	bool late = setup->ntargets > 0;
@@ -674,12 +674,12 @@ static int each_word(struct i2c_setup *setup, const char *words, size_t len, cha
 	return 0;
 }
 
-static int set_addr(void *obj, const char *value, char *why, size_t why_size)
+static int set_addr(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	return each_word(&((struct i2c *)obj)->setup, value, strlen(value), ',', why, why_size);
 }
 
-static int set_sim(void *obj, const char *value, char *why, size_t why_size)
+static int set_sim(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	struct i2c *s = obj;
 
@@ -687,7 +687,7 @@ static int set_sim(void *obj, const char *value, char *why, size_t why_size)
 }
 
 /* vhost-device-i2c: BUS:ADDR[:ADDR...][,BUS:...]. */
-static int set_device_list(void *obj, const char *value, char *why, size_t why_size)
+static int set_device_list(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	struct i2c_setup *setup = &((struct i2c *)obj)->setup;
 

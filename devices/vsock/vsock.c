@@ -211,7 +211,7 @@ static void vsock_close(struct vdev *d)
 
 /* ---- options */
 
-static int set_backend(void *obj, const char *value, char *why, size_t why_size)
+static int set_backend(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	static const struct vsock_host_ops *const all[] = {&vsock_unix_ops, &vsock_sim_ops};
 	struct vsock *v = obj;
@@ -226,21 +226,21 @@ static int set_backend(void *obj, const char *value, char *why, size_t why_size)
 	return -EINVAL;
 }
 
-static int set_allow(void *obj, const char *value, char *why, size_t why_size)
+static int set_allow(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	struct vsock *v = obj;
 
 	return vsock_rules_add(&v->rules, true, value, why, why_size);
 }
 
-static int set_deny(void *obj, const char *value, char *why, size_t why_size)
+static int set_deny(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	struct vsock *v = obj;
 
 	return vsock_rules_add(&v->rules, false, value, why, why_size);
 }
 
-static int set_map(void *obj, const char *value, char *why, size_t why_size)
+static int set_map(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	struct vsock *v = obj;
 
@@ -248,7 +248,7 @@ static int set_map(void *obj, const char *value, char *why, size_t why_size)
 }
 
 /* "PORT", with "/seqpacket" behind it or not, and more with pluses between. */
-static int set_forward_listen(void *obj, const char *value, char *why, size_t why_size)
+static int set_forward_listen(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	static const char suffix[] = "/seqpacket";
 	struct vsock *v = obj;
@@ -278,13 +278,13 @@ static int set_forward_listen(void *obj, const char *value, char *why, size_t wh
 	}
 }
 
-static int refuse_config(void *obj, const char *value, char *why, size_t why_size)
+static int refuse_config(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	snprintf(why, why_size, "no such file is read: start a process for each of its vms, with --guest-cid, --socket, --uds-path");
 	return -EINVAL;
 }
 
-static int set_groups(void *obj, const char *value, char *why, size_t why_size)
+static int set_groups(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	if (strcmp(value, "default") == 0)
 		return 0;
@@ -292,7 +292,7 @@ static int set_groups(void *obj, const char *value, char *why, size_t why_size)
 	return -EINVAL;
 }
 
-static int add_group(void *obj, const char *value, char *why, size_t why_size)
+static int add_group(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	struct vsock *v = obj;
 

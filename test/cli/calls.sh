@@ -28,11 +28,11 @@ refuses 'an unknown option of vdevd' 2 '^vdevd: --flux: ' "$VDEVD" --flux
 refuses 'a bad mode' 2 '^vdevd rng: --socket-mode=980: not a mode' "$VDEVD" rng --socket-path=s --socket-mode=980
 refuses 'no mode' 2 '^vdevd rng: --socket-mode=: ' "$VDEVD" rng --socket-path=s --socket-mode=
 refuses 'a mode without a path' 2 '^vdevd rng: --socket-mode: goes with' "$VDEVD" rng --fd=0 --socket-mode=600
-refuses 'a bad level' 2 '^vdevd rng: --log-level=loud: not a level (error, ' "$VDEVD" rng --socket-path=s --log-level=loud
+refuses 'a bad level' 2 '^vdevd rng: --log-level=loud: unknown (error, warn, info or debug is wanted)' "$VDEVD" rng --socket-path=s --log-level=loud
 refuses 'a bad quirk' 2 '^vdevd rng: --quirks=flux: .*there is shmem-bit-21' "$VDEVD" rng --socket-path=s --quirks=flux
 refuses 'a bad feature' 2 '^vdevd rng: --features=+flux: .*flux' "$VDEVD" rng --socket-path=s --features=+flux
 if "$VDEVD" rng --help | grep -q -e '--xen='; then
-	refuses 'a bad --xen' 2 '^vdevd rng: --xen=yes: not one of auto, on and off' "$VDEVD" rng --socket-path=s --xen=yes
+	refuses 'a bad --xen' 2 '^vdevd rng: --xen=yes: unknown (auto, on or off is wanted)' "$VDEVD" rng --socket-path=s --xen=yes
 	refuses 'a bad --xen-grant-cache' 2 '^vdevd rng: --xen-grant-cache=-1: not a number' \
 		"$VDEVD" rng --socket-path=s --xen-grant-cache=-1
 	offers_xen() { "$VDEVD" rng --xen="$1" --xen-grant-cache=64 --print-capabilities | grep -q '"xen_mmap"'; }

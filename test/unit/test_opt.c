@@ -14,19 +14,22 @@ struct obj {
 	const char *source;
 	uint64_t period, bytes, any;
 	int fd;
+	unsigned int way, two;
 	bool flag, other, quiet;
 	char called[64];
 };
 
-static int set_call(void *obj, const char *value, char *why, size_t why_size)
+static int set_call(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
-	struct obj *o = obj;
+	struct obj *at = obj;
 
 	if (strcmp(value, "bad") == 0) {
 		snprintf(why, why_size, "not good (good is wanted)");
 		return -EINVAL;
 	}
-	snprintf(o->called + strlen(o->called), sizeof(o->called) - strlen(o->called), "%s", value);
+	ck_assert_str_eq(o->name, "call");
+	ck_assert_uint_eq(o->kind, 7);
+	snprintf(at->called + strlen(at->called), sizeof(at->called) - strlen(at->called), "%s", value);
 	return 0;
 }
 
@@ -62,6 +65,8 @@ static const struct opt device_opts[] = {
 	{0},
 };
 
+static const char *const ways[] = {"a", "b-way", "c", NULL};
+
 static const struct opt common_opts[] = {
 	{.name = "fd", .letter = 'f', .type = OPT_FD, .off = AT(fd), .arg = "FD", .help = "a descriptor"},
 	{.name = "flag", .letter = 'F', .type = OPT_FLAG, .off = AT(flag), .help = "a flag"},
@@ -70,9 +75,12 @@ static const struct opt common_opts[] = {
 	 .letter = 'c',
 	 .type = OPT_CALL,
 	 .set = set_call,
+	 .kind = 7,
 	 .arg = "X",
 	 .def = "shown",
 	 .help = "a call"},
+	{.name = "way", .type = OPT_WORD, .off = AT(way), .words = ways, .arg = "WAY", .def = "b-way", .help = "a word"},
+	{.name = "two", .type = OPT_WORD, .off = AT(two), .words = ways + 1, .arg = "WAY"},
 	{.name = "quiet", .type = OPT_FLAG, .off = AT(quiet)},
 	{.name = "keys", .type = OPT_KEYS, .arg = "KEYS"},
 	{0},
@@ -118,6 +126,8 @@ START_TEST(defaults)
 	ck_assert_uint_eq(obj.period, 1000);
 	ck_assert_uint_eq(obj.bytes, 0);
 	ck_assert_int_eq(obj.fd, -1);
+	ck_assert_uint_eq(obj.way, 1);
+	ck_assert_uint_eq(obj.two, 0);
 	ck_assert(!obj.flag && !obj.other && !obj.quiet);
 	ck_assert_str_eq(obj.called, "");
 }
@@ -155,6 +165,12 @@ START_TEST(all_forms)
 	ck_assert_uint_eq(obj.period, 65536);
 	ck_assert_str_eq(obj.called, "xy");
 	ck_assert_str_eq(obj.source, "");
+
+	set_defaults();
+	ck_assert_int_eq(PARSE(false, "--way=c"), 2);
+	ck_assert_uint_eq(obj.way, 2);
+	ck_assert_int_eq(PARSE(false, "--way", "a"), 3);
+	ck_assert_uint_eq(obj.way, 0);
 }
 END_TEST
 
@@ -233,6 +249,10 @@ static const struct {
 	{{"--fd=1000000"}, "--fd=1000000: not open (the number of an open file descriptor is wanted)"},
 	{{"--fd=4294967296"}, "--fd=4294967296: not open (the number of an open file descriptor is wanted)"},
 	{{"--call=bad"}, "--call=bad: not good (good is wanted)"},
+	{{"--way=b"}, "--way=b: unknown (a, b-way or c is wanted)"},
+	{{"--way="}, "--way=: unknown (a, b-way or c is wanted)"},
+	{{"--way"}, "--way: its value is missing (a, b-way or c is wanted)"},
+	{{"--two=a"}, "--two=a: unknown (b-way or c is wanted)"},
 	{{"--keys"}, "--keys: its value is missing (KEY=VALUE, with commas between)"},
 	{{"--keys="}, "--keys: unknown key '' (keys are options without their dashes)"},
 	{{"--keys=source=a,x_y=1"}, "--keys: unknown key 'x_y' (keys are options without their dashes)"},
@@ -346,7 +366,8 @@ START_TEST(help_text)
 			 "  -f, --fd=FD               a descriptor\n"
 			 "  -F, --flag                a flag\n"
 			 "  -o, --other               another flag\n"
-			 "  -c, --call=X              a call [shown]\n");
+			 "  -c, --call=X              a call [shown]\n"
+			 "      --way=WAY             a word [b-way]\n");
 }
 END_TEST
 
@@ -428,7 +449,9 @@ START_TEST(json)
 			 "    {\"name\": \"fd\", \"argument\": \"FD\", \"help\": \"a descriptor\"},\n"
 			 "    {\"name\": \"flag\", \"help\": \"a flag\"},\n"
 			 "    {\"name\": \"other\", \"help\": \"another flag\"},\n"
-			 "    {\"name\": \"call\", \"argument\": \"X\", \"default\": \"shown\", \"help\": \"a call\"}\n"
+			 "    {\"name\": \"call\", \"argument\": \"X\", \"default\": \"shown\", \"help\": \"a call\"},\n"
+			 "    {\"name\": \"way\", \"argument\": \"WAY\", \"words\": [\"a\", \"b-way\", \"c\"], "
+			 "\"default\": \"b-way\", \"help\": \"a word\"}\n"
 			 "  ]");
 	ck_assert_str_eq(PRINTED(opt_print_json(out, &groups[2])), "[]");
 }

@@ -1170,7 +1170,7 @@ START_TEST(test_crowds)
 	for (const struct opt *o = d->class->opts; o->name; o++)
 		rename = strcmp(o->name, "rename") ? rename : o;
 	ck_assert_ptr_nonnull(rename);
-	while (rename->set(d, "1:X", why, sizeof(why)) == 0)
+	while (rename->set(d, rename, "1:X", why, sizeof(why)) == 0)
 		ck_assert_int_lt(given++, 1000);
 	ck_assert_ptr_nonnull(strstr(why, "too many"));
 	vdev_free(d);
