@@ -7,7 +7,7 @@
  * them into descriptors (section 2.7.4 "Message Framing").
  *
  * A chain belongs to the device from virtq_pop until virtq_push or virtq_requeue; pointers into guest memory
- * (chain_read_iov, chain_write_iov) die with it.
+ * (chain_iov) die with it.
  */
 #ifndef VDEVD_TRANSPORT_CHAIN_H
 #define VDEVD_TRANSPORT_CHAIN_H
@@ -80,15 +80,46 @@ bool chain_put(struct chain *c, const void *buf, size_t len);
 /* Writes len zeros.  Returns false, and writes nothing, when there is less room. */
 bool chain_put_zeros(struct chain *c, size_t len);
 
-/*
- * Views for host I/O without a copy: fills at most max entries with the next bytes to read or the next room
- * to write, at most limit bytes in all.  Moves nothing: chain_skip or chain_wrote does.
- * Returns the number of entries.
- */
-unsigned int chain_read_iov(const struct chain *c, struct iovec *iov, unsigned int max, size_t limit);
-unsigned int chain_write_iov(struct chain *c, struct iovec *iov, unsigned int max, size_t limit);
+/* The two parts of a chain. */
+enum chain_part {
+	CHAIN_READ,  /* what the device may read */
+	CHAIN_WRITE, /* where the device may write */
+};
 
-/* The host has written len bytes into the room chain_write_iov showed; at most chain_writable. */
+/*
+ * Views for host I/O without a copy: the bytes of a part from off bytes behind the cursor on, at most limit bytes, in at most max
+ * entries of iov.  Nothing moves: chain_skip or chain_wrote does that.  A view is good until the chain is given back, also for a
+ * worker thread.  Where max entries are too few for a request, the device asks again with a larger off.
+ * Returns the number of entries; 0 where the part has no byte at off.
+ */
+unsigned int chain_iov(struct chain *c, enum chain_part part, size_t off, struct iovec *iov, unsigned int max,
+		       size_t limit);
+
+/* The same from the cursor on. */
+static inline unsigned int chain_read_iov(struct chain *c, struct iovec *iov, unsigned int max, size_t limit)
+{
+	return chain_iov(c, CHAIN_READ, 0, iov, max, limit);
+}
+
+static inline unsigned int chain_write_iov(struct chain *c, struct iovec *iov, unsigned int max, size_t limit)
+{
+	return chain_iov(c, CHAIN_WRITE, 0, iov, max, limit);
+}
+
+/*
+ * Writes len bytes from buf at off bytes behind the cursor, and moves nothing: for what follows a header that is not known yet.
+ * The bytes count as written when the cursor has gone over them.  So a device that writes data behind its response ends with
+ *
+ *	chain_put_at(c, sizeof(response), data, len);
+ *	chain_put(c, &response, sizeof(response));
+ *	chain_wrote(c, len);
+ *
+ * and one that has failed meanwhile leaves the last line out.
+ * Returns false, and writes nothing, when there is less room.
+ */
+bool chain_put_at(struct chain *c, size_t off, const void *buf, size_t len);
+
+/* The next len bytes to write have been written, by the host or by chain_put_at; at most chain_writable. */
 void chain_wrote(struct chain *c, size_t len);
 
 #endif

@@ -50,31 +50,14 @@ void vsock_rx_push(struct vsock *v, const struct vsock_packet *p)
 	rx_gone(v, 1);
 }
 
-/* Steps over the first skip bytes of n entries.  Returns how many entries are left, from the front. */
-static unsigned int iov_skip(struct iovec *iov, unsigned int n, size_t skip)
-{
-	unsigned int gone = 0;
-
-	while (gone < n && iov[gone].iov_len <= skip)
-		skip -= iov[gone++].iov_len;
-	n -= gone;
-	memmove(iov, iov + gone, n * sizeof(*iov));
-	if (n) {
-		iov[0].iov_base = (char *)iov[0].iov_base + skip;
-		iov[0].iov_len -= skip;
-	}
-	return n;
-}
-
 bool vsock_rx_gather(struct vsock *v, struct vsock_portion *p, size_t want)
 {
 	p->n = p->niov = 0;
 	while (want && p->niov < VSOCK_IOV && (p->n < v->nspare || rx_pop(v))) {
 		struct iovec *iov = p->iov + p->niov;
-		unsigned int n = chain_write_iov(v->spare[p->n], iov, VSOCK_IOV - p->niov, HDR + want);
+		unsigned int n = chain_iov(v->spare[p->n], CHAIN_WRITE, HDR, iov, VSOCK_IOV - p->niov, want);
 		uint32_t room = 0;
 
-		n = iov_skip(iov, n, HDR);
 		if (!n)
 			break;
 		for (unsigned int i = 0; i < n; i++)

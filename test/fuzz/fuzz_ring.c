@@ -157,6 +157,8 @@ static void use(struct state *s, unsigned int way, size_t n)
 		break;
 	default:
 		touch(iov, chain_write_iov(c, iov, ARRAY_SIZE(iov), n * 33), n * 33, 0x33);
+		touch(iov, chain_iov(c, CHAIN_WRITE, n * 5, iov, ARRAY_SIZE(iov), n), n, 0x44);
+		must(chain_put_at(c, n * 7, memset(buf, 0x55, n), n) == (n * 8 <= writable));
 		chain_wrote(c, n);
 		break;
 	}

@@ -222,6 +222,111 @@ START_TEST(test_extremes)
 }
 END_TEST
 
+/* What a view shows from off bytes behind the cursor on, entry by entry and in rounds, is what lies there. */
+static void check_views(enum chain_part part, size_t left, const uint8_t *bytes)
+{
+	struct iovec iov[WRITABLE];
+	uint8_t buf[WRITABLE];
+
+	for (size_t off = 0; off <= left + 1; off++) {
+		size_t rest = off < left ? left - off : 0, done = 0;
+		unsigned int n = chain_iov(c, part, off, iov, ARRAY_SIZE(iov), SIZE_MAX);
+
+		ck_assert_uint_eq(view_bytes(iov, n, buf), rest);
+		if (bytes)
+			ck_assert_mem_eq(buf, bytes + (off < left ? off : 0), rest);
+		n = chain_iov(c, part, off, iov, ARRAY_SIZE(iov), 17);
+		ck_assert_uint_eq(view_bytes(iov, n, NULL), rest < 17 ? rest : 17);
+		/* A request longer than the array, in rounds of two. */
+		while ((n = chain_iov(c, part, off + done, iov, 2, SIZE_MAX))) {
+			ck_assert_uint_le(n, 2);
+			done += view_bytes(iov, n, buf + done);
+		}
+		ck_assert_uint_eq(done, rest);
+		if (bytes)
+			ck_assert_mem_eq(buf, bytes + (off < left ? off : 0), rest);
+	}
+	ck_assert_uint_eq(chain_iov(c, part, 0, iov, 0, SIZE_MAX), 0);
+	ck_assert_uint_eq(chain_iov(c, part, 0, iov, ARRAY_SIZE(iov), 0), 0);
+	ck_assert_uint_eq(chain_iov(c, part, SIZE_MAX, iov, ARRAY_SIZE(iov), SIZE_MAX), 0);
+}
+
+/* Views at every offset, from the first byte and from a cursor that has moved. */
+START_TEST(test_views)
+{
+	const unsigned int *split = splits[_i / 2];
+	uint8_t want[WRITABLE] = {0};
+
+	begin(_i % 2 ? &gmem_strict : &gmem_shm, split);
+	check_views(CHAIN_READ, READABLE, readable);
+	ck_assert_uint_eq(chain_skip(c, 23), 23);
+	check_views(CHAIN_READ, READABLE - 23, readable + 23);
+	check_views(CHAIN_WRITE, WRITABLE, NULL);
+	memset(want, 0x42, 31);
+	ck_assert(chain_put(c, want, 31));
+	check_views(CHAIN_WRITE, WRITABLE - 31, NULL);
+	/* Nothing of that moved a cursor. */
+	ck_assert_uint_eq(chain_readable(c), READABLE - 23);
+	ck_assert_uint_eq(chain_writable(c), WRITABLE - 31);
+	finish(split, want, 31);
+}
+END_TEST
+
+/* Data before the response, by a copy and by the host, for responses that end before, at and behind a piece's end. */
+START_TEST(test_response_last)
+{
+	const unsigned int *split = splits[_i / 2];
+	static const size_t lens[] = {0, 1, 4, 6, 7, 8, 12, 30, 63, 64, 70};
+	uint8_t data[40], response[WRITABLE];
+	struct iovec iov[WRITABLE];
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(0x80 + i);
+	memset(response, 0x11, sizeof(response));
+	for (size_t k = 0; k < ARRAY_SIZE(lens); k++) {
+		uint8_t want[WRITABLE] = {0};
+		size_t len = lens[k], done = 0;
+		unsigned int n;
+
+		begin(_i % 2 ? &gmem_strict : &gmem_shm, split);
+		memcpy(want, response, len);
+		memcpy(want + len, data, sizeof(data));
+		memcpy(want + len + sizeof(data), data, sizeof(data));
+		ck_assert(chain_put_at(c, len, data, sizeof(data)));
+		n = chain_iov(c, CHAIN_WRITE, len + sizeof(data), iov, ARRAY_SIZE(iov), sizeof(data));
+		for (unsigned int i = 0; i < n; done += iov[i++].iov_len)
+			memcpy(iov[i].iov_base, data + done, iov[i].iov_len);
+		ck_assert_uint_eq(done, sizeof(data));
+		ck_assert_uint_eq(chain_written(c), 0);
+		ck_assert_uint_eq(chain_writable(c), WRITABLE);
+		ck_assert(chain_put(c, response, len));
+		chain_wrote(c, 2 * sizeof(data));
+		finish(split, want, (uint32_t)(len + 2 * sizeof(data)));
+	}
+}
+END_TEST
+
+/* A device that fails when it has written data: it answers with its response alone. */
+START_TEST(test_put_at_fails)
+{
+	uint8_t want[WRITABLE] = {0}, zeros[WRITABLE] = {0};
+
+	begin(&gmem_shm, splits[_i]);
+	ck_assert(chain_put(c, "ab", 2));
+	ck_assert(!chain_put_at(c, 1, zeros, WRITABLE - 2));
+	ck_assert(!chain_put_at(c, WRITABLE - 1, zeros, 0));
+	ck_assert(!chain_put_at(c, SIZE_MAX, zeros, 2));
+	ck_assert(!chain_put_at(c, 2, zeros, SIZE_MAX));
+	ck_assert(chain_put_at(c, WRITABLE - 2, zeros, 0));
+	ck_assert(chain_put_at(c, WRITABLE - 3, "z", 1));
+	ck_assert(chain_put(c, "cd", 2));
+	memcpy(want, "abcd", 4);
+	want[WRITABLE - 1] = 'z';
+	ck_assert_uint_eq(chain_written(c), 4);
+	finish(splits[_i], want, 4);
+}
+END_TEST
+
 Suite *suite_chain(void)
 {
 	Suite *s = suite_create("chain");
@@ -230,6 +335,9 @@ Suite *suite_chain(void)
 	tcase_add_loop_test(tc, test_cursor, 0, 2 * ARRAY_SIZE(splits));
 	tcase_add_loop_test(tc, test_interleaved, 0, 2 * ARRAY_SIZE(splits));
 	tcase_add_test(tc, test_extremes);
+	tcase_add_loop_test(tc, test_views, 0, 2 * ARRAY_SIZE(splits));
+	tcase_add_loop_test(tc, test_response_last, 0, 2 * ARRAY_SIZE(splits));
+	tcase_add_loop_test(tc, test_put_at_fails, 0, ARRAY_SIZE(splits));
 	suite_add_tcase(s, tc);
 	return s;
 }

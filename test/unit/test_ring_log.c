@@ -159,7 +159,7 @@ static void device_writes(struct chain *c)
 	unsigned int n;
 
 	memset(bytes, (int)below(256), sizeof(bytes));
-	switch (below(4)) {
+	switch (below(6)) {
 	case 0:
 		chain_put(c, bytes, below(sizeof(bytes)));
 		break;
@@ -172,6 +172,14 @@ static void device_writes(struct chain *c)
 			memset(iov[i].iov_base, (int)below(256), iov[i].iov_len);
 		if (n)
 			chain_wrote(c, below((uint32_t)iov[0].iov_len));
+		break;
+	case 3:
+		chain_put_at(c, below(9000), bytes, below(sizeof(bytes)));
+		break;
+	case 4:
+		n = chain_iov(c, CHAIN_WRITE, below(9000), iov, 1 + below(4), below(20000));
+		for (unsigned int i = 0; i < n; i++)
+			memset(iov[i].iov_base, (int)below(256), iov[i].iov_len);
 		break;
 	default:
 		break;

@@ -217,6 +217,15 @@ static char *cursor_span(const struct chain *c, struct seg_cursor *cur, size_t l
 	return (char *)s->mem.va + cur->off;
 }
 
+/* Moves a cursor by len bytes.  There are as many: the caller has counted. */
+static void cursor_step(const struct chain *c, struct seg_cursor *cur, size_t len)
+{
+	size_t n;
+
+	for (; len; len -= n, cur->off += n)
+		cursor_span(c, cur, len, &n);
+}
+
 bool chain_get(struct chain *c, void *buf, size_t len)
 {
 	char *to = buf;
@@ -237,30 +246,10 @@ bool chain_get(struct chain *c, void *buf, size_t len)
 
 size_t chain_skip(struct chain *c, size_t len)
 {
-	size_t n;
-
 	len = min_size(len, c->readable);
 	c->readable -= len;
-	for (size_t left = len; left; left -= n, c->read.off += n)
-		cursor_span(c, &c->read, left, &n);
+	cursor_step(c, &c->read, len);
 	return len;
-}
-
-bool chain_put(struct chain *c, const void *buf, size_t len)
-{
-	const char *from = buf;
-	size_t n;
-
-	if (len > c->writable)
-		return false;
-	c->writable -= len;
-	c->written += len;
-	for (; len; len -= n, from += n, c->write.off += n) {
-		char *to = cursor_span(c, &c->write, len, &n);
-
-		memcpy(to, from, n);
-	}
-	return true;
 }
 
 bool chain_put_zeros(struct chain *c, size_t len)
@@ -279,43 +268,76 @@ bool chain_put_zeros(struct chain *c, size_t len)
 	return true;
 }
 
-/* Fills iov with what lies between a cursor and total bytes further. */
-static unsigned int cursor_iov(const struct chain *c, struct seg_cursor cur, size_t total, struct iovec *iov,
-			       unsigned int max)
+/* The next len bytes of the room may be written, or are, though the cursor has not gone over them. */
+static void chain_show(struct chain *c, size_t len)
 {
-	unsigned int i = 0;
-	size_t n;
+	size_t end = c->written + len;
 
-	for (; total && i < max; i++, total -= n, cur.off += n) {
-		iov[i].iov_base = cursor_span(c, &cur, total, &n);
+	if (c->shown < end)
+		c->shown = end;
+}
+
+unsigned int chain_iov(struct chain *c, enum chain_part part, size_t off, struct iovec *iov, unsigned int max,
+		       size_t limit)
+{
+	struct seg_cursor cur = part == CHAIN_WRITE ? c->write : c->read;
+	size_t left = part == CHAIN_WRITE ? c->writable : c->readable, n;
+	unsigned int i = 0;
+
+	if (off >= left)
+		return 0;
+	left = min_size(limit, left - off);
+	cursor_step(c, &cur, off);
+	for (; left && i < max; i++, left -= n, cur.off += n) {
+		iov[i].iov_base = cursor_span(c, &cur, left, &n);
 		iov[i].iov_len = n;
+		off += n;
 	}
+	if (part == CHAIN_WRITE && i)
+		chain_show(c, off);
 	return i;
 }
 
-unsigned int chain_read_iov(const struct chain *c, struct iovec *iov, unsigned int max, size_t limit)
+/* Copies len bytes to a cursor, and moves it.  There is room: the caller has counted. */
+static void cursor_put(const struct chain *c, struct seg_cursor *cur, const void *buf, size_t len)
 {
-	return cursor_iov(c, c->read, min_size(limit, c->readable), iov, max);
+	const char *from = buf;
+	size_t n;
+
+	for (; len; len -= n, from += n, cur->off += n) {
+		char *to = cursor_span(c, cur, len, &n);
+
+		memcpy(to, from, n);
+	}
 }
 
-unsigned int chain_write_iov(struct chain *c, struct iovec *iov, unsigned int max, size_t limit)
+bool chain_put(struct chain *c, const void *buf, size_t len)
 {
-	size_t end;
+	if (len > c->writable)
+		return false;
+	cursor_put(c, &c->write, buf, len);
+	c->writable -= len;
+	c->written += len;
+	return true;
+}
 
-	limit = min_size(limit, c->writable);
-	end = c->written + limit;
-	if (c->shown < end)
-		c->shown = end;
-	return cursor_iov(c, c->write, limit, iov, max);
+bool chain_put_at(struct chain *c, size_t off, const void *buf, size_t len)
+{
+	struct seg_cursor cur = c->write;
+
+	if (off > c->writable || len > c->writable - off)
+		return false;
+	cursor_step(c, &cur, off);
+	cursor_put(c, &cur, buf, len);
+	if (len)
+		chain_show(c, off + len);
+	return true;
 }
 
 void chain_wrote(struct chain *c, size_t len)
 {
-	size_t n;
-
 	len = min_size(len, c->writable);
 	c->writable -= len;
 	c->written += len;
-	for (; len; len -= n, c->write.off += n)
-		cursor_span(c, &c->write, len, &n);
+	cursor_step(c, &c->write, len);
 }
