@@ -7,22 +7,15 @@
 
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "cmd/cmd.h"
 #include "config.h"
 #include "core/module.h"
 #include "mem/gmem_xen.h"
 #include "transport/ring/virtq.h"
-
-
-/* How long a back end may take to be ready for the next front-end: waits of RETRY_MS. */
-#define RETRIES	 20
-#define RETRY_MS 50
 
 /* --send */
 static int add_send(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
@@ -135,148 +128,6 @@ static const struct opt probe_opts[] = {
 	{0},
 };
 
-enum probe_verdict probe_say(struct probe *p, enum probe_verdict verdict, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(p->got, sizeof(p->got), fmt, ap);
-	va_end(ap);
-	return verdict;
-}
-
-enum probe_verdict probe_failed(struct probe *p)
-{
-	return probe_say(p, PROBE_FAIL, "%s", p->fe ? frontend_why(p->fe) : "no connection");
-}
-
-int probe_connect(struct probe *p)
-{
-	const struct frontend_opts opts = {.path = p->path, .timeout_ms = (unsigned int)p->timeout_ms};
-	const struct timespec pause = {.tv_nsec = RETRY_MS * 1000000L};
-	unsigned int tries = RETRIES;
-	int err;
-
-	for (;;) {
-		frontend_free(p->fe);
-		p->fe = NULL;
-		err = frontend_new(&opts, &p->fe);
-		if (!err)
-			err = frontend_sync(p->fe);
-		p->reached |= !err;
-		/*
-		 * A socket that is there may be listened at a moment later.  Between two front-ends some make theirs anew,
-		 * and drop who has connected to the old one.
-		 */
-		if (--tries == 0 || (err != -ECONNREFUSED && (!p->reached || (err != -ENOENT && err != -EPIPE))))
-			return err;
-		nanosleep(&pause, NULL);
-	}
-}
-
-int probe_negotiate(struct probe *p, uint64_t without)
-{
-	const uint64_t ring = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_INDIRECT_DESC) | BIT(VIRTIO_F_EVENT_IDX) |
-			      BIT(VHOST_USER_F_PROTOCOL_FEATURES);
-	/* The driver's choices that are not everybody's: a check says so. */
-	const uint64_t choices = BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) | BIT(VIRTIO_F_ACCESS_PLATFORM);
-	const uint64_t own = p->check ? p->check->features & choices : 0;
-	uint64_t protocol = BIT(VU_PF_MQ) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_CONFIG) |
-			    BIT(VU_PF_RESET_DEVICE) | BIT(VU_PF_CONFIGURE_MEM_SLOTS) | (p->check ? p->check->protocol : 0);
-
-	/* Front-ends on Xen do without memory slots, and those that use postcopy have to. */
-	if (p->xen_map || (protocol & BIT(VU_PF_PAGEFAULT)))
-		protocol &= ~BIT(VU_PF_CONFIGURE_MEM_SLOTS);
-	if (p->xen_map)
-		protocol |= BIT(VU_PF_XEN_MMAP);
-	return frontend_negotiate(p->fe, (ring | own | (p->device ? p->device->features : 0)) & ~without, protocol);
-}
-
-#if VDEVD_HAVE_XEN
-/* Puts the regions, which lie in a file, into the domain: the third, behind a gap of one page. */
-static const struct frontend_mem_ops *move_to_xen(const struct probe *p, struct frontend_region *regions, size_t count)
-{
-	uint64_t page = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		struct frontend_region *r = &regions[i];
-
-		page += i == 2;
-		r->xen_flags = p->xen_map;
-		r->xen_domid = (uint32_t)p->xen_domid;
-		r->xen_frame = p->xen_frame + page;
-		r->offset = 0;
-		r->guest_addr = (p->xen_map & GMEM_XEN_GRANT) ? XEN_GRANT_ADDR + (p->xen_grant + page) * XEN_PAGE_SIZE :
-								r->xen_frame * XEN_PAGE_SIZE;
-		page += r->size / XEN_PAGE_SIZE;
-	}
-	return &frontend_mem_xen;
-}
-#endif
-
-int probe_ready(struct probe *p, uint64_t without)
-{
-	const struct frontend_mem_ops *ops = &frontend_mem_memfd;
-	struct frontend_region regions[] = {
-		{.guest_addr = 0x100000, .size = 0x200000},
-		{.guest_addr = 0x300000, .size = 0x100000},
-		{.guest_addr = 0x100000000, .size = 0x200000, .offset = 0x1000},
-	};
-	int err = probe_negotiate(p, without);
-
-#if VDEVD_HAVE_XEN
-	if (p->xen_map)
-		ops = move_to_xen(p, regions, ARRAY_SIZE(regions));
-#endif
-	if (!err)
-		err = frontend_make_mem(p->fe, ops, regions, ARRAY_SIZE(regions));
-	return err ? err : frontend_set_mem_table(p->fe);
-}
-
-unsigned int probe_queue(const struct probe *p)
-{
-	return p->device ? p->device->queue : 0;
-}
-
-uint32_t probe_split(const struct probe *p)
-{
-	size_t bytes = p->device->readable + p->device->writable;
-
-	return (uint32_t)((bytes + PROBE_PIECES - 2) / (PROBE_PIECES - 1));
-}
-
-int probe_submit(struct probe *p, const struct frontend_request_opts *opts, struct frontend_request **req)
-{
-	uint8_t readable[PROBE_MAX_PART] = {0};
-
-	if (p->device->build)
-		p->device->build(readable);
-	return frontend_submit(p->fe, p->device->queue, readable, p->device->readable, p->device->writable, opts, req);
-}
-
-enum probe_verdict probe_await(struct probe *p, struct frontend_request *req)
-{
-	uint8_t answer[PROBE_MAX_PART] = {0};
-	uint32_t used;
-	const char *wrong;
-
-	if (frontend_await(p->fe, p->device->queue, req, answer, &used))
-		return probe_failed(p);
-	wrong = p->device->check(answer, used);
-	if (wrong)
-		return probe_say(p, PROBE_FAIL, "answer of %u bytes: %s", used, wrong);
-	return probe_say(p, PROBE_OK, "used, %u bytes", used);
-}
-
-enum probe_verdict probe_request(struct probe *p, const struct frontend_request_opts *opts)
-{
-	struct frontend_request *req;
-
-	if (probe_submit(p, opts, &req))
-		return probe_failed(p);
-	return probe_await(p, req);
-}
-
 /*
  * What the back end is.
  */
@@ -302,29 +153,20 @@ static void read_config(struct probe *p)
 static int learn(struct probe *p)
 {
 	uint64_t queues;
-	int err = frontend_get_features(p->fe, &p->features);
+	int err = frontend_ask_u64(p->fe, VU_GET_FEATURES, &p->features);
 
 	if (!err && (p->features & BIT(VHOST_USER_F_PROTOCOL_FEATURES)))
-		err = frontend_get_protocol_features(p->fe, &p->protocol);
+		err = frontend_ask_u64(p->fe, VU_GET_PROTOCOL_FEATURES, &p->protocol);
 	if (!err)
 		err = probe_negotiate(p, 0);
 	if (err)
 		return err;
 	p->nqueues = p->class ? p->class->nqueues : 0;
-	if ((p->protocol & BIT(VU_PF_MQ)) && !frontend_get_queue_num(p->fe, &queues))
+	if ((p->protocol & BIT(VU_PF_MQ)) && !frontend_ask_u64(p->fe, VU_GET_QUEUE_NUM, &queues))
 		p->nqueues = (unsigned int)min_u64(queues, FRONTEND_MAX_QUEUES);
 	if (p->protocol & BIT(VU_PF_CONFIG))
 		read_config(p);
 	return 0;
-}
-
-static const char *class_feature_name(const struct vdev_class *class, unsigned int bit)
-{
-	for (const struct vdev_feature *f = class ? class->feature_names : NULL; f && f->name; f++) {
-		if (f->bit == bit)
-			return f->name;
-	}
-	return NULL;
 }
 
 /* Writes the names of the bits, or their numbers; in JSON as an array. */
@@ -339,7 +181,7 @@ static void print_bits(const struct probe *p, uint64_t word, bool protocol)
 		if (!(word & BIT(bit)))
 			continue;
 		if (!name && !protocol)
-			name = class_feature_name(p->class, bit);
+			name = p->class ? vdev_feature_name(p->class, bit) : NULL;
 		if (!name) {
 			snprintf(number, sizeof(number), "%u", bit);
 			name = number;
@@ -393,34 +235,6 @@ static void print_head_text(const struct probe *p)
 /*
  * The table.
  */
-
-const char *probe_row_misses(const struct probe *p, const struct probe_check *check)
-{
-	const uint64_t protocol = p->protocol & ~(p->xen_map ? BIT(VU_PF_CONFIGURE_MEM_SLOTS) : 0);
-
-	if (check->features & ~p->features)
-		return vu_feature_name((unsigned int)__builtin_ctzll(check->features & ~p->features));
-	if (check->protocol & ~protocol)
-		return vu_protocol_feature_name((unsigned int)__builtin_ctzll(check->protocol & ~protocol));
-	if (check->request && !p->device)
-		return p->id ? "a request for this device" : "--id";
-	return NULL;
-}
-
-enum probe_verdict probe_row_run(struct probe *p, const struct probe_check *check)
-{
-	const char *misses = probe_row_misses(p, check);
-	int err;
-
-	p->check = check;
-	p->got[0] = '\0';
-	if (misses)
-		return probe_say(p, PROBE_NA, "needs %s", misses);
-	err = probe_connect(p);
-	if (err && !p->fe)
-		return probe_say(p, PROBE_FAIL, "no connection: %s", strerror(-err));
-	return err ? probe_failed(p) : check->run(p);
-}
 
 static void row_print(const struct probe *p, enum probe_verdict verdict, bool first)
 {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * probe.h - what the parts of `vdevd probe` share.
+ *
+ *	probe_session, probe_devices < probe_checks, _rings, _table, _bench, _send < probe
  */
 #ifndef VDEVD_CMD_PROBE_PROBE_H
 #define VDEVD_CMD_PROBE_PROBE_H

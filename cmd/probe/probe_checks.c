@@ -41,8 +41,8 @@ static enum probe_verdict features_stable(struct probe *p)
 {
 	uint64_t first, second;
 
-	TRY(frontend_get_features(p->fe, &first));
-	TRY(frontend_get_features(p->fe, &second));
+	TRY(frontend_ask_u64(p->fe, VU_GET_FEATURES, &first));
+	TRY(frontend_ask_u64(p->fe, VU_GET_FEATURES, &second));
 	return probe_say(p, first == second && first == p->features ? PROBE_OK : PROBE_FAIL, "0x%llx, 0x%llx",
 			 (unsigned long long)first, (unsigned long long)second);
 }
@@ -58,7 +58,7 @@ static enum probe_verdict protocol_early(struct probe *p)
 {
 	uint64_t protocol;
 
-	TRY(frontend_get_protocol_features(p->fe, &protocol));
+	TRY(frontend_ask_u64(p->fe, VU_GET_PROTOCOL_FEATURES, &protocol));
 	return probe_say(p, protocol == p->protocol ? PROBE_OK : PROBE_FAIL, "0x%llx", (unsigned long long)protocol);
 }
 
@@ -108,7 +108,7 @@ static enum probe_verdict queue_num(struct probe *p)
 	uint64_t num;
 
 	TRY(probe_negotiate(p, 0));
-	TRY(frontend_get_queue_num(p->fe, &num));
+	TRY(frontend_ask_u64(p->fe, VU_GET_QUEUE_NUM, &num));
 
 	bool good = num >= (p->class ? p->class->nqueues : 1);
 
@@ -193,7 +193,7 @@ static enum probe_verdict reset_owner(struct probe *p)
 {
 	TRY(probe_negotiate(p, 0));
 	frontend_use_acks(p->fe, false);
-	TRY(frontend_reset_owner(p->fe));
+	TRY(frontend_tell_empty(p->fe, VU_RESET_OWNER));
 	TRY(frontend_sync(p->fe));
 	return probe_say(p, PROBE_OK, "the connection lives");
 }
@@ -250,7 +250,7 @@ static enum probe_verdict mem_slots(struct probe *p)
 	uint64_t slots;
 
 	TRY(probe_negotiate(p, 0));
-	TRY(frontend_get_max_mem_slots(p->fe, &slots));
+	TRY(frontend_ask_u64(p->fe, VU_GET_MAX_MEM_SLOTS, &slots));
 	return probe_say(p, slots ? PROBE_OK : PROBE_FAIL, "%llu", (unsigned long long)slots);
 }
 
@@ -382,8 +382,8 @@ static enum probe_verdict status_kept(struct probe *p)
 	TRY(frontend_negotiate(p->fe, BIT(VIRTIO_F_VERSION_1) | BIT(VHOST_USER_F_PROTOCOL_FEATURES),
 			       BIT(VU_PF_STATUS) | BIT(VU_PF_REPLY_ACK)));
 	for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-		TRY(frontend_set_status(p->fe, steps[i]));
-		TRY(frontend_get_status(p->fe, &status));
+		TRY(frontend_tell_u64(p->fe, VU_SET_STATUS, steps[i]));
+		TRY(frontend_ask_u64(p->fe, VU_GET_STATUS, &status));
 		if (status != steps[i])
 			return probe_say(p, PROBE_FAIL, "%llu was set, %llu read", (unsigned long long)steps[i],
 					 (unsigned long long)status);

@@ -42,8 +42,8 @@ static void negotiate(struct carrier *c)
 	uint64_t offered;
 
 	if (c->set->refuse & BIT(VHOST_USER_F_PROTOCOL_FEATURES)) {
-		carrier_ok(c, frontend_set_owner(c->fe), "owner");
-		carrier_ok(c, frontend_get_features(c->fe, &offered), "features offered");
+		carrier_ok(c, frontend_tell_empty(c->fe, VU_SET_OWNER), "owner");
+		carrier_ok(c, frontend_ask_u64(c->fe, VU_GET_FEATURES, &offered), "features offered");
 		carrier_ok(c, frontend_set_features(c->fe, carrier_wanted_features(c) & offered), "features");
 	} else {
 		carrier_ok(c,
@@ -121,7 +121,7 @@ static uint32_t vu_stop(struct carrier *c, unsigned int q)
 static void vu_reset(struct carrier *c)
 {
 	if (frontend_has_protocol(c->fe, VU_PF_STATUS)) {
-		carrier_ok(c, frontend_set_status(c->fe, 0), "status");
+		carrier_ok(c, frontend_tell_u64(c->fe, VU_SET_STATUS, 0), "status");
 	} else if (frontend_has_protocol(c->fe, VU_PF_RESET_DEVICE)) {
 		carrier_ok(c, frontend_reset_device(c->fe), "reset");
 	} else {

@@ -211,9 +211,9 @@ START_TEST(test_fatal_message)
 		test_skip("no rng in this build");
 	back_start(rng, NULL);
 	process_connect(&relay, &fe);
-	ok(frontend_get_features(fe, &features), "features");
+	ok(frontend_ask_u64(fe, VU_GET_FEATURES, &features), "features");
 	ok(frontend_set_features(fe, features), "features");
-	ok(frontend_get_protocol_features(fe, &features), "protocol features");
+	ok(frontend_ask_u64(fe, VU_GET_PROTOCOL_FEATURES, &features), "protocol features");
 	/* Which wants a back channel, too. */
 	m.p.u64 = BIT(VU_PF_INBAND_NOTIFICATIONS);
 	ok(frontend_send(fe, &m), "message");

@@ -90,7 +90,7 @@ static uint64_t status(void)
 {
 	uint64_t value;
 
-	ok(frontend_get_status(fe, &value));
+	ok(frontend_ask_u64(fe, VU_GET_STATUS, &value));
 	return value;
 }
 
@@ -102,16 +102,16 @@ START_TEST(test_basics)
 {
 	uint64_t value;
 
-	ok(frontend_get_queue_num(fe, &value));
+	ok(frontend_ask_u64(fe, VU_GET_QUEUE_NUM, &value));
 	ck_assert_uint_eq(value, ECHO_QUEUES);
-	ok(frontend_get_max_mem_slots(fe, &value));
+	ok(frontend_ask_u64(fe, VU_GET_MAX_MEM_SLOTS, &value));
 	ck_assert_uint_eq(value, GMEM_MAX_REGIONS);
-	ok(frontend_get_features(fe, &value));
+	ok(frontend_ask_u64(fe, VU_GET_FEATURES, &value));
 	ck_assert_uint_eq(value, BIT(3) | BIT(28) | BIT(29) | BIT(30) | BIT(32));
 	ck_assert_uint_eq(frontend_features(fe), value);
 	ck_assert_uint_eq(e->d.features, value & ~BIT(VHOST_USER_F_PROTOCOL_FEATURES));
 	ck_assert_uint_eq(status(), 0);
-	ok(frontend_set_status(fe, 0xf));
+	ok(frontend_tell_u64(fe, VU_SET_STATUS, 0xf));
 	ck_assert_uint_eq(status(), 0xf);
 	ck_assert_int_eq(vu_backend_serve(carrier_backend(c), 0), -EBUSY);
 	assert_echo();
@@ -165,8 +165,8 @@ START_TEST(test_status_0_resets)
 
 	assert_echo();
 	ok(frontend_set_config(fe, 0, "abcd", 4, 0));
-	ok(frontend_set_status(fe, 7));
-	ok(frontend_set_status(fe, 0));
+	ok(frontend_tell_u64(fe, VU_SET_STATUS, 7));
+	ok(frontend_tell_u64(fe, VU_SET_STATUS, 0));
 	ck_assert_uint_eq(status(), 0);
 	carrier_idle(c, 2);
 	ck_assert_uint_eq(e->resets, 0); /* it is not known yet */
@@ -189,7 +189,7 @@ static void pause_machine(uint32_t bases[ECHO_QUEUES])
 		ok(frontend_vring_state(fe, VU_SET_VRING_ENABLE, q, 0));
 	for (unsigned int q = 0; q < ECHO_QUEUES; q++)
 		bases[q] = carrier_stop(c, q);
-	ok(frontend_set_status(fe, 0));
+	ok(frontend_tell_u64(fe, VU_SET_STATUS, 0));
 }
 
 /* And as it lets it go on: all rings are started, then enabled; backwards: the last ring first. */
@@ -319,7 +319,7 @@ START_TEST(test_reset_device)
 {
 	hold();
 	ok(frontend_set_config(fe, 0, "abcd", 4, 0));
-	ok(frontend_set_status(fe, 0xf));
+	ok(frontend_tell_u64(fe, VU_SET_STATUS, 0xf));
 	ok(frontend_reset_device(fe));
 	ck_assert_uint_eq(e->resets, 1);
 	ck_assert_uint_eq(e->nheld, 0);
@@ -369,7 +369,7 @@ START_TEST(test_reset_owner)
 	struct frontend_request *req;
 	char in[4];
 
-	ok(frontend_reset_owner(fe));
+	ok(frontend_tell_empty(fe, VU_RESET_OWNER));
 	req = carrier_submit(c, ECHO_ECHOQ, "late", 4, 4);
 	carrier_stays(c, ECHO_ECHOQ, 5);
 	ok(frontend_vring_state(fe, VU_SET_VRING_ENABLE, ECHO_ECHOQ, 1));
@@ -383,7 +383,7 @@ END_TEST
 
 START_TEST(test_broken_ring)
 {
-	ok(frontend_set_status(fe, 0xf));
+	ok(frontend_tell_u64(fe, VU_SET_STATUS, 0xf));
 	break_ring(ECHO_HOLDQ);
 	ck_assert_uint_eq(status(), 0xf | NEEDS_RESET);
 	/* That the status has changed is told as a change of the configuration. */
@@ -584,7 +584,7 @@ START_TEST(test_hang_up_waits)
 			carrier_idle(c, 1);
 		}
 		if (i == 2) {
-			ok(frontend_set_status(fe, 0));
+			ok(frontend_tell_u64(fe, VU_SET_STATUS, 0));
 			ck_assert_uint_eq(e->nheld, 0);
 		}
 		carrier_reconnect(c);

@@ -619,10 +619,10 @@ START_TEST(test_quirk)
 	uint64_t word;
 	char why[80];
 
-	ok(frontend_get_protocol_features(fe, &word));
+	ok(frontend_ask_u64(fe, VU_GET_PROTOCOL_FEATURES, &word));
 	ck_assert(word & BIT(VU_PF_SHMEM));
 	ck_assert_int_eq(vu_apply_quirks(&e->d, "shmem-bit-21", why, sizeof(why)), 0);
-	ok(frontend_get_protocol_features(fe, &word));
+	ok(frontend_ask_u64(fe, VU_GET_PROTOCOL_FEATURES, &word));
 	ck_assert(!(word & BIT(VU_PF_SHMEM)));
 	ck_assert(word & BIT(VU_PF_GPA_ADDRESSES));
 	ck_assert_int_eq(frontend_set_protocol_features(fe, all), -EREMOTEIO);

@@ -181,12 +181,12 @@ START_TEST(test_offered)
 
 	start(0);
 	fe = carrier_dial(c);
-	ok(frontend_get_protocol_features(fe, &offered));
+	ok(frontend_ask_u64(fe, VU_GET_PROTOCOL_FEATURES, &offered));
 	ck_assert(offered & XEN_MMAP);
 	hang_up();
 	ck_assert_int_eq(vu_apply_feature_masks(carrier_vdev(c), "-xen_mmap", why, sizeof(why)), 0);
 	fe = carrier_dial(c);
-	ok(frontend_get_protocol_features(fe, &offered));
+	ok(frontend_ask_u64(fe, VU_GET_PROTOCOL_FEATURES, &offered));
 	ck_assert(!(offered & XEN_MMAP));
 	ok(frontend_set_protocol_features(fe, XEN_MMAP)); /* with no acknowledgement yet */
 	ok(frontend_wait_closed(fe));

@@ -157,26 +157,26 @@ START_TEST(test_negotiation)
 {
 	uint64_t features, protocol, num, status, slots;
 
-	ok(frontend_get_features(fe, &features));
+	ok(frontend_ask_u64(fe, VU_GET_FEATURES, &features));
 	ck_assert(features & BIT(3));
 	ck_assert(features & BIT(VIRTIO_F_VERSION_1));
-	ok(frontend_get_protocol_features(fe, &protocol));
+	ok(frontend_ask_u64(fe, VU_GET_PROTOCOL_FEATURES, &protocol));
 	ok(frontend_negotiate(fe, UINT64_MAX, UINT64_MAX));
 	ck_assert_uint_eq(frontend_features(fe), features);
 	ck_assert_uint_eq(frontend_protocol_features(fe), protocol);
 	ck_assert_uint_eq(device->features | BIT(VHOST_USER_F_PROTOCOL_FEATURES), features);
 	ck_assert(frontend_has_protocol(fe, VU_PF_REPLY_ACK));
-	ok(frontend_get_queue_num(fe, &num));
+	ok(frontend_ask_u64(fe, VU_GET_QUEUE_NUM, &num));
 	ck_assert_uint_eq(num, 2);
-	ok(frontend_get_max_mem_slots(fe, &slots));
+	ok(frontend_ask_u64(fe, VU_GET_MAX_MEM_SLOTS, &slots));
 	ck_assert_uint_ge(slots, 509);
-	ok(frontend_set_status(fe, 3));
-	ok(frontend_get_status(fe, &status));
+	ok(frontend_tell_u64(fe, VU_SET_STATUS, 3));
+	ok(frontend_ask_u64(fe, VU_GET_STATUS, &status));
 	ck_assert_uint_eq(status, 3);
 	ok(frontend_reset_device(fe));
-	ok(frontend_get_status(fe, &status));
+	ok(frontend_ask_u64(fe, VU_GET_STATUS, &status));
 	ck_assert_uint_eq(status, 0);
-	ok(frontend_reset_owner(fe));
+	ok(frontend_tell_empty(fe, VU_RESET_OWNER));
 	ok(frontend_sync(fe));
 }
 END_TEST

@@ -86,19 +86,15 @@ int frontend_sync(struct frontend *fe);
 int frontend_wait_closed(struct frontend *fe);
 
 /*
- * The requests, one function for each.
+ * The requests: those without payload, or with a number, asked for or told; then one function for each.
  */
-int frontend_get_features(struct frontend *fe, uint64_t *features);
+int frontend_ask_u64(struct frontend *fe, uint32_t request, uint64_t *value);
+int frontend_tell_u64(struct frontend *fe, uint32_t request, uint64_t value);
+int frontend_tell_empty(struct frontend *fe, uint32_t request);
+
 int frontend_set_features(struct frontend *fe, uint64_t features);
-int frontend_get_protocol_features(struct frontend *fe, uint64_t *features);
 int frontend_set_protocol_features(struct frontend *fe, uint64_t features);
-int frontend_set_owner(struct frontend *fe);
-int frontend_reset_owner(struct frontend *fe);
 int frontend_reset_device(struct frontend *fe);
-int frontend_get_queue_num(struct frontend *fe, uint64_t *num);
-int frontend_get_status(struct frontend *fe, uint64_t *status);
-int frontend_set_status(struct frontend *fe, uint64_t status);
-int frontend_get_max_mem_slots(struct frontend *fe, uint64_t *slots);
 
 /* A region of the front-end's memory with its fd. */
 int frontend_add_mem_reg(struct frontend *fe, const struct frontend_region *region);
@@ -138,9 +134,6 @@ int frontend_get_vring_base(struct frontend *fe, uint32_t index, uint32_t *base)
 
 /* The same; what is in flight stays in the record. */
 int frontend_get_vring_base_skip_drain(struct frontend *fe, uint32_t index, uint32_t *base);
-
-/* VRING_KICK, the message. */
-int frontend_vring_kick(struct frontend *fe, uint32_t index);
 
 /*
  * Negotiation and memory.

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * frontend_impl.h - what frontend.c and frontend_queue.c share; nobody else includes it.
+ * frontend_impl.h - what the files of the front-end share; nobody else includes it.
+ *
+ *	frontend_link < frontend_requests, frontend_mem < frontend_queue, _log, _iommu, _shared, _postcopy < frontend
+ *
+ * Calls go from right to left.  The link alone waits, and what comes on the back channel meanwhile it hands to back_handle.
  */
 #ifndef VDEVD_TRANSPORT_FRONTEND_FRONTEND_IMPL_H
 #define VDEVD_TRANSPORT_FRONTEND_FRONTEND_IMPL_H
@@ -58,6 +62,8 @@ struct frontend {
 	bool acks;
 	uint64_t features, protocol;
 	struct frontend_mem *mem;
+	/* Takes one request of the back channel.  Returns what to answer: 0 or 1, and *fd to go along, which stays ours. */
+	uint64_t (*back_handle)(struct frontend *fe, const struct vu_msg *msg, int *fd);
 	int back; /* our end of the back channel, or -1 */
 	struct vu_reader back_reader;
 	struct vu_msg back_reply; /* under way where the socket was full; nothing else is taken from it meanwhile */

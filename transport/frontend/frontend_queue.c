@@ -256,7 +256,7 @@ int frontend_kick(struct frontend *fe, unsigned int q)
 	uint64_t one = 1;
 
 	if (queue->opts.in_band)
-		return frontend_vring_kick(fe, q);
+		return frontend_vring_state(fe, VU_VRING_KICK, q, 0);
 	if (queue->kick.ours < 0)
 		return 0;
 	/* A full pipe or eventfd is a kick the back end has still to take. */
