@@ -32,7 +32,7 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 # Without Xen its files are not there, nor the tests of them.
 absent_xen := $(if $(filter 0,$(XEN)),mem/gmem_xen%.c transport/frontend/frontend_mem_xen.c test/unit/test_gmem_xen.c \
 	test/protocol/test_xen_mmap.c)
-LIB_SRCS := $(filter-out $(absent_xen),$(call in_tree,core/*.c mem/*.c transport/*.c transport/*/*.c))
+LIB_SRCS := $(filter-out $(absent_xen),$(call in_tree,core/*.c mem/*.c transport/*.c transport/*/*.c devices/lib/*.c))
 CMD_SRCS := $(filter-out cmd/main.c,$(call in_tree,cmd/*.c cmd/*/*.c))
 BUILTIN_SRCS := $(sort $(foreach d,$(DEVICES),$(DEV_$(d)_SRCS)))
 DEVICE_SRCS := $(sort $(foreach d,$(DEVICES) $(MODULES),$(DEV_$(d)_SRCS)))

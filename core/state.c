@@ -51,12 +51,17 @@ void state_append(struct state *s, const void *bytes, size_t len)
 	s->len = need;
 }
 
-void state_put(struct state *s, const char *name, const void *bytes, size_t len)
+void state_put_begin(struct state *s, const char *name, size_t len)
 {
 	const struct head h = {.name_len = htole16((uint16_t)strlen(name)), .len = htole32((uint32_t)len)};
 
 	state_append(s, &h, sizeof(h));
 	state_append(s, name, strlen(name));
+}
+
+void state_put(struct state *s, const char *name, const void *bytes, size_t len)
+{
+	state_put_begin(s, name, len);
 	state_append(s, bytes, len);
 }
 

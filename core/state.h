@@ -37,6 +37,9 @@ void state_append(struct state *s, const void *bytes, size_t len);
 /* Appends a record; the name has at most 31 characters. */
 void state_put(struct state *s, const char *name, const void *bytes, size_t len);
 
+/* The same in parts: len bytes of state_append follow. */
+void state_put_begin(struct state *s, const char *name, size_t len);
+
 /*
  * Reads the record at *at, 0 for the first, and steps over it.
  * Returns 1 and *r; 0 at the end; -EINVAL: these bytes are no state, or one of another version.

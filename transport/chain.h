@@ -2,8 +2,8 @@
 /*
  * chain.h - what a device sees of a virtqueue: pop a chain, read the request, write the answer, push it.
  *
- * A chain is a request as the driver made it available: bytes the device may read, then room the device may
- * write (VIRTIO 1.4, section 2.6 "Virtqueues").  A device sees a cursor over each part and never learns how the driver split
+ * A chain is a request as the driver made it available: bytes the device may read, then room the device may write
+ * (VIRTIO 1.4, section 2.6 "Virtqueues").  A device sees a cursor over each part and never learns how the driver split
  * them into descriptors (section 2.7.4 "Message Framing").
  *
  * A chain belongs to the device from virtq_pop until virtq_push or virtq_requeue; pointers into guest memory
@@ -20,9 +20,9 @@ struct chain;
 struct virtq;
 
 /*
- * Takes the next available chain.  Returns NULL when there is none (then the driver will kick when there is one),
- * when the device had its turn for now (it will be kicked again), or when the ring is stopped or broken.  A device that stops
- * before it saw NULL is not kicked for chains that were there, until it pops again.
+ * Takes the next available chain.  Returns NULL when there is none (then the driver will kick when there is one), when
+ * the device had its turn for now (it will be kicked again), or when the ring is stopped or broken.  A device that
+ * stops before it saw NULL is not kicked for chains that were there, until it pops again.
  */
 struct chain *virtq_pop(struct virtq *vq);
 
@@ -37,6 +37,13 @@ void virtq_push(struct chain *c);
  * again, in its old order, when the ring is started again.  For class->quiesce.
  */
 void virtq_requeue(struct chain *c);
+
+/*
+ * Asks for a turn: class->kick is called for this queue once more, when all others that are ready had theirs.  Chains
+ * are popped in kick alone; so this is what a timer, a socket or a worker calls when it has something for a chain.
+ * Asked for more often, it is one turn.  A ring that does not run gives none: it is looked at when it starts.
+ */
+void virtq_again(struct virtq *vq);
 
 /* Whether the ring is started, enabled and sound: chains could be popped. */
 bool virtq_running(const struct virtq *vq);
@@ -87,9 +94,10 @@ enum chain_part {
 };
 
 /*
- * Views for host I/O without a copy: the bytes of a part from off bytes behind the cursor on, at most limit bytes, in at most max
- * entries of iov.  Nothing moves: chain_skip or chain_wrote does that.  A view is good until the chain is given back, also for a
- * worker thread.  Where max entries are too few for a request, the device asks again with a larger off.
+ * Views for host I/O without a copy: the bytes of a part from off bytes behind the cursor on, at most limit bytes, in
+ * at most max entries of iov.  Nothing moves: chain_skip or chain_wrote does that.  A view is good until the chain is
+ * given back, also for a worker thread.  Where max entries are too few for a request, the device asks again with a
+ * larger off.
  * Returns the number of entries; 0 where the part has no byte at off.
  */
 unsigned int chain_iov(struct chain *c, enum chain_part part, size_t off, struct iovec *iov, unsigned int max,
@@ -107,8 +115,9 @@ static inline unsigned int chain_write_iov(struct chain *c, struct iovec *iov, u
 }
 
 /*
- * Writes len bytes from buf at off bytes behind the cursor, and moves nothing: for what follows a header that is not known yet.
- * The bytes count as written when the cursor has gone over them.  So a device that writes data behind its response ends with
+ * Writes len bytes from buf at off bytes behind the cursor, and moves nothing: for what follows a header that is not
+ * known yet.  The bytes count as written when the cursor has gone over them.  So a device that writes data behind its
+ * response ends with
  *
  *	chain_put_at(c, sizeof(response), data, len);
  *	chain_put(c, &response, sizeof(response));

@@ -321,6 +321,32 @@ START_TEST(test_turn)
 }
 END_TEST
 
+/* A device asks for a turn: a ring that runs gives one, any other none. */
+START_TEST(test_again)
+{
+	virtq_again(r.vq);
+	ck_assert_uint_eq(r.agains, 0);
+	rig_start(&r, 8, 0, 0);
+	virtq_again(r.vq);
+	ck_assert_uint_eq(r.agains, 1);
+	virtq_enable(r.vq, false);
+	virtq_again(r.vq);
+	virtq_enable(r.vq, true);
+	virtq_stopping(r.vq);
+	virtq_again(r.vq);
+	ck_assert_uint_eq(r.agains, 1);
+	virtq_stop(r.vq);
+	virtq_again(r.vq);
+	ck_assert_uint_eq(r.agains, 1);
+	ck_assert_int_eq(rig_restart(&r, 0), 0);
+	rig_publish(&r, 200);
+	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert(virtq_broken(r.vq));
+	virtq_again(r.vq);
+	ck_assert_uint_eq(r.agains, 1);
+}
+END_TEST
+
 /*
  * Chains of many forms, all good.
  */
@@ -1132,6 +1158,7 @@ static void add_common(TCase *tc)
 	tcase_add_test(tc, test_kick_flag);
 	tcase_add_test(tc, test_kick_event);
 	tcase_add_test(tc, test_turn);
+	tcase_add_test(tc, test_again);
 	tcase_add_test(tc, test_chain_in_the_ring);
 	tcase_add_loop_test(tc, test_indirect, 0, 2);
 	tcase_add_test(tc, test_longest_chains);

@@ -574,6 +574,12 @@ void virtq_requeue(struct chain *c)
 	virtq_returned(c->vq);
 }
 
+void virtq_again(struct virtq *vq)
+{
+	if (virtq_running(vq))
+		vq->ev->again(vq);
+}
+
 void virtq_turn_begin(struct virtq *vq)
 {
 	vq->in_turn = true;
