@@ -26,6 +26,9 @@ int cmd_probe(int argc, char **argv);
 /* Stands between a front-end and a back end that may end and begin anew. */
 int cmd_relay(int argc, char **argv);
 
+/* Gives a running device a command over its control socket. */
+int cmd_ctl(int argc, char **argv);
+
 /* "--install-links DIR [-s]": makes DIR/vdevd-NAME for each device built in, links to this executable. */
 int cmd_links(int argc, char **argv);
 

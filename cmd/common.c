@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/service.h"
+#include "core/unix_socket.h"
 #include "mem/gmem_xen.h"
 
 int common_parse_mode(const char *value, uint64_t *out, char *why, size_t why_size)
@@ -44,6 +45,20 @@ static int set_features(void *obj, const struct opt *o, const char *value, char 
 	struct common *c = obj;
 
 	return vu_apply_feature_masks(c->d, value, why, why_size);
+}
+
+/* --control */
+static int set_control(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
+{
+	struct common *c = obj;
+
+	(void)o;
+	if (!unix_path_fits(value)) {
+		snprintf(why, why_size, "a path of 1 to %d bytes is wanted", UNIX_PATH_LEN);
+		return -EINVAL;
+	}
+	c->d->control_path = value;
+	return 0;
 }
 
 /* --quirks */
@@ -170,6 +185,16 @@ static const struct opt common_opts[] = {
 	{.name = "xen", .type = OPT_CALL, .set = set_no_xen, .arg = "WHEN"},
 	{.name = "xen-grant-cache", .type = OPT_CALL, .set = set_no_xen, .arg = "PAGES"},
 #endif
+	{
+		.name = "control",
+		.type = OPT_CALL,
+		.set = set_control,
+		.arg = "PATH",
+		.help = "listen here for the operator's commands",
+		.man = "Listen on a UNIX socket at this path for commands to the running device: help lists them, stat shows what is "
+		       "served. vdevd ctl PATH WORD... gives one. The socket has the permissions that the umask leaves. See CONTROL in "
+		       "vdevd(1).",
+	},
 	{
 		.name = "log-level",
 		.type = OPT_WORD,

@@ -22,6 +22,7 @@ static int cmd_help(int argc, char **argv)
 	     "       vdevd list [--json]                          the devices there are\n"
 	     "       vdevd probe --socket-path=PATH [OPTION]...   asks a back end what it is, and tries it\n"
 	     "       vdevd relay --socket-path=PATH --to=PATH     lets a back end be restarted unnoticed\n"
+	     "       vdevd ctl PATH WORD...                       gives a running device a command\n"
 	     "       vdevd --install-links DIR [-s]               makes DIR/vdevd-DEVICE for each\n"
 	     "       vdevd --version\n"
 	     "\n"
@@ -34,7 +35,7 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{"list", cmd_list}, {"probe", cmd_probe}, {"relay", cmd_relay}, {"--install-links", cmd_links}, {"--help", cmd_help},
+	{"list", cmd_list}, {"probe", cmd_probe}, {"relay", cmd_relay}, {"ctl", cmd_ctl}, {"--install-links", cmd_links}, {"--help", cmd_help},
 	{"-h", cmd_help},   {"--version", cmd_version},	    {"-V", cmd_version},
 };
 

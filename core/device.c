@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/control.h"
+
 int vdev_new(const struct vdev_class *class, const char *prefix, struct ev_loop *loop, struct vdev **out)
 {
 	struct opt_group group = {.title = class->name, .opts = class->opts};
@@ -42,8 +44,27 @@ int vdev_check(struct vdev *d)
 	return d->class->check ? d->class->check(d) : 0;
 }
 
+static int control_begin(struct vdev *d)
+{
+	int err;
+
+	if (!d->control_path)
+		return 0;
+	err = control_open(d->control_path, &d->log, d->loop, &d->control);
+	if (err)
+		log_error(&d->log, "--control=%s: %s%s", d->control_path, strerror(-err),
+			  err == -EADDRINUSE ? " (another process serves it, or it is no socket)" : "");
+	else
+		control_add(d->control, d->class->commands, d);
+	return err;
+}
+
 int vdev_open(struct vdev *d)
 {
+	int err = control_begin(d);
+
+	if (err)
+		return err;
 	d->opened = true;
 	return d->class->open ? d->class->open(d) : 0;
 }
@@ -54,6 +75,7 @@ void vdev_free(struct vdev *d)
 		return;
 	if (d->opened && d->class->close)
 		d->class->close(d);
+	control_close(d->control);
 	free(d);
 }
 

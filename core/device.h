@@ -33,6 +33,8 @@
 /* The largest config_size, bytes: what a vhost-user message carries (VHOST_USER_MAX_CONFIG_SIZE). */
 #define VDEV_CONFIG_MAX 256
 
+struct control;
+struct control_command;
 struct ev_loop;
 struct vdev;
 struct virtq;
@@ -126,6 +128,8 @@ struct vdev_class {
 	unsigned int nshmem; /* of them, at most VDEV_SHMEM_MAX */
 	bool shares_objects; /* it asks for VDEV_OBJECT_... */
 	const struct opt *opts; /* ends with a NULL name; offsets are in the instance; may be NULL */
+	/* The operator's, on the socket of --control (core/control.h); they are handed the struct vdev.  May be NULL. */
+	const struct control_command *commands;
 	size_t inst_size;    /* of the instance, whose first member is a struct vdev */
 	const struct vdev_compat *compat; /* NULL: there is no such daemon */
 	const char *const *examples; /* command lines for the man page, ends with NULL; may be NULL */
@@ -202,8 +206,13 @@ struct vdev {
 	uint64_t features;        /* those the driver has accepted */
 	const struct vdev_transport_ops *transport;
 	struct virtq **queues;    /* class->nqueues of them; the transport's */
+	const char *control_path; /* --control; NULL: none */
+	struct control *control;  /* its socket from vdev_open on: class->open may add commands; NULL: none */
 	bool opened;              /* vdev_open was called: there may be something to close */
 };
+
+/* What --control was called where simulators alone had it: an entry for the options of a device that did. */
+#define VDEV_SIM_CONTROL {.name = "sim-control", .type = OPT_TEXT, .off = offsetof(struct vdev, control_path), .arg = "PATH"}
 
 /*
  * Makes an instance with its options at their defaults.
@@ -216,7 +225,7 @@ int vdev_new(const struct vdev_class *class, const char *prefix, struct ev_loop 
 /* Looks at the options as a whole, before vdev_open.  Returns 0, or -EINVAL after a line that says what would be right. */
 int vdev_check(struct vdev *d);
 
-/* Takes the host resources.  Returns 0, or -errno after a line that says why. */
+/* Makes the control socket, takes the host resources.  Returns 0, or -errno after a line that says why. */
 int vdev_open(struct vdev *d);
 
 /* Closes the device and frees the instance; NULL is allowed.  Its transport is gone by then. */

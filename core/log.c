@@ -29,6 +29,11 @@ void log_set_level(enum log_level level)
 	log_level = level;
 }
 
+enum log_level log_get_level(void)
+{
+	return log_level;
+}
+
 int log_level_parse(const char *name, enum log_level *level)
 {
 	for (size_t i = 0; log_level_names[i]; i++) {

@@ -35,6 +35,8 @@ void log_set_level(enum log_level level);
 /* The names of the levels, by enum log_level; ends with NULL. */
 extern const char *const log_level_names[];
 
+enum log_level log_get_level(void);
+
 /*
  * The level that has this name: "error", "warn", "info", "debug".
  * Returns 0 and *level, or -EINVAL.

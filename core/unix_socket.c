@@ -11,11 +11,18 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+_Static_assert(UNIX_PATH_LEN + 1 == sizeof(((struct sockaddr_un *)0)->sun_path), "a path ends with a zero");
+
+bool unix_path_fits(const char *path)
+{
+	return *path && strlen(path) <= UNIX_PATH_LEN;
+}
+
 static int fill_address(const char *path, struct sockaddr_un *sa)
 {
 	memset(sa, 0, sizeof(*sa));
 	sa->sun_family = AF_UNIX;
-	if (!*path || strlen(path) >= sizeof(sa->sun_path))
+	if (!unix_path_fits(path))
 		return -ENAMETOOLONG;
 	strcpy(sa->sun_path, path);
 	return 0;

@@ -10,6 +10,12 @@
 
 #include "core/base.h"
 
+/* The longest path that a socket can have, bytes. */
+#define UNIX_PATH_LEN 107
+
+/* Whether a socket can have this path: it is neither empty nor longer than that. */
+bool unix_path_fits(const char *path);
+
 /* A listening socket with the file it made. */
 struct unix_listener {
 	int fd;           /* non-blocking, close-on-exec; -1: none */

@@ -131,7 +131,7 @@ struct gpio {
 	bool sim;
 	struct gpio_plan plan;
 	uint64_t sim_lines;
-	const char *sim_names, *sim_wire, *sim_control;
+	const char *sim_names, *sim_wire;
 	char compat_chip[16];
 	/* host */
 	const struct gpio_host_ops *ops;
@@ -837,7 +837,7 @@ static struct gpio_host_args host_args(struct gpio *g)
 		.sim_lines = (unsigned int)g->sim_lines,
 		.sim_names = g->sim_names,
 		.sim_wire = g->sim_wire,
-		.sim_control = g->sim_control,
+		.control = g->d.control,
 	};
 }
 
@@ -855,8 +855,8 @@ static int gpio_check(struct vdev *d)
 
 	if (g->sim && g->plan.nchips)
 		wrong = "--chip goes with --backend=gpiod only";
-	else if (!g->sim && (g->sim_names || g->sim_wire || g->sim_control))
-		wrong = "--sim-names, --sim-wire and --sim-control go with --backend=sim only";
+	else if (!g->sim && (g->sim_names || g->sim_wire))
+		wrong = "--sim-names and --sim-wire go with --backend=sim only";
 	else if (!ops->start)
 		wrong = "this build is without libgpiod and can only simulate: --backend=sim is wanted";
 	else if (!g->sim && !g->plan.nchips)
@@ -1158,18 +1158,7 @@ static const struct opt gpio_opts[] = {
 		.man = "Wires between simulated lines, by number: in each pair the second is driven from outside "
 		       "with the level of the first, so that a guest can see its own outputs.",
 	},
-	{
-		.name = "sim-control",
-		.type = OPT_TEXT,
-		.off = OFF(sim_control),
-		.arg = "PATH",
-		.help = "socket to play with the simulated lines",
-		.man = "Listen on a UNIX socket for commands, lines of text, that play the world around the "
-		       "simulated chip: help tells them, list and get show lines, set and pull act on them from "
-		       "outside, watch tells each change as it happens, take and leave play somebody else who has "
-		       "a line, unplug and plug take the chip away and bring it back. An answer ends with ok or "
-		       "error. socat - UNIX-CONNECT:PATH is a way to use it by hand.",
-	},
+	VDEV_SIM_CONTROL,
 	{0},
 };
 
@@ -1186,14 +1175,13 @@ static const char *const gpio_examples[] = {
 	"vhost-device-gpio -s /run/gpio.sock -c 2 -l 0:3",
 	"",
 	"# a guest under QEMU lights a lamp, which is seen outside; somebody presses a button",
-	"vdevd gpio --socket-path=/run/gpio.sock --backend=sim --sim-names=LAMP,BUTTON --sim-control=/run/gpio.ctl &",
+	"vdevd gpio --socket-path=/run/gpio.sock --backend=sim --sim-names=LAMP,BUTTON --control=/run/gpio.ctl &",
 	"qemu-system-x86_64 -m 512M -M q35,memory-backend=mem -object memory-backend-memfd,id=mem,size=512M,share=on \\",
 	"    -chardev socket,id=gpio,path=/run/gpio.sock -device vhost-user-gpio-pci,chardev=gpio ...",
 	"guest# gpioset --mode=signal gpiochip0 0=1 &",
-	"echo get LAMP | socat - UNIX-CONNECT:/run/gpio.ctl",
+	"vdevd ctl /run/gpio.ctl get LAMP",
 	"1",
-	"ok",
-	"echo set BUTTON 1 | socat - UNIX-CONNECT:/run/gpio.ctl",
+	"vdevd ctl /run/gpio.ctl set BUTTON 1",
 	"guest# gpioget gpiochip0 1",
 	"1",
 	NULL,
@@ -1217,6 +1205,10 @@ const struct vdev_class vdev_gpio_class = {
 		 "it was, even if the line has changed again since.  Levels are made from edges: an interrupt is told when "
 		 "the guest unmasks it and the line is active, or as soon as it becomes active.  QEMU before version 9 "
 		 "hides the interrupts (VIRTIO_GPIO_F_IRQ) from its guests.\n"
+		 "\n"
+		 "Commands on the socket of --control play the world around a simulated chip: list and get show lines, set and pull act "
+		 "on them from outside, watch tells each change as it happens, take and leave play somebody else who has a line, "
+		 "unplug and plug take the chip away and bring it back.\n"
 		 "\n"
 		 "When a vdevd that was killed is replaced under a guest that goes on (INFLIGHT_SHMFD), lines are not what the guest made "
 		 "them until it asks for them again.\n"

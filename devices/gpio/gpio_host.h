@@ -55,7 +55,7 @@ struct gpio_host_args {
 	unsigned int sim_lines;
 	const char *sim_names;	 /* separated by commas; NULL: none */
 	const char *sim_wire;	 /* pairs of lines, "0-1,2-3"; NULL: none */
-	const char *sim_control; /* path of a control socket; NULL: none */
+	struct control *control; /* where a simulator's commands are added; NULL: there is no socket */
 };
 
 struct gpio_host;

@@ -43,7 +43,7 @@ struct gpio_chip {
 
 struct gpio_host {
 	struct gpio_chip chip;
-	struct control *control;
+	struct control *control; /* the device's; NULL: none */
 	bool unplugged;
 	bool stale; /* it was unplugged since the device opened it */
 	int back;   /* eventfd: the chip was plugged in again; -1: nobody waits */
@@ -322,7 +322,6 @@ static void sim_stop(struct gpio_host *h)
 {
 	if (!h)
 		return;
-	control_close(h->control);
 	for (unsigned int i = 0; i < h->nlines; i++)
 		pipe_close(&h->lines[i]);
 	if (h->back >= 0)
@@ -330,7 +329,7 @@ static void sim_stop(struct gpio_host *h)
 	free(h);
 }
 
-/* Makes the chip but for its control socket.  Returns 0 and *out, or -errno after it has said why. */
+/* Makes the chip.  Returns 0 and *out, or -errno after it has said why. */
 static int sim_make(const struct gpio_host_args *args, struct gpio_host **out)
 {
 	struct gpio_host *h = calloc(1, sizeof(*h) + args->sim_lines * sizeof(h->lines[0]));
@@ -370,22 +369,12 @@ static int sim_check(const struct gpio_host_args *args)
 
 static int sim_start(const struct gpio_host_args *args, struct gpio_host **out)
 {
-	struct gpio_host *h;
-	int err = sim_make(args, &h);
+	int err = sim_make(args, out);
 
 	if (err)
 		return err;
-	if (args->sim_control) {
-		err = control_open(args->sim_control, args->log, args->loop, sim_commands, h, &h->control);
-		if (err)
-			log_error(args->log, "--sim-control=%s: %s (the path of a socket is wanted)", args->sim_control,
-				  strerror(-err));
-	}
-	if (err) {
-		sim_stop(h);
-		return err;
-	}
-	*out = h;
+	(*out)->control = args->control;
+	control_add(args->control, sim_commands, *out);
 	return 0;
 }
 

@@ -470,8 +470,8 @@ static int i2c_check(struct vdev *d)
 
 	if (host_ops(s) == &i2c_sim_ops)
 		return 0;
-	if (setup->ntargets || setup->sim_control || setup->sim_delay) {
-		log_usage(&d->log, "--sim, --sim-control and --sim-delay go with --backend=sim");
+	if (setup->ntargets || setup->sim_delay) {
+		log_usage(&d->log, "--sim and --sim-delay go with --backend=sim");
 		return -EINVAL;
 	}
 	if (!host_ops(s)->open) {
@@ -503,6 +503,7 @@ static int i2c_open(struct vdev *d)
 	s->patience.repeat = GROUP_PATIENCE;
 	loop_again_init(&s->again, again_run);
 	s->ops = host_ops(s);
+	s->setup.control = d->control;
 	err = s->ops->open(&s->setup, &d->log, d->loop, &s->host);
 	if (err)
 		return err;
@@ -790,16 +791,7 @@ static const struct opt i2c_opts[] = {
 		       "lm75@0x48:21.5, eeprom@0x50:256 and regs@0x20:64.",
 		.set = set_sim,
 	},
-	{
-		.name = "sim-control",
-		.type = OPT_TEXT,
-		.off = offsetof(struct i2c, setup.sim_control),
-		.arg = "PATH",
-		.help = "socket with commands to the simulated targets",
-		.man = "A Unix socket that takes lines of text: \"set 0x48 25.5\" sets a temperature, \"dump 0x50\" shows the bytes of "
-		       "an EEPROM, \"watch\" shows each transfer, \"fail 0x50 3\" lets the next three transfers go "
-		       "unacknowledged, \"help\" lists them all.",
-	},
+	VDEV_SIM_CONTROL,
 	{
 		.name = "sim-delay",
 		.type = OPT_UINT,
@@ -832,12 +824,12 @@ static const char *const i2c_examples[] = {
 	"vhost-device-i2c -s /run/i2c.sock -c 1 -l 1:32:33",
 	"",
 	"# a guest under QEMU reads a thermometer; somebody warms it",
-	"vdevd i2c --socket-path=/run/i2c.sock --sim=lm75@0x48:21.5 --sim-control=/run/i2c.ctl &",
+	"vdevd i2c --socket-path=/run/i2c.sock --sim=lm75@0x48:21.5 --control=/run/i2c.ctl &",
 	"qemu-system-x86_64 -m 512M -M q35,memory-backend=mem -object memory-backend-memfd,id=mem,size=512M,share=on \\",
 	"    -chardev socket,id=i2c,path=/run/i2c.sock -device vhost-user-i2c-pci,chardev=i2c ...",
 	"guest# i2ctransfer -y 0 w1@0x48 0 r2",
 	"0x15 0x80",
-	"echo set 0x48 25.5 | socat - UNIX-CONNECT:/run/i2c.ctl",
+	"vdevd ctl /run/i2c.ctl set 0x48 25.5",
 	"guest# i2ctransfer -y 0 w1@0x48 0 r2",
 	"0x19 0x80",
 	NULL,
@@ -861,6 +853,10 @@ const struct vdev_class vdev_i2c_class = {
 		 "\n"
 		 "An address that a driver of the host uses is served all the same, and reported when the device starts.  The "
 		 "adapters are held while the device runs: one that is unplugged is answered for with errors until the device is started again.\n"
+		 "\n"
+		 "Commands on the socket of --control play with simulated targets: \"set 0x48 25.5\" sets a temperature, \"dump 0x50\" "
+		 "shows the bytes of an EEPROM, watch shows each transfer, \"fail 0x50 3\" lets the next three transfers go "
+		 "unacknowledged.\n"
 		 "\n"
 		 "When a vdevd that was killed is replaced under a guest that goes on (INFLIGHT_SHMFD), a transfer that was under "
 		 "way is made again: a write may reach its target twice.\n"

@@ -67,7 +67,7 @@ struct i2c_setup {
 	unsigned int ntargets;
 	uint64_t timeout;        /* --timeout-ms; 0: the adapter's own */
 	uint64_t retries;        /* --retries; 0: likewise */
-	const char *sim_control; /* --sim-control, NULL: none */
+	struct control *control; /* where a simulator's commands are added; NULL: there is no socket */
 	uint64_t sim_delay;      /* --sim-delay, ms for each transfer */
 };
 

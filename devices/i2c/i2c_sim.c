@@ -629,21 +629,10 @@ static void complete_rules(struct i2c_setup *setup)
 	}
 }
 
-static int open_control(struct sim *sim, const char *path, struct log *log, struct ev_loop *loop)
-{
-	int err = path ? control_open(path, log, loop, commands, sim, &sim->control) : 0;
-
-	if (err)
-		log_error(log, "--sim-control=%s: %s%s", path, strerror(-err),
-			  err == -EADDRINUSE ? " (another process serves it, or it is no socket)" : "");
-	return err;
-}
-
 static void sim_close(void *host, bool busy)
 {
 	struct sim *sim = host;
 
-	control_close(sim->control);
 	if (busy)
 		return;
 	pthread_mutex_destroy(&sim->lock);
@@ -655,8 +644,8 @@ static int sim_open(struct i2c_setup *setup, struct log *log, struct ev_loop *lo
 {
 	struct sim *sim = calloc(1, sizeof(*sim));
 	size_t size = 1; /* there is at least one target, which no analyzer can see */
-	int err;
 
+	(void)loop;
 	if (!setup->ntargets)
 		add_defaults(setup);
 	complete_rules(setup);
@@ -682,11 +671,8 @@ static int sim_open(struct i2c_setup *setup, struct log *log, struct ev_loop *lo
 		t->kind->init(t, spec->param);
 		size += t->size;
 	}
-	err = open_control(sim, setup->sim_control, log, loop);
-	if (err) {
-		sim_close(sim, false);
-		return err;
-	}
+	sim->control = setup->control;
+	control_add(sim->control, commands, sim);
 	*host = sim;
 	return 0;
 }

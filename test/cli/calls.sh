@@ -74,7 +74,7 @@ teaches 'simulated wires on a chip' '^vdevd gpio: --sim-names, --sim-wire and' g
 teaches 'a wire too far' '^vdevd gpio: --sim-wire=0-8: pairs of lines below 8' gpio --backend=sim --sim-wire=0-8
 teaches 'no bus' '^vdevd i2c: \(no bus (--bus=/dev/i2c-1 --addr=0x20 is wanted\|this build is without libi2c\)' i2c
 teaches 'a bus without addresses' '^vdevd i2c: \(--bus=1: which addresses\|this build is without libi2c\)' i2c --bus=1
-teaches 'targets on a bus' '^vdevd i2c: --sim, --sim-control and --sim-delay go with' i2c --backend=i2c-dev --sim=lm75@0x48
+teaches 'targets on a bus' '^vdevd i2c: --sim and --sim-delay go with' i2c --backend=i2c-dev --sim=lm75@0x48
 
 # The host would not.
 refuses 'no directory for the socket' 1 '^vdevd rng: error: .*/nonexistent/s: No such' "$VDEVD" rng --socket-path=/nonexistent/s

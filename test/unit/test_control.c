@@ -40,9 +40,46 @@ static int run_get(void *arg, struct control_client *c, unsigned int argc, char 
 	return 0;
 }
 
+/* Takes N descriptors, writes a byte to each and closes it. */
+static int run_take(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
+{
+	(void)arg;
+	(void)argc;
+	for (int i = 0; i < atoi(argv[0]); i++) {
+		int fd = control_take_fd(c);
+
+		if (fd < 0) {
+			snprintf(why, why_size, "a descriptor is wanted");
+			return -EINVAL;
+		}
+		ck_assert_int_eq(fcntl(fd, F_GETFD), FD_CLOEXEC);
+		ck_assert_int_eq(write(fd, "", 1), 1);
+		close(fd);
+	}
+	return 0;
+}
+
+static int run_other(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
+{
+	(void)argc;
+	(void)argv;
+	(void)why;
+	(void)why_size;
+	control_say(c, "%s", (const char *)arg);
+	return 0;
+}
+
 static const struct control_command commands[] = {
 	{"set", "ADDR VALUE", "sets it", 2, 2, run_set},
 	{"get", "N", "says N lines", 1, 1, run_get},
+	{"take", "N", "takes N descriptors", 1, 1, run_take},
+	{0},
+};
+
+/* Its "get" is not reached: the first of a name is meant. */
+static const struct control_command more_commands[] = {
+	{"other", "", "says what it was added with", 0, 0, run_other},
+	{"get", "", "is never run", 0, 9, run_other},
 	{0},
 };
 
@@ -52,7 +89,11 @@ static void setup(void)
 	ck_assert_ptr_nonnull(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/ctl", dir);
 	loop = ev_loop_new(EVFLAG_AUTO);
-	ck_assert_int_eq(control_open(path, &test_log, loop, commands, &sets, &ctl), 0);
+	ck_assert_int_eq(control_open(path, &test_log, loop, &ctl), 0);
+	control_add(ctl, commands, &sets);
+	control_add(ctl, NULL, NULL);
+	control_add(ctl, more_commands, "something");
+	control_add(NULL, commands, NULL);
 	sets = 0;
 }
 
@@ -107,32 +148,44 @@ static bool at_end(int fd)
 	return recv(fd, &c, 1, 0) == 0;
 }
 
+static const struct {
+	const char *sent, *answer;
+} exchanges[] = {
+	{"set 1 2\n", "ok\n"},
+	{"  set\t1  2 \r\n", "ok\n"},
+	{"set 1 wrong\n", "error: 'wrong': a right value is wanted\n"},
+	{"set 1\n", "error: set ADDR VALUE is wanted\n"},
+	{"set 1 2 3\n", "error: set ADDR VALUE is wanted\n"},
+	{"get 2\n", "line 2\nline 1\nok\n"},
+	{"\n \n# set 1 2\n", ""},
+	{"set 1 2\nget 1\nset 1 2\n", "ok\nline 1\nok\nok\n"},
+	{"what\n", "error: 'what': no such command; help lists them\n"},
+	{"watch\nwatch off\n", "ok\nok\n"},
+	{"watch me\n", "error: watch [off] is wanted\n"},
+	{"watch off off\n", "error: watch [off] is wanted\n"},
+	{"other\n", "something\nok\n"},
+	{"other than\n", "error: other goes without more words\n"},
+	{"log-level\nlog-level debug\nlog-level\nlog-level info\n", "info\nok\nok\ndebug\nok\nok\n"},
+	{"log-level loud\n", "error: 'loud': error, warn, info or debug is wanted\n"},
+	{"take 1\n", "error: a descriptor is wanted\n"},
+	{"help\n", "set ADDR VALUE                sets it\n"
+		   "get N                         says N lines\n"
+		   "take N                        takes N descriptors\n"
+		   "other                         says what it was added with\n"
+		   "get                           is never run\n"
+		   "log-level [LEVEL]             shows or sets the level: error, warn, info, debug\n"
+		   "watch [off]                   shows what happens, as lines that begin with '! '\n"
+		   "quit                          ends the process, as SIGTERM does\n"
+		   "help                          shows this\n"
+		   "ok\n"},
+};
+
 START_TEST(test_commands)
 {
-	static const struct {
-		const char *sent, *answer;
-	} table[] = {
-		{"set 1 2\n", "ok\n"},
-		{"  set\t1  2 \r\n", "ok\n"},
-		{"set 1 wrong\n", "error: 'wrong': a right value is wanted\n"},
-		{"set 1\n", "error: set ADDR VALUE is wanted\n"},
-		{"set 1 2 3\n", "error: set ADDR VALUE is wanted\n"},
-		{"get 2\n", "line 2\nline 1\nok\n"},
-		{"\n \n# set 1 2\n", ""},
-		{"set 1 2\nget 1\nset 1 2\n", "ok\nline 1\nok\nok\n"},
-		{"what\n", "error: 'what': no such command; help lists them\n"},
-		{"watch\nwatch off\n", "ok\nok\n"},
-		{"watch me\n", "error: watch [off] is wanted\n"},
-		{"help\n", "set ADDR VALUE                sets it\n"
-			   "get N                         says N lines\n"
-			   "watch [off]                   shows what happens, as lines that begin with '! '\n"
-			   "help                          shows this\n"
-			   "ok\n"},
-	};
 	int fd = client();
 
-	say(fd, table[_i].sent);
-	ck_assert_str_eq(heard(fd), table[_i].answer);
+	say(fd, exchanges[_i].sent);
+	ck_assert_str_eq(heard(fd), exchanges[_i].answer);
 	say(fd, "get 0\n");
 	ck_assert_str_eq(heard(fd), "ok\n");
 	close(fd);
@@ -260,18 +313,148 @@ START_TEST(test_slow_client)
 }
 END_TEST
 
-/* An answer longer than the buffer is cut, and says so. */
+/* A long answer comes whole; one longer than the buffer is cut, and its last line says so. */
 START_TEST(test_long_answer)
 {
-	int fd = client();
+	int fd = client(), last;
+	unsigned int more;
 	const char *text;
 
-	say(fd, "get 5000\n");
+	say(fd, "get 10000\n");
 	text = heard(fd);
-	ck_assert_ptr_eq(strstr(text, "line 5000\nline 4999\n"), text);
-	ck_assert_ptr_nonnull(strstr(text, "\n! lost "));
+	ck_assert_ptr_eq(strstr(text, "line 10000\nline 9999\n"), text);
+	ck_assert_str_eq(strstr(text, "line 2\n"), "line 2\nline 1\nok\n");
+	say(fd, "get 100000\n");
+	text = heard(fd);
+	ck_assert_uint_le(strlen(text), CONTROL_OUT_MAX);
+	ck_assert_uint_gt(strlen(text), CONTROL_OUT_MAX - 1000);
+	text = strstr(text, "\nerror: ");
+	ck_assert_ptr_nonnull(text);
+	ck_assert_int_eq(sscanf(text, "\nerror: the answer was cut: %u lines more\n", &more), 1);
+	for (text--; *text != '\n'; text--)
+		;
+	ck_assert_int_eq(sscanf(text + 1, "line %d", &last), 1);
+	ck_assert_int_eq(last, (int)more + 1);
 	say(fd, "get 1\n");
 	ck_assert_str_eq(heard(fd), "line 1\nok\n");
+	close(fd);
+	turns();
+}
+END_TEST
+
+/* Sends text with n descriptors in one message. */
+static void say_with(int sock, const char *text, int fd, unsigned int n)
+{
+	union {
+		struct cmsghdr align;
+		char space[CMSG_SPACE(32 * sizeof(int))];
+	} control = {0};
+	struct iovec iov = {.iov_base = (char *)text, .iov_len = strlen(text)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(n * sizeof(int))};
+	struct cmsghdr *cm = CMSG_FIRSTHDR(&msg);
+
+	cm->cmsg_level = SOL_SOCKET;
+	cm->cmsg_type = SCM_RIGHTS;
+	cm->cmsg_len = CMSG_LEN(n * sizeof(int));
+	for (unsigned int i = 0; i < n; i++)
+		memcpy(CMSG_DATA(cm) + i * sizeof(int), &fd, sizeof(fd));
+	ck_assert_int_eq(sendmsg(sock, &msg, MSG_NOSIGNAL), (ssize_t)strlen(text));
+}
+
+/* The bytes that were written to the pipe, and whether nobody has its other end any more. */
+static unsigned int pipe_bytes(int fd, bool *over)
+{
+	unsigned int count = 0;
+	char bytes[64];
+	ssize_t n;
+
+	while ((n = read(fd, bytes, sizeof(bytes))) > 0)
+		count += (unsigned int)n;
+	*over = n == 0;
+	return count;
+}
+
+/* Descriptors go to the command they came with, and to no other; what is not taken is closed. */
+START_TEST(test_fds)
+{
+	int fd = client(), p[2];
+	bool over;
+
+	ck_assert_int_eq(pipe2(p, O_NONBLOCK | O_CLOEXEC), 0);
+	/* All in one read but for the end: descriptors end it. */
+	ck_assert_int_eq(send(fd, "get 0\ntake 1\n", 13, MSG_NOSIGNAL), 13);
+	say_with(fd, "take 2\n", p[1], 3);
+	ck_assert_int_eq(send(fd, "take 1\n", 7, MSG_NOSIGNAL), 7);
+	turns();
+	ck_assert_str_eq(heard(fd), "ok\nerror: a descriptor is wanted\nok\nerror: a descriptor is wanted\n");
+	ck_assert_uint_eq(pipe_bytes(p[0], &over), 2);
+
+	/* With a part of a line. */
+	say_with(fd, "ta", p[1], 1);
+	say(fd, "ke");
+	say_with(fd, " 3", p[1], 2);
+	say(fd, "\n");
+	ck_assert_str_eq(heard(fd), "ok\n");
+	ck_assert_uint_eq(pipe_bytes(p[0], &over), 3);
+
+	/* With a line that is too long, one without a command, and never a line. */
+	char text[2 * CONTROL_LINE_MAX] = "";
+
+	memset(text, 'x', sizeof(text) - 2);
+	text[sizeof(text) - 2] = '\n';
+	say_with(fd, text, p[1], 2);
+	say_with(fd, "\n", p[1], 2);
+	say_with(fd, "take 1", p[1], 1);
+	close(p[1]);
+	turns();
+	ck_assert_str_eq(heard(fd), "error: a line of more than 1024 bytes\n");
+	close(fd);
+	turns();
+	ck_assert_uint_eq(pipe_bytes(p[0], &over), 1);
+	ck_assert(over);
+	close(p[0]);
+}
+END_TEST
+
+/* More descriptors than can wait are closed at once, and the command hears of it. */
+START_TEST(test_too_many_fds)
+{
+	int fd = client(), p[2];
+	bool over;
+
+	ck_assert_int_eq(pipe2(p, O_NONBLOCK | O_CLOEXEC), 0);
+	for (unsigned int n = CONTROL_FDS; n <= 32; n += 4) {
+		char want[100];
+
+		snprintf(want, sizeof(want), "take %u\n", n);
+		say_with(fd, want, p[1], n);
+		turns();
+		snprintf(want, sizeof(want), "error: descriptors were lost; at most %u can wait for their command\n", CONTROL_FDS);
+		ck_assert_str_eq(heard(fd), n == CONTROL_FDS ? "ok\n" : want);
+	}
+	for (unsigned int i = 0; i < 100; i++) {
+		say_with(fd, "x", p[1], CONTROL_FDS);
+		turns();
+	}
+	say(fd, "\nget 0\n");
+	ck_assert_str_eq(heard(fd), "error: descriptors were lost; at most 8 can wait for their command\nok\n");
+	close(p[1]);
+	ck_assert_uint_eq(pipe_bytes(p[0], &over), CONTROL_FDS);
+	ck_assert(over);
+	close(p[0]);
+	close(fd);
+	turns();
+}
+END_TEST
+
+/* The loop ends, and the answer is out by then. */
+START_TEST(test_quit)
+{
+	int fd = client();
+
+	ck_assert_int_eq(send(fd, "quit\n", 5, MSG_NOSIGNAL), 5);
+	ev_run(loop, 0);
+	ck_assert_str_eq(heard(fd), "ok\n");
 	close(fd);
 	turns();
 }
@@ -336,6 +519,13 @@ START_TEST(test_file)
 	ck_assert_int_eq(unix_listen(&l, "", 0600, 1), -ENAMETOOLONG);
 	ck_assert_int_eq(unix_connect(longer), -ENAMETOOLONG);
 	ck_assert_int_eq(unix_connect(other), -ENOENT);
+
+	ck_assert(!unix_path_fits(longer));
+	ck_assert(!unix_path_fits(""));
+	longer[UNIX_PATH_LEN + 1] = '\0';
+	ck_assert(!unix_path_fits(longer));
+	longer[UNIX_PATH_LEN] = '\0';
+	ck_assert(unix_path_fits(longer));
 }
 END_TEST
 
@@ -345,13 +535,16 @@ Suite *suite_control(void)
 	TCase *tc = tcase_create("socket");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_loop_test(tc, test_commands, 0, 12);
+	tcase_add_loop_test(tc, test_commands, 0, ARRAY_SIZE(exchanges));
 	tcase_add_test(tc, test_pieces);
 	tcase_add_test(tc, test_too_long);
 	tcase_add_test(tc, test_watchers);
 	tcase_add_test(tc, test_slow_watcher);
 	tcase_add_test(tc, test_slow_client);
 	tcase_add_test(tc, test_long_answer);
+	tcase_add_test(tc, test_fds);
+	tcase_add_test(tc, test_too_many_fds);
+	tcase_add_test(tc, test_quit);
 	tcase_add_test(tc, test_too_many);
 	tcase_add_test(tc, test_file);
 	suite_add_tcase(s, tc);

@@ -1126,7 +1126,7 @@ START_TEST(test_bad_chips)
 		{{NULL}, -EINVAL},
 		{{"--chip=0", "--sim-names=A"}, -EINVAL},
 		{{"--chip=0", "--sim-wire=0-1"}, -EINVAL},
-		{{"--chip=0", "--sim-control=/nonexistent/ctl"}, -EINVAL},
+		{{"--chip=0", "--sim-control=/nonexistent/ctl"}, -ENOENT},
 		{{"--chip=/nonexistent/chip"}, -ENODEV},
 		{{"--chip=4294967295"}, -ENODEV},
 		{{"--chip=gpiochip4294967295"}, -ENODEV},
