@@ -14,12 +14,10 @@
 #include "core/control.h"
 #include "core/unix_socket.h"
 
-/* How long a vdevd may be silent before its answer is over, milliseconds. */
-#define PATIENCE_MS 10000
-
 struct ctl_call {
 	int fds[CONTROL_FDS]; /* --fd */
 	unsigned int nfds;
+	uint64_t timeout; /* seconds that a vdevd may be silent before its answer is over */
 	bool help;
 };
 
@@ -27,6 +25,7 @@ struct ctl_call {
 struct talk {
 	struct log log;
 	const char *path;
+	uint64_t timeout; /* as ctl_call's */
 	int sock;
 	bool answered; /* the last line of the answer has come: what follows is told, as long as the socket is there */
 	int status;    /* of the command */
@@ -59,6 +58,14 @@ static const struct opt ctl_opts[] = {
 	 .set = set_fd,
 	 .arg = "FD",
 	 .help = "send this open file along; repeatable"},
+	{.name = "timeout",
+	 .type = OPT_UINT,
+	 .off = offsetof(struct ctl_call, timeout),
+	 .arg = "SECONDS",
+	 .def = "10",
+	 .min = 1,
+	 .max = 86400,
+	 .help = "how long to wait for the answer"},
 	{.name = "help",
 	 .letter = 'h',
 	 .type = OPT_FLAG,
@@ -95,7 +102,7 @@ static int make_line(struct log *log, int argc, char **argv, char line[static CO
 static int wait_for(const struct talk *t, short events)
 {
 	struct pollfd p = {.fd = t->sock, .events = events};
-	int n = poll(&p, 1, t->answered ? -1 : PATIENCE_MS);
+	int n = poll(&p, 1, t->answered ? -1 : (int)t->timeout * 1000);
 
 	if (n < 0 && errno != EINTR)
 		return -errno;
@@ -197,7 +204,7 @@ static int talk(struct talk *t, const struct ctl_call *c, char *line, size_t len
 	if (t->sock >= 0)
 		close(t->sock);
 	if (err == -ETIMEDOUT)
-		log_error(&t->log, "%s: no answer within %d seconds", t->path, PATIENCE_MS / 1000);
+		log_error(&t->log, "%s: no answer within %u seconds", t->path, (unsigned int)t->timeout);
 	else if (err)
 		log_error(&t->log, "%s: %s", t->path, strerror(-err));
 	return err ? CMD_FAILED : t->status;
@@ -217,9 +224,11 @@ int cmd_ctl(int argc, char **argv)
 	static struct talk t = {.log = {.prefix = "ctl"}};
 	struct ctl_call c = {0};
 	const struct opt_group groups[] = {{"Options", ctl_opts, &c}, {NULL, NULL, NULL}};
-	int next = opt_parse(groups, false, argc, argv), len;
 	char line[CONTROL_LINE_MAX + 1];
+	int next, len;
 
+	opt_defaults(groups);
+	next = opt_parse(groups, false, argc, argv);
 	if (next < 0)
 		return CMD_USAGE;
 	if (c.help) {
@@ -231,6 +240,7 @@ int cmd_ctl(int argc, char **argv)
 		return CMD_USAGE;
 	}
 	t.path = argv[next];
+	t.timeout = c.timeout;
 	if (!unix_path_fits(t.path)) {
 		log_usage(&t.log, "'%s': a path of 1 to %d bytes is wanted", t.path, UNIX_PATH_LEN);
 		return CMD_USAGE;

@@ -70,7 +70,7 @@ teaches()
 }
 teaches 'no chip' '^vdevd gpio: \(no chip: --chip=/dev/gpiochipN, a number or\|this build is without libgpiod\)' gpio
 teaches 'a chip for the simulator' '^vdevd gpio: --chip goes with --backend=gpiod only$' gpio --backend=sim --chip=0
-teaches 'simulated wires on a chip' '^vdevd gpio: --sim-names, --sim-wire and' gpio --chip=0 --sim-wire=0-1
+teaches 'simulated wires on a chip' '^vdevd gpio: --sim-names and --sim-wire go' gpio --chip=0 --sim-wire=0-1
 teaches 'a wire too far' '^vdevd gpio: --sim-wire=0-8: pairs of lines below 8' gpio --backend=sim --sim-wire=0-8
 teaches 'no bus' '^vdevd i2c: \(no bus (--bus=/dev/i2c-1 --addr=0x20 is wanted\|this build is without libi2c\)' i2c
 teaches 'a bus without addresses' '^vdevd i2c: \(--bus=1: which addresses\|this build is without libi2c\)' i2c --bus=1

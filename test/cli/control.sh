@@ -1,0 +1,80 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# control.sh - --control and vdevd ctl: commands to a running device.
+
+# shellcheck source=test/build/common
+. "${0%/*}/../build/common"
+cd "$work" || exit 2
+
+# until_true COMMAND...: waits, at most 10 s, until the command succeeds.
+until_true()
+{
+	for _ in $(seq 500); do
+		"$@" && return 0
+		sleep 0.02
+	done
+	return 1
+}
+
+# answers TEXT WORD...: whether the command's answer is this.
+answers()
+{
+	text=$1
+	shift
+	[ "$("$VDEVD" ctl c "$@")" = "$text" ]
+}
+
+ctl()
+{
+	"$VDEVD" ctl "$@"
+}
+
+umask 027
+"$VDEVD" rng -s s --control=c &
+pid=$!
+expect 'there is a control socket' until_true test -S s -a -S c
+expect 'with the mode that the umask leaves' test "$(stat -c %a c)" = 750
+expect 'the log level is shown' answers info log-level
+expect 'and set' answers '' log-level debug
+expect 'indeed' answers debug log-level
+refuses 'an unknown level' 1 "^vdevd ctl: error: 'loud': error, warn, info or debug is wanted" ctl c log-level loud
+refuses 'an unknown command' 1 "^vdevd ctl: error: 'what': no such command; help lists them" ctl c what
+refuses 'a word that is none' 2 "^vdevd ctl: 'a b': a word without blanks" ctl c 'a b'
+refuses 'no command' 2 '^vdevd ctl: the path of a control socket and a command' ctl c
+refuses 'a socket that is not there' 1 '^vdevd ctl: error: none: No such file' ctl none help
+refuses 'an empty path' 2 "^vdevd ctl: '': a path" ctl '' help
+refuses 'a file that is not open' 2 '^vdevd ctl: --fd=77: the number of an open file' ctl --fd=77 c help
+expect 'descriptors that nobody wants do no harm' ctl --fd=0 --fd=1 c log-level info
+refuses 'a socket that is in use' 1 '^vdevd rng: error: --control=c: .*in use' "$VDEVD" rng -s t --control=c
+refuses 'a path too long' 2 '^vdevd rng: --control=.*: a path of 1 to 107 bytes' "$VDEVD" rng -s t --control="$(seq -s x 99)"
+expect 'no socket of a start that failed' test ! -e t
+
+# What watch shows comes as it happens.
+"$VDEVD" gpio -s g --backend=sim --sim-names=LAMP --control=gc &
+gpio=$!
+until_true test -S g
+"$VDEVD" ctl gc watch >seen &
+watcher=$!
+until_true sh -c '"$VDEVD" ctl gc set LAMP 1 0; grep -q "^! 0 LAMP unused 1" seen'
+expect 'watch shows what happens' grep -q '^! 0 LAMP unused 0' seen
+"$VDEVD" ctl gc quit
+expect 'and ends with the device' wait "$watcher"
+wait "$gpio"
+
+expect 'quit is answered' answers '' quit
+wait "$pid"
+expect 'and ends it well' test $? = 0
+expect 'and both sockets are gone' test ! -e s -a ! -e c
+
+# A vdevd that is there and does not answer.
+"$VDEVD" rng -s s --control=c &
+pid=$!
+until_true test -S s
+kill -s STOP "$pid"
+refuses 'nobody waits for ever' 1 '^vdevd ctl: error: c: no answer within 1 seconds' ctl --timeout=1 c help
+kill -s CONT "$pid"
+ctl c quit
+wait "$pid"
+
+exit $status
