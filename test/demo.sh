@@ -1,13 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
-# demo.sh - show in half a minute what vdevd does: a Linux guest reads a thermometer, lights a lamp and draws
-# entropy, all of them simulated here; then a front-end tests a back end.
+# demo.sh - show in half a minute what vdevd does in a real Linux guest; then a front-end tests a back end.
 #
 # usage: demo.sh
 #
-# Needs no hardware and no root.  The guest is User-Mode Linux, or QEMU for the entropy alone, where one can run; else
-# `vdevd probe` takes its place.  Environment: VDEVD, and VDEVD_UML and the others of test/guest.
+# Needs no hardware and no root.  What the guest does depends on the drivers its kernel has.  The kernels are tried in this
+# order:
+#
+#	VDEVD_UML, or what test/guest/uml-build made     a thermometer, a lamp, entropy
+#	Debian's package user-mode-linux, if it starts   a talk with a program on the host, over vsock
+#	QEMU with a kernel of the distribution           vsock and entropy; with test/guest/qemu-drivers all of it
+#
+# The last is fetched (27 MB) and unpacked below build/, not installed.  Environment: VDEVD, and VDEVD_UML and the others of
+# test/guest.
 #
 # shellcheck disable=SC2154 # stream_at, guest_hwrng are of lib.sh
 set -eu
@@ -35,7 +41,11 @@ if [ -t 1 ]; then
 else
 	bold='' plain=''
 fi
-title() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
+step=0
+title() {
+	step=$((step + 1))
+	printf '\n%s%d. %s%s\n' "$bold" "$step" "$*" "$plain"
+}
 shown() { printf '    $ %s\n' "$*"; }
 said() { sed 's/^/    /'; }
 now() { date +%s%N; }
@@ -63,13 +73,25 @@ told() {
 	done
 }
 
-# What guest there is.
+# Prepares the guest: sets guest to uml, debian (User-Mode Linux of the package) or qemu, or to nothing; what: in words.
 uml='' guest=''
-if what=$("$here/uml-run" --check); then
-	uml=1 guest=uml
-elif what=$("$here/qemu-run" --check); then
+choose_guest() {
+	if what=$("$here/uml-run" --check); then
+		uml=1 guest=uml
+		return
+	fi
+	[ -z "${VDEVD_UML:-}" ] || fail "$what"
+	if command -v linux.uml >/dev/null && VDEVD_UML=linux.uml "$here/uml-run" --timeout 20 true >/dev/null 2>&1; then
+		what=$(VDEVD_UML=linux.uml "$here/uml-run" --check)
+		guest=debian
+		return
+	fi
+	if ! what=$("$here/qemu-run" --check) && ! what=$("$here/qemu-run" --fetch-small); then
+		return
+	fi
 	guest=qemu
-fi
+}
+choose_guest
 
 # The guest reads the thermometer, lights the lamp, and waits until it is warmer.
 # shellcheck disable=SC2016 # the guest's shell expands it
@@ -86,8 +108,20 @@ echo "the thermometer says: $t"
 
 has() { "$VDEVD" list | awk -v name="$1" '$1 == name { found = 1 } END { exit !found }'; }
 
-if has i2c && has gpio; then
-	title '1. Two devices: a thermometer on an I2C bus, a lamp on a GPIO line. Both are simulated.'
+# Whether the guest has drivers for i2c and gpio, and there are the tools that it runs.
+buses=''
+if has i2c && has gpio && command -v gpioset >/dev/null && command -v i2ctransfer >/dev/null; then
+	case $guest in
+	uml) buses='uml-run' ;;
+	qemu)
+		! ls "$top"/build/guest-kernel/lib/modules/*/extra >/dev/null 2>&1 ||
+			buses='qemu-run --mod i2c-virtio --mod i2c-dev --mod gpio-virtio --bin gpioset --bin i2ctransfer'
+		;;
+	esac
+fi
+
+if [ "$buses" ] || { [ ! "$guest" ] && has i2c && has gpio; }; then
+	title 'Two devices: a thermometer on an I2C bus, a lamp on a GPIO line. Both are simulated.'
 	serve i2c --sim=lm75@0x48:21.5 --sim-control="$dir/i2c.ctl"
 	others=$vdevd_pid
 	serve gpio --backend=sim --sim-names=LAMP,BUTTON --sim-control="$dir/gpio.ctl"
@@ -96,23 +130,15 @@ if has i2c && has gpio; then
 	{ echo watch; while [ -e "$dir/gpio.ctl" ]; do sleep 0.1; done; } | socat -t1 - "UNIX-CONNECT:$dir/gpio.ctl" >told &
 	told told ok
 
-	runs=''
-	if ! command -v gpioset >/dev/null || ! command -v i2ctransfer >/dev/null; then
-		:
-	elif [ "$uml" ]; then
-		runs='uml-run'
-	elif [ "$guest" ] && ls "$top"/build/guest-kernel/lib/modules/*/extra >/dev/null 2>&1; then
-		runs='qemu-run --mod i2c-virtio --mod i2c-dev --mod gpio-virtio --bin gpioset --bin i2ctransfer'
-	fi
-	if [ "$runs" ]; then
-		title '2. A guest: a real Linux kernel, its own drivers, the tools people use.'
+	if [ "$buses" ]; then
+		title 'A guest: a real Linux kernel, its own drivers, the tools people use.'
 		echo "    $what"
 		case $(gpioset --version) in
 		*'v1.'*) ;;
 		*) in_guest=$(echo "$in_guest" | sed 's/gpioset .*/gpioset -t 200ms,0 -c gpiochip0 0=1/') ;;
 		esac
 		# shellcheck disable=SC2086 # several words
-		"$here/"$runs --timeout 40 --vu "i2c=$dir/i2c.sock" --vu "gpio=$dir/gpio.sock" "$in_guest" >said 2>&1 &
+		"$here/"$buses --timeout 40 --vu "i2c=$dir/i2c.sock" --vu "gpio=$dir/gpio.sock" "$in_guest" >said 2>&1 &
 		guest_pid=$!
 		told said 'goes off'
 		sed 's/^/    guest:    /' said
@@ -125,8 +151,9 @@ if has i2c && has gpio; then
 		grep -q 'LAMP output 1' told || fail 'the lamp never went on'
 		grep -q 'says: 36.5' said || fail 'the guest did not see it get warmer'
 	else
-		title '2. No guest here: vdevd probe takes its place.'
-		echo '    For a guest: test/guest/qemu-run --fetch && test/guest/qemu-drivers (250 MB), or test/guest/uml-build.'
+		title 'No guest here: vdevd probe takes its place.'
+		echo "    $what"
+		echo '    For a guest install what .ci/packages lists for the demo.'
 		echo '    Two bytes of the thermometer, 0x15 0x80 are 21.5 degrees; then the lamp an output, and on:'
 		for call in 'i2c --send=9000000002000000/3' \
 			'gpio --send=0500000000000000/2 --send=0300000001000000/2 --send=0500000001000000/2'; do
@@ -142,11 +169,45 @@ if has i2c && has gpio; then
 	others=''
 fi
 
+talker=''
+case $guest in
+debian)
+	talker='env VDEVD_UML=linux.uml uml-run --mod vsock --mod vmw_vsock_virtio_transport_common --mod vmw_vsock_virtio_transport'
+	;;
+qemu) talker='qemu-run --mod vmw_vsock_virtio_transport --bin socat' ;;
+esac
+if [ "$talker" ] && has vsock; then
+	title 'A guest talks with a program on the host: a socket of AF_VSOCK there is a Unix socket here.'
+	echo "    $what"
+	serve vsock --guest-cid=3 --uds-path="$dir/talk"
+	shown 'socat UNIX-LISTEN:talk_1234 -      # on the host: port 1234'
+	socat -t5 "UNIX-LISTEN:$dir/talk_1234" "SYSTEM:echo 'hello, guest'; head -n 1 >heard" &
+	others=$!
+	tries=0
+	until [ -S "$dir/talk_1234" ]; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 500 ] || fail 'socat made no socket in 5 s'
+		sleep 0.01
+	done
+	shown "echo hello, host | socat - VSOCK-CONNECT:2:1234      # in the guest"
+	# shellcheck disable=SC2016,SC2086 # the guest's shell expands it; several words
+	PATH=$here:$PATH $talker --timeout 40 --vu "vsock=$dir/vsock.sock" \
+		'echo "hello, host, this is Linux $(uname -r)" | socat -t5 - VSOCK-CONNECT:2:1234' >said 2>&1 ||
+		fail "the guest failed (status $?): $(cat said)"
+	wait "$others" || :
+	others=''
+	sed 's/^/    guest:    /' said
+	sed 's/^/    outside:  /' heard
+	grep -q 'hello, guest' said || fail 'the guest heard nothing'
+	grep -q 'hello, host, this is Linux' heard || fail 'the host heard nothing'
+	vdevd_stop
+fi
+
 bytes=1048576
 stream_make source 4096
-title '3. Entropy, from a file of numbered lines, so that every byte tells where it is from.'
+title 'Entropy, from a file of numbered lines, so that every byte tells where it is from.'
 serve rng --source=source
-if [ "$guest" ]; then
+if [ "$guest" = uml ] || [ "$guest" = qemu ]; then
 	[ "$uml" ] || echo "    $what"
 	shown "head -c $bytes /dev/hwrng      # in a guest"
 	set -- --timeout 25 --vu "rng=$dir/rng.sock"
@@ -160,7 +221,7 @@ if [ "$guest" ]; then
 	printf '    from number %s on: the guest has what vdevd read, and nothing twice.\n' "$((stream_at / 8))"
 fi
 
-title '4. A front-end that tests: vdevd probe connects as a virtual machine would.'
+title 'A front-end that tests: vdevd probe connects as a virtual machine would.'
 shown 'vdevd probe --socket-path=rng.sock --id=rng'
 # shellcheck disable=SC2094 # the socket's name is no file that is written
 "$VDEVD" probe --socket-path="$dir/rng.sock" --id=rng >probe 2>&1 || {
@@ -173,7 +234,7 @@ grep -E '^ok +(ack-unknown|request-indirect|reconnect|bad-loop) ' probe | sed 's
 echo '    ...'
 tail -n 1 probe | said
 
-title '5. The end: SIGTERM.'
+title 'The end: SIGTERM.'
 begin=$(now)
 vdevd_stop
 printf '    vdevd ended after %s and took its socket along.\n' "$(lasted "$begin")"
