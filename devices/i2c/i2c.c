@@ -508,7 +508,7 @@ static int i2c_open(struct vdev *d)
 	if (err)
 		return err;
 	s->job = malloc(sizeof(*s->job)); /* pages that no transfer needs are never touched */
-	if (!s->job || work_queue_new(d->loop, &s->worker) < 0) {
+	if (!s->job || work_queue_new(d->loop, NULL, &s->worker) < 0) {
 		log_error(&d->log, "out of memory");
 		return -ENOMEM;
 	}
