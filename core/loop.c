@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 int fd_prepare(int fd)
@@ -19,6 +20,78 @@ int fd_prepare(int fd)
 	if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, fd_flags | FD_CLOEXEC) < 0)
 		return -errno;
 	return 0;
+}
+
+/* Adds fd to an epoll instance of its own.  Returns the instance or -errno. */
+static int epoll_of(int fd, uint32_t events)
+{
+	struct epoll_event event = {.events = events};
+	int epoll = epoll_create1(EPOLL_CLOEXEC), err;
+
+	if (epoll < 0)
+		return -errno;
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+		err = -errno;
+		close(epoll);
+		return err;
+	}
+	return epoll;
+}
+
+int fd_check_watchable(int fd)
+{
+	/* As deep as it will be: libev's own epoll holds it, and that is nowhere else. */
+	int epoll = epoll_of(fd, EPOLLIN | EPOLLOUT);
+
+	if (epoll < 0)
+		return epoll;
+	close(epoll);
+	return 0;
+}
+
+static void hangup_ready(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+	struct hangup *h = container_of(w, struct hangup, io);
+
+	h->run(h);
+}
+
+void hangup_init(struct hangup *h, void (*run)(struct hangup *h))
+{
+	ev_init(&h->io, hangup_ready);
+	h->epoll = -1;
+	h->run = run;
+}
+
+int hangup_open(struct hangup *h, int sock)
+{
+	/* No events: epoll(7) tells EPOLLHUP and EPOLLERR always. */
+	int epoll = epoll_of(sock, 0);
+
+	if (epoll < 0)
+		return epoll;
+	h->epoll = epoll;
+	ev_io_set(&h->io, epoll, EV_READ);
+	return 0;
+}
+
+void hangup_watch(struct hangup *h, struct ev_loop *loop)
+{
+	if (h->epoll >= 0)
+		ev_io_start(loop, &h->io);
+}
+
+void hangup_unwatch(struct hangup *h, struct ev_loop *loop)
+{
+	ev_io_stop(loop, &h->io);
+}
+
+void hangup_close(struct hangup *h, struct ev_loop *loop)
+{
+	ev_io_stop(loop, &h->io);
+	if (h->epoll >= 0)
+		close(h->epoll);
+	h->epoll = -1;
 }
 
 void notify_fd_set(struct notify_fd *n, int fd)

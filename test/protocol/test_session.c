@@ -20,8 +20,6 @@
 #include "test/unit/suites.h"
 #include "transport/ring/virtq.h"
 
-#define NEEDS_RESET 0x40u
-
 static const struct device_suite echo_suite = {
 	.device = "echo",
 	.class = &echo_class,
@@ -385,7 +383,7 @@ START_TEST(test_broken_ring)
 {
 	ok(frontend_tell_u64(fe, VU_SET_STATUS, 0xf));
 	break_ring(ECHO_HOLDQ);
-	ck_assert_uint_eq(status(), 0xf | NEEDS_RESET);
+	ck_assert_uint_eq(status(), 0xf | VIRTIO_STATUS_DEVICE_NEEDS_RESET);
 	/* That the status has changed is told as a change of the configuration. */
 	ok(frontend_wait_config_change(fe));
 	/* An err descriptor that comes later is told, too. */
@@ -668,7 +666,7 @@ START_TEST(test_region_of_rings_goes)
 	ok(frontend_rem_mem_reg(fe, &r));
 	ok(frontend_wait_err(fe, ECHO_ECHOQ));
 	ok(frontend_wait_err(fe, ECHO_HOLDQ));
-	ck_assert_uint_eq(status(), NEEDS_RESET);
+	ck_assert_uint_eq(status(), VIRTIO_STATUS_DEVICE_NEEDS_RESET);
 	ck_assert_uint_eq(e->nheld, 1);
 	echo_release(e, 1);
 	ck_assert(!driver_ring_has_used(frontend_ring(fe, ECHO_HOLDQ)));

@@ -335,7 +335,7 @@ START_TEST(test_suspended_call)
 	ok(frontend_set_features(fe, frontend_features(fe) & ~BIT(VIRTIO_F_EVENT_IDX)));
 	ok(frontend_vring_fd(fe, VU_SET_VRING_CALL, ECHO_HOLDQ, -1));
 	ok(frontend_queue_start(fe, ECHO_HOLDQ, &opts));
-	ck_assert_int_eq(setsockopt(b->channel, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+	ck_assert_int_eq(setsockopt(b->channel.fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
 	frontend_hold_back_channel(fe, true);
 	for (unsigned int i = 0; !b->queues[ECHO_HOLDQ].call_pending; i++) {
 		ck_assert_uint_lt(i, ECHO_HELD / 2);
@@ -582,7 +582,7 @@ START_TEST(test_demands)
 	msg.p.mapping = demands[_i].m;
 	while (msg.nfds < demands[_i].nfds)
 		msg.fds[msg.nfds++] = file;
-	ck_assert_int_eq(vu_send(carrier_backend(c)->channel, &msg, &done), 1);
+	ck_assert_int_eq(vu_send(carrier_backend(c)->channel.fd, &msg, &done), 1);
 	carrier_idle(c, 2);
 	ck_assert_uint_eq(frontend_back_channel_errors(fe), 1);
 	for (unsigned int shmid = 0; shmid < VU_MAX_SHMEM; shmid++)
@@ -628,6 +628,10 @@ START_TEST(test_quirk)
 	ck_assert_int_eq(frontend_set_protocol_features(fe, all), -EREMOTEIO);
 	ok(frontend_set_protocol_features(fe, (all & ~BIT(VU_PF_SHMEM)) | BIT(VU_PF_GPA_ADDRESSES)));
 	ck_assert_int_eq(asked(mapping(VDEV_SHMEM_MAP, 0)), 0);
+	/* PAGEFAULT goes with SHMEM, though not with what its bit is to others. */
+	e->d.protocol_wish |= BIT(VU_PF_PAGEFAULT);
+	ok(frontend_set_protocol_features(fe, (all & ~BIT(VU_PF_SHMEM)) | BIT(VU_PF_GPA_ADDRESSES) | BIT(VU_PF_PAGEFAULT)));
+	e->d.protocol_wish &= ~BIT(VU_PF_PAGEFAULT);
 	e->d.quirks = 0;
 	ok(frontend_set_protocol_features(fe, all));
 }

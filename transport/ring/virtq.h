@@ -11,17 +11,7 @@
 #include "mem/dirty_log.h"
 #include "mem/gmem.h"
 #include "transport/chain.h"
-
-/* Feature bits of the ring, VIRTIO 1.4, section 6 "Reserved Feature Bits". */
-#define VIRTIO_F_NOTIFY_ON_EMPTY   24
-#define VIRTIO_F_INDIRECT_DESC     28
-#define VIRTIO_F_EVENT_IDX         29
-#define VIRTIO_F_VERSION_1         32
-#define VIRTIO_F_ACCESS_PLATFORM   33
-#define VIRTIO_F_RING_PACKED       34
-#define VIRTIO_F_IN_ORDER          35
-#define VIRTIO_F_NOTIFICATION_DATA 38
-#define VIRTIO_F_RING_RESET        40
+#include "transport/virtio.h"
 
 #define VIRTQ_MAX_SIZE 32768 /* section 2.6 */
 

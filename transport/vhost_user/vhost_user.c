@@ -16,41 +16,15 @@
 /* How long vu_backend_free waits for host operations under way, seconds. */
 #define FREE_PATIENCE 0.05
 
-/* Goes on with an answer the socket had no room for. */
-static void reply_push(struct vu_backend *b)
-{
-	int ret = vu_send(b->sock, &b->reply, &b->reply_done);
-
-	/* They go with the first byte. */
-	if (b->reply_done)
-		vu_msg_close_fds(&b->reply);
-	if (ret < 0) {
-		vu_close(b, ret == -EPIPE || ret == -ECONNRESET ? NULL : strerror(-ret));
-		return;
-	}
-	b->replying = ret == 0;
-	ev_io_stop(b->d->loop, &b->sock_io);
-	ev_io_set(&b->sock_io, b->sock, b->replying ? EV_WRITE : EV_READ);
-	ev_io_start(b->d->loop, &b->sock_io);
-}
-
-void vu_reply(struct vu_backend *b)
-{
-	b->reply.h.request = b->reader.msg.h.request;
-	b->reply.h.flags = VU_VERSION | VU_FLAG_REPLY;
-	b->reply_done = 0;
-	reply_push(b);
-}
-
 static void sock_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 {
-	struct vu_backend *b = container_of(w, struct vu_backend, sock_io);
+	struct vu_backend *b = container_of(w, struct vu_backend, conn.io);
 
-	if (b->replying) {
-		reply_push(b);
+	if (b->conn.replying) {
+		vu_reply_push(b);
 		return;
 	}
-	int ret = vu_read(&b->reader, b->sock);
+	int ret = vu_read(&b->conn.reader, b->conn.sock);
 
 	if (ret > 0)
 		vu_handle(b);
@@ -71,51 +45,10 @@ static void flush_due(struct ev_loop *loop, struct ev_prepare *w, int revents)
 	}
 	const char *log_why = vu_log_turn(b);
 
-	if (!b->closing && (gmem_lost(b->mem) || (b->inflight && gmem_lost(b->inflight))))
+	if (!b->conn.closing && (gmem_lost(b->mem) || (b->inflight.mem && gmem_lost(b->inflight.mem))))
 		vu_close(b, "guest memory was cut short under its mapping");
-	else if (!b->closing && log_why)
+	else if (!b->conn.closing && log_why)
 		vu_close(b, log_why);
-}
-
-/* The rings are stopped, the last chain is back: the device is fresh for the next front-end. */
-static void close_finish(struct vu_backend *b)
-{
-	ev_prepare_stop(b->d->loop, &b->flush);
-	/* The record stays as it is, for whom the front-end gives it to next. */
-	vu_inflight_drop(b);
-	for (unsigned int i = 0; i < b->nqueues; i++)
-		vu_queue_clear(&b->queues[i]);
-	vu_asks_tell(b);
-	vdev_reset(b->d);
-	vu_postcopy_drop(b);
-	gmem_free(b->mem);
-	b->mem = NULL;
-	b->features = b->protocol_features = 0;
-	vu_iotlb_apply(b);
-	vu_log_clear(b);
-	b->status = 0;
-	b->reset_pending = b->config_pending = b->closing = false;
-	b->closed(b->arg);
-}
-
-void vu_close(struct vu_backend *b, const char *why)
-{
-	if (b->sock < 0)
-		return;
-	if (why)
-		log_guest(&b->d->log, "connection ended: %s", why);
-	else
-		log_debug(&b->d->log, "front-end disconnected");
-	ev_io_stop(b->d->loop, &b->sock_io);
-	close(b->sock);
-	b->sock = -1;
-	b->replying = false;
-	vu_msg_close_fds(&b->reply);
-	vu_reader_next(&b->reader);
-	vu_channel_set(b, -1);
-	vu_state_drop(b);
-	b->closing = true;
-	vu_stop_queues(b, 0, b->nqueues, close_finish);
 }
 
 static void config_changed(struct vdev *d)
@@ -124,7 +57,7 @@ static void config_changed(struct vdev *d)
 
 	if (!vu_has(b, VU_PF_CONFIG) || !vu_has(b, VU_PF_BACKEND_REQ))
 		return;
-	b->config_pending = true;
+	b->channel.config_pending = true;
 	vu_channel_push(b);
 }
 
@@ -139,16 +72,17 @@ int vu_backend_new(struct vdev *d, const struct gmem_backend *mem, void (*closed
 	b->mem_backend = mem;
 	b->closed = closed;
 	b->arg = arg;
-	b->sock = b->channel = b->state_fd = -1;
-	b->log_call = NOTIFY_FD_NONE;
+	b->conn.sock = b->channel.fd = -1;
+	b->log.call = NOTIFY_FD_NONE;
 	b->iotlb_patience = IOTLB_PATIENCE;
 	b->ops.config_changed = config_changed;
 	b->ops.ask = vu_ask;
 	vu_asks_init(b);
-	ev_init(&b->sock_io, sock_ready);
-	ev_init(&b->state_io, vu_state_ready);
-	ev_init(&b->channel_read, vu_channel_readable);
-	ev_init(&b->channel_write, vu_channel_writable);
+	vu_state_init(b);
+	ev_init(&b->conn.io, sock_ready);
+	hangup_init(&b->conn.hangup, vu_conn_hung_up);
+	ev_init(&b->channel.read, vu_channel_readable);
+	ev_init(&b->channel.write, vu_channel_writable);
 	ev_prepare_init(&b->flush, flush_due);
 	int err = vu_queues_new(b);
 
@@ -178,10 +112,10 @@ static bool wait_closed(struct vu_backend *b)
 
 	ev_timer_init(&patience, patience_ends, FREE_PATIENCE, 0.);
 	ev_timer_start(b->d->loop, &patience);
-	while (b->closing && ev_is_active(&patience))
+	while (b->conn.closing && ev_is_active(&patience))
 		ev_run(b->d->loop, EVRUN_ONCE);
 	ev_timer_stop(b->d->loop, &patience);
-	return !b->closing;
+	return !b->conn.closing;
 }
 
 void vu_backend_free(struct vu_backend *b)
@@ -190,7 +124,7 @@ void vu_backend_free(struct vu_backend *b)
 		return;
 	b->closed = closed_for_good;
 	vu_close(b, NULL);
-	if (b->closing && !wait_closed(b)) {
+	if (b->conn.closing && !wait_closed(b)) {
 		/* A host operation hangs with a chain of ours: better to lose some memory than to have it freed in use. */
 		log_warn(&b->d->log, "a host operation does not end; its request is abandoned");
 		return;
@@ -204,16 +138,15 @@ int vu_backend_serve(struct vu_backend *b, int sock)
 {
 	if (vu_backend_busy(b))
 		return -EBUSY;
-	int err = fd_prepare(sock);
+	int err = gmem_new(b->mem_backend, &b->mem);
 
 	if (!err)
-		err = gmem_new(b->mem_backend, &b->mem);
-	if (err)
+		err = vu_conn_open(b, sock);
+	if (err) {
+		gmem_free(b->mem);
+		b->mem = NULL;
 		return err;
-	b->sock = sock;
-	memset(&b->reader, 0, sizeof(b->reader));
-	ev_io_set(&b->sock_io, sock, EV_READ);
-	ev_io_start(b->d->loop, &b->sock_io);
+	}
 	ev_prepare_start(b->d->loop, &b->flush);
 	log_debug(&b->d->log, "front-end connected");
 	return 0;
@@ -221,5 +154,5 @@ int vu_backend_serve(struct vu_backend *b, int sock)
 
 bool vu_backend_busy(const struct vu_backend *b)
 {
-	return b->sock >= 0 || b->closing;
+	return b->conn.sock >= 0 || b->conn.closing;
 }

@@ -125,7 +125,7 @@ int vu_ask(struct vdev *d, struct vdev_ask *ask)
 
 	if (!vu_has(b, kinds[ask->what].feature))
 		return -EOPNOTSUPP;
-	if (b->channel < 0 || a->shut || !vu_any_started(b))
+	if (b->channel.fd < 0 || a->shut || !vu_any_started(b))
 		return -ENOTCONN;
 	ask->way.next = NULL;
 	ask->way.until = ev_now(d->loop) + a->patience;
@@ -133,7 +133,7 @@ int vu_ask(struct vdev *d, struct vdev_ask *ask)
 	a->end = &ask->way.next;
 	if (a->first == ask)
 		wait_for_first(b);
-	ev_io_start(d->loop, &b->channel_write);
+	ev_io_start(d->loop, &b->channel.write);
 	return 0;
 }
 
@@ -141,7 +141,7 @@ int vu_ask(struct vdev *d, struct vdev_ask *ask)
 static int fill(struct vu_backend *b, const struct vdev_ask *ask)
 {
 	const struct vdev_mapping *m = &ask->mapping;
-	struct vu_msg *msg = &b->channel_msg;
+	struct vu_msg *msg = &b->channel.msg;
 	bool memory = kinds[ask->what].feature == VU_PF_SHMEM;
 
 	vu_channel_begin(b, kinds[ask->what].request, memory ? sizeof(msg->p.mapping) : sizeof(msg->p.object));
@@ -175,7 +175,7 @@ bool vu_ask_next(struct vu_backend *b)
 		int err = fill(b, ask);
 
 		if (err) {
-			b->channel_busy = false;
+			b->channel.busy = false;
 			end(b, link, err, -1);
 			continue;
 		}

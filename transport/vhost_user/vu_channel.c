@@ -12,34 +12,27 @@
 
 void vu_channel_set(struct vu_backend *b, int fd)
 {
-	ev_io_stop(b->d->loop, &b->channel_read);
-	ev_io_stop(b->d->loop, &b->channel_write);
-	if (b->channel >= 0)
-		close(b->channel);
-	b->channel = fd;
-	b->channel_busy = false;
-	vu_msg_close_fds(&b->channel_msg);
-	vu_reader_next(&b->channel_reader);
+	ev_io_stop(b->d->loop, &b->channel.read);
+	ev_io_stop(b->d->loop, &b->channel.write);
+	if (b->channel.fd >= 0)
+		close(b->channel.fd);
+	b->channel.fd = fd;
+	b->channel.busy = false;
+	vu_msg_close_fds(&b->channel.msg);
+	vu_reader_next(&b->channel.reader);
 	vu_asks_cancel(b, true);
 	if (fd < 0)
 		return;
-	ev_io_set(&b->channel_read, fd, EV_READ);
-	ev_io_set(&b->channel_write, fd, EV_WRITE);
-	ev_io_start(b->d->loop, &b->channel_read);
+	ev_io_set(&b->channel.read, fd, EV_READ);
+	ev_io_set(&b->channel.write, fd, EV_WRITE);
+	ev_io_start(b->d->loop, &b->channel.read);
 	vu_channel_push(b);
-}
-
-void vu_channel_begin(struct vu_backend *b, enum vu_backend_request request, uint32_t size)
-{
-	b->channel_msg = (struct vu_msg){.h = {.request = request, .flags = VU_VERSION, .size = size}};
-	b->channel_done = 0;
-	b->channel_busy = true;
 }
 
 static void channel_begin_vring(struct vu_backend *b, enum vu_backend_request request, unsigned int index)
 {
 	vu_channel_begin(b, request, sizeof(struct vu_vring_state));
-	b->channel_msg.p.state = (struct vu_vring_state){.index = index};
+	b->channel.msg.p.state = (struct vu_vring_state){.index = index};
 }
 
 /* What the ring waits for, or, first, what it has waited for in vain. */
@@ -48,7 +41,7 @@ static void channel_begin_iotlb(struct vu_queue *q)
 	bool failed = q->fail_pending;
 
 	vu_channel_begin(q->b, VU_BACKEND_IOTLB_MSG, sizeof(struct vu_iotlb));
-	q->b->channel_msg.p.iotlb = (struct vu_iotlb){.iova = failed ? q->failed.iova : q->miss.iova,
+	q->b->channel.msg.p.iotlb = (struct vu_iotlb){.iova = failed ? q->failed.iova : q->miss.iova,
 						      .perm = (uint8_t)(failed ? q->failed.perm : q->miss.perm),
 						      .type = failed ? VU_IOTLB_ACCESS_FAIL : VU_IOTLB_MISS};
 	if (failed)
@@ -57,7 +50,7 @@ static void channel_begin_iotlb(struct vu_queue *q)
 		q->miss_pending = false;
 }
 
-/* Puts the next thing to be said into channel_msg.  Returns false when there is none. */
+/* Puts the next thing to be said into channel.msg.  Returns false when there is none. */
 static bool channel_next(struct vu_backend *b)
 {
 	const bool awake = vu_any_started(b); /* else the device is suspended */
@@ -82,51 +75,51 @@ static bool channel_next(struct vu_backend *b)
 	}
 	if (!awake)
 		return false;
-	if (!b->config_pending)
+	if (!b->channel.config_pending)
 		return vu_ask_next(b);
-	b->config_pending = false;
+	b->channel.config_pending = false;
 	vu_channel_begin(b, VU_BACKEND_CONFIG_CHANGE_MSG, 0);
 	return true;
 }
 
 void vu_channel_push(struct vu_backend *b)
 {
-	if (b->channel < 0)
+	if (b->channel.fd < 0)
 		return;
-	while (b->channel_busy || channel_next(b)) {
-		int ret = vu_send(b->channel, &b->channel_msg, &b->channel_done);
+	while (b->channel.busy || channel_next(b)) {
+		int ret = vu_send(b->channel.fd, &b->channel.msg, &b->channel.done);
 
 		/* They go with the first byte. */
-		if (b->channel_done)
-			vu_msg_close_fds(&b->channel_msg);
+		if (b->channel.done)
+			vu_msg_close_fds(&b->channel.msg);
 		if (ret == 0) {
-			ev_io_start(b->d->loop, &b->channel_write);
+			ev_io_start(b->d->loop, &b->channel.write);
 			return;
 		}
 		if (ret < 0) {
 			vu_channel_set(b, -1);
 			return;
 		}
-		b->channel_busy = false;
+		b->channel.busy = false;
 	}
-	ev_io_stop(b->d->loop, &b->channel_write);
+	ev_io_stop(b->d->loop, &b->channel.write);
 }
 
 void vu_channel_writable(struct ev_loop *loop, struct ev_io *w, int revents)
 {
-	vu_channel_push(container_of(w, struct vu_backend, channel_write));
+	vu_channel_push(container_of(w, struct vu_backend, channel.write));
 }
 
 /* Answers, and what nobody asked for: it is thrown away.  An end closes the channel, and so does what is no message. */
 void vu_channel_readable(struct ev_loop *loop, struct ev_io *w, int revents)
 {
-	struct vu_backend *b = container_of(w, struct vu_backend, channel_read);
-	int ret = vu_read(&b->channel_reader, b->channel);
+	struct vu_backend *b = container_of(w, struct vu_backend, channel.read);
+	int ret = vu_read(&b->channel.reader, b->channel.fd);
 
 	if (ret < 0) {
 		vu_channel_set(b, -1);
 	} else if (ret) {
-		vu_ask_answer(b, &b->channel_reader.msg);
-		vu_reader_next(&b->channel_reader);
+		vu_ask_answer(b, &b->channel.reader.msg);
+		vu_reader_next(&b->channel.reader);
 	}
 }

@@ -60,33 +60,33 @@ int vu_inflight_set(struct vu_backend *b, const struct vu_inflight *about, int f
 		return err;
 	}
 	vu_inflight_drop(b);
-	b->inflight = mem;
-	b->inflight_seg = seg;
-	b->inflight_about = *about;
+	b->inflight.mem = mem;
+	b->inflight.seg = seg;
+	b->inflight.about = *about;
 	return 0;
 }
 
 void vu_inflight_share(struct vu_queue *q)
 {
 	const struct vu_backend *b = q->b;
-	size_t bytes = queue_bytes(b, &b->inflight_about), begin = q->index * bytes;
+	size_t bytes = queue_bytes(b, &b->inflight.about), begin = q->index * bytes;
 
-	if (!b->inflight || q->index >= b->inflight_about.nqueues)
+	if (!b->inflight.mem || q->index >= b->inflight.about.nqueues)
 		virtq_share_record(q->vq, NULL, 0);
-	else if (b->inflight_seg.len >= begin && b->inflight_seg.len - begin >= bytes)
-		virtq_share_record(q->vq, (char *)b->inflight_seg.va + begin, bytes);
+	else if (b->inflight.seg.len >= begin && b->inflight.seg.len - begin >= bytes)
+		virtq_share_record(q->vq, (char *)b->inflight.seg.va + begin, bytes);
 	else
 		/* It was measured for the other layout.  With a record too short the ring does not start. */
-		virtq_share_record(q->vq, b->inflight_seg.va, 0);
+		virtq_share_record(q->vq, b->inflight.seg.va, 0);
 }
 
 void vu_inflight_drop(struct vu_backend *b)
 {
 	for (unsigned int i = 0; i < b->nqueues; i++)
 		virtq_share_record(b->queues[i].vq, NULL, 0);
-	if (!b->inflight)
+	if (!b->inflight.mem)
 		return;
-	gmem_unpin(&b->inflight_seg);
-	gmem_free(b->inflight);
-	b->inflight = NULL;
+	gmem_unpin(&b->inflight.seg);
+	gmem_free(b->inflight.mem);
+	b->inflight.mem = NULL;
 }

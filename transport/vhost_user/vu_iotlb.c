@@ -120,7 +120,7 @@ static void try_again(struct vu_backend *b)
 		if (q->misses > 2 * IOTLB_MAX) {
 			access_failed(q);
 		} else if (q->awaited) {
-			int err = vu_queue_start(q);
+			int err = q->start(q);
 
 			if (err)
 				start_failed(q, err);

@@ -7,7 +7,7 @@
 
 void vu_log_apply(struct vu_backend *b)
 {
-	struct dirty_log *log = b->features & BIT(VHOST_F_LOG_ALL) ? b->log : NULL;
+	struct dirty_log *log = b->features & BIT(VHOST_F_LOG_ALL) ? b->log.dirty : NULL;
 
 	for (unsigned int i = 0; i < b->nqueues; i++) {
 		struct vu_queue *q = &b->queues[i];
@@ -18,12 +18,12 @@ void vu_log_apply(struct vu_backend *b)
 
 int vu_log_set_base(struct vu_backend *b, uint64_t size, uint64_t offset, int fd)
 {
-	struct dirty_log *log, *old = b->log;
+	struct dirty_log *log, *old = b->log.dirty;
 	int err = dirty_log_new(fd, size, offset, &log);
 
 	if (err)
 		return err;
-	b->log = log;
+	b->log.dirty = log;
 	vu_log_apply(b);
 	dirty_log_free(old);
 	return 0;
@@ -31,24 +31,24 @@ int vu_log_set_base(struct vu_backend *b, uint64_t size, uint64_t offset, int fd
 
 void vu_log_clear(struct vu_backend *b)
 {
-	struct dirty_log *old = b->log;
+	struct dirty_log *old = b->log.dirty;
 
-	b->log = NULL;
+	b->log.dirty = NULL;
 	vu_log_apply(b);
 	dirty_log_free(old);
-	notify_fd_set(&b->log_call, -1);
+	notify_fd_set(&b->log.call, -1);
 }
 
 const char *vu_log_turn(struct vu_backend *b)
 {
 	uint64_t addr;
 
-	if (!b->log)
+	if (!b->log.dirty)
 		return NULL;
-	if (dirty_log_marked(b->log) && b->log_call.fd >= 0)
-		notify_fd_signal(&b->log_call);
-	if (dirty_log_missed(b->log, &addr))
+	if (dirty_log_marked(b->log.dirty) && b->log.call.fd >= 0)
+		notify_fd_signal(&b->log.call);
+	if (dirty_log_missed(b->log.dirty, &addr))
 		log_guest(&b->d->log, "the log is too short for the page at guest address 0x%llx, which was written",
 			  (unsigned long long)addr);
-	return dirty_log_lost(b->log) ? "the log was cut short under its mapping" : NULL;
+	return dirty_log_lost(b->log.dirty) ? "the log was cut short under its mapping" : NULL;
 }

@@ -185,13 +185,13 @@ int vu_queue_start(struct vu_queue *q)
 
 	if (!q->num || !q->addrs_set)
 		return -EINVAL;
-	if (b->postcopy == POSTCOPY_WAITS)
+	if (b->postcopy.phase == POSTCOPY_WAITS)
 		return -EBUSY;
 	if (b->tlb)
 		addrs = (struct virtq_addrs){.space = GMEM_IOVA, .desc = addrs.desc, .avail = addrs.avail, .used = addrs.used};
 	vu_inflight_share(q);
 	/* A driver that begins anew has nothing in flight, whatever a record of its last life says. */
-	if (b->inflight && q->stopped && q->base != q->stopped_at)
+	if (b->inflight.mem && q->stopped && q->base != q->stopped_at)
 		virtq_forget(q->vq);
 	int err = virtq_start(q->vq, b->mem, q->num, b->features, &addrs, q->base);
 
@@ -226,20 +226,6 @@ void vu_queue_enable(struct vu_queue *q, bool enable)
 	queue_gate(q);
 	if (enable && virtq_started(q->vq))
 		vu_queue_again(q); /* a kick that came before was not acted upon */
-}
-
-bool vu_queue_started(const struct vu_queue *q)
-{
-	return q->awaited || virtq_started(q->vq);
-}
-
-bool vu_any_started(const struct vu_backend *b)
-{
-	for (unsigned int i = 0; i < b->nqueues; i++) {
-		if (vu_queue_started(&b->queues[i]))
-			return true;
-	}
-	return false;
 }
 
 /* Goes on after rings were asked to stop, when all their chains are back. */
@@ -322,6 +308,7 @@ int vu_queues_new(struct vu_backend *b)
 		b->vqs[i] = q->vq;
 		q->b = b;
 		q->index = i;
+		q->start = vu_queue_start;
 		q->kick = q->call = q->err = NOTIFY_FD_NONE;
 		ev_init(&q->kick_io, kick_ready);
 		ev_init(&q->poll, poll_due);

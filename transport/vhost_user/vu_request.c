@@ -12,10 +12,9 @@
 
 #include "transport/ring/split_layout.h"
 #include "transport/vhost_user/vu_session.h"
+#include "transport/virtio.h"
 
 #define LATER 1
-
-#define VIRTIO_STATUS_DEVICE_NEEDS_RESET 0x40u /* VIRTIO 1.4, section 2.1 */
 
 #define NO_PROTOCOL_FEATURE (-1)
 
@@ -27,27 +26,19 @@ struct request {
 	enum answer {
 		ACKED,       /* where the front-end asks for it */
 		ACKED_OR_NOT, /* the guest can cause it: a refusal nobody asked for is only logged */
-		ANSWERED,    /* in b->reply */
+		ANSWERED,    /* in b->conn.reply */
 	} answer;
 };
 
 static void reply_u64(struct vu_backend *b, uint64_t v)
 {
-	b->reply.p.u64 = v;
-	b->reply.h.size = sizeof(v);
-}
-
-/* The present message is done. */
-static void done(struct vu_backend *b)
-{
-	vu_reader_next(&b->reader);
-	if (b->sock >= 0)
-		ev_io_start(b->d->loop, &b->sock_io);
+	b->conn.reply.p.u64 = v;
+	b->conn.reply.h.size = sizeof(v);
 }
 
 static bool wants_ack(const struct vu_backend *b)
 {
-	return (b->reader.msg.h.flags & VU_FLAG_NEED_REPLY) && vu_has(b, VU_PF_REPLY_ACK);
+	return (b->conn.reader.msg.h.flags & VU_FLAG_NEED_REPLY) && vu_has(b, VU_PF_REPLY_ACK);
 }
 
 /* Acknowledges the present message, where that is wanted: 0 or an error. */
@@ -124,11 +115,11 @@ static int set_protocol_features(struct vu_backend *b, struct vu_msg *m)
 		vu_close(b, "in-band notifications need a back channel and acknowledgements");
 		return LATER;
 	}
-	if (!has_needs(m->p.u64, BIT(VU_PF_GET_VRING_BASE_INFLIGHT), BIT(VU_PF_INFLIGHT_SHMFD)) ||
-	    !has_needs(m->p.u64, BIT(VU_PF_GET_VRING_BASE_SKIP_DRAIN), BIT(VU_PF_GET_VRING_BASE_INFLIGHT)))
+	if (!has_needs(features, BIT(VU_PF_GET_VRING_BASE_INFLIGHT), BIT(VU_PF_INFLIGHT_SHMFD)) ||
+	    !has_needs(features, BIT(VU_PF_GET_VRING_BASE_SKIP_DRAIN), BIT(VU_PF_GET_VRING_BASE_INFLIGHT)))
 		return -EINVAL;
 	/* Pages of other domains do not come by userfaultfd; and by user addresses the front-end is told where its regions are. */
-	if (m->p.u64 & BIT(VU_PF_PAGEFAULT) && m->p.u64 & (BIT(VU_PF_XEN_MMAP) | BIT(VU_PF_GPA_ADDRESSES)))
+	if (features & BIT(VU_PF_PAGEFAULT) && features & (BIT(VU_PF_XEN_MMAP) | BIT(VU_PF_GPA_ADDRESSES)))
 		return -EINVAL;
 	/* The memory there is was read in one of two layouts, with one address or two, and rings were found in it accordingly. */
 	const uint64_t about_memory = BIT(VU_PF_XEN_MMAP) | BIT(VU_PF_GPA_ADDRESSES);
@@ -208,19 +199,19 @@ static void remap_rings(struct vu_backend *b)
 /* In the midst of postcopy the answer to n regions, from the given place on, is where they are. */
 static int reply_bases(struct vu_backend *b, size_t begin, uint32_t n)
 {
-	const struct vu_msg *m = &b->reader.msg;
+	const struct vu_msg *m = &b->conn.reader.msg;
 
-	memcpy(b->reply.p.bytes, m->p.bytes, begin + n * sizeof(struct vu_region));
-	b->reply.h.size = (uint32_t)(begin + n * sizeof(struct vu_region));
+	memcpy(b->conn.reply.p.bytes, m->p.bytes, begin + n * sizeof(struct vu_region));
+	b->conn.reply.h.size = (uint32_t)(begin + n * sizeof(struct vu_region));
 	for (uint32_t i = 0; i < n; i++) {
 		struct vu_region region;
 
-		memcpy(&region, b->reply.p.bytes + begin + i * sizeof(region), sizeof(region));
+		memcpy(&region, b->conn.reply.p.bytes + begin + i * sizeof(region), sizeof(region));
 		vu_postcopy_announced(b, &region);
-		memcpy(b->reply.p.bytes + begin + i * sizeof(region), &region, sizeof(region));
+		memcpy(b->conn.reply.p.bytes + begin + i * sizeof(region), &region, sizeof(region));
 	}
 	vu_reply(b);
-	done(b);
+	vu_conn_done(b);
 	return LATER;
 }
 
@@ -233,7 +224,7 @@ static int set_mem_table(struct vu_backend *b, struct vu_msg *m)
 
 	if (vu_postcopy_is_ack(b, m))
 		return vu_postcopy_serve(b);
-	if (b->postcopy != POSTCOPY_OFF && vu_any_started(b))
+	if (b->postcopy.phase != POSTCOPY_OFF && vu_any_started(b))
 		return -EBUSY;
 	if (n > max || !regions_have_fds(b, m, n) || m->h.size < begin + n * region_bytes(b) ||
 	    m->h.size > begin + max * region_bytes(b))
@@ -253,7 +244,7 @@ static int set_mem_table(struct vu_backend *b, struct vu_msg *m)
 	vu_iotlb_apply(b);
 	remap_rings(b);
 	gmem_free(old); /* what chains in flight have pinned stays until they are pushed */
-	return b->postcopy == POSTCOPY_OFF ? 0 : reply_bases(b, begin, n);
+	return b->postcopy.phase == POSTCOPY_OFF ? 0 : reply_bases(b, begin, n);
 }
 
 static int get_max_mem_slots(struct vu_backend *b, struct vu_msg *m)
@@ -268,14 +259,14 @@ static int add_mem_reg(struct vu_backend *b, struct vu_msg *m)
 
 	if (vu_postcopy_is_ack(b, m))
 		return vu_postcopy_serve(b);
-	if (b->postcopy != POSTCOPY_OFF && vu_any_started(b))
+	if (b->postcopy.phase != POSTCOPY_OFF && vu_any_started(b))
 		return -EBUSY;
 	if (!regions_have_fds(b, m, 1) || m->h.size != begin + region_bytes(b))
 		return -EINVAL;
 	struct gmem_desc desc = region_desc(b, m, begin, 0, m->nfds ? m->fds[0] : -1);
 	int err = add_region(b, b->mem, &desc);
 
-	return err || b->postcopy == POSTCOPY_OFF ? err : reply_bases(b, begin, 1);
+	return err || b->postcopy.phase == POSTCOPY_OFF ? err : reply_bases(b, begin, 1);
 }
 
 /* A descriptor may come along; it is closed unused, as the standard wants. */
@@ -313,7 +304,7 @@ static int set_log_fd(struct vu_backend *b, struct vu_msg *m)
 {
 	if (m->nfds != 1)
 		return -EINVAL;
-	notify_fd_set(&b->log_call, take_fd(m, 0));
+	notify_fd_set(&b->log.call, take_fd(m, 0));
 	return 0;
 }
 
@@ -378,13 +369,13 @@ static int set_vring_base(struct vu_backend *b, struct vu_msg *m)
 
 static void base_stopped(struct vu_backend *b)
 {
-	struct vu_queue *q = queue_at(b, b->reader.msg.p.state.index);
+	struct vu_queue *q = queue_at(b, b->conn.reader.msg.p.state.index);
 
 	q->parked = false;
-	b->reply.p.state = (struct vu_vring_state){.index = q->index, .num = q->base};
-	b->reply.h.size = sizeof(b->reply.p.state);
+	b->conn.reply.p.state = (struct vu_vring_state){.index = q->index, .num = q->base};
+	b->conn.reply.h.size = sizeof(b->conn.reply.p.state);
 	vu_reply(b);
-	done(b);
+	vu_conn_done(b);
 }
 
 /*
@@ -409,7 +400,7 @@ static int get_vring_base_skip_drain(struct vu_backend *b, struct vu_msg *m)
 {
 	struct vu_queue *q = queue_at(b, m->p.state.index);
 
-	if (!q || !vu_has(b, VU_PF_GET_VRING_BASE_SKIP_DRAIN) || !b->inflight || q->index >= b->inflight_about.nqueues)
+	if (!q || !vu_has(b, VU_PF_GET_VRING_BASE_SKIP_DRAIN) || !b->inflight.mem || q->index >= b->inflight.about.nqueues)
 		return -EINVAL;
 	vu_stop_queues(b, q->index, 1, base_stopped);
 	return LATER;
@@ -465,7 +456,7 @@ static int set_vring_err(struct vu_backend *b, struct vu_msg *m)
 static void parked(struct vu_backend *b)
 {
 	ack(b, 0);
-	done(b);
+	vu_conn_done(b);
 }
 
 /*
@@ -563,14 +554,14 @@ static size_t config_bytes(const struct vu_msg *m)
  */
 static int get_config(struct vu_backend *b, struct vu_msg *m)
 {
-	struct vu_config *c = &b->reply.p.config;
+	struct vu_config *c = &b->conn.reply.p.config;
 
 	*c = (struct vu_config){.offset = m->p.config.offset, .flags = m->p.config.flags};
 	if (m->p.config.size <= VU_MAX_CONFIG_SIZE && (!config_bytes(m) || config_bytes(m) == m->p.config.size)) {
 		c->size = m->p.config.size;
 		vdev_config_read(b->d, c->offset, c->data, c->size);
 	}
-	b->reply.h.size = (uint32_t)VU_CONFIG_HEAD + c->size;
+	b->conn.reply.h.size = (uint32_t)VU_CONFIG_HEAD + c->size;
 	return 0;
 }
 
@@ -587,14 +578,14 @@ static int set_config(struct vu_backend *b, struct vu_msg *m)
 
 static int get_shmem_config(struct vu_backend *b, struct vu_msg *m)
 {
-	struct vu_shmem_config *c = &b->reply.p.shmem;
+	struct vu_shmem_config *c = &b->conn.reply.p.shmem;
 
 	*c = (struct vu_shmem_config){.nregions = 0};
 	for (unsigned int i = 0; i < b->d->class->nshmem; i++) {
 		c->sizes[i] = b->d->class->shmem[i];
 		c->nregions += c->sizes[i] != 0;
 	}
-	b->reply.h.size = sizeof(*c);
+	b->conn.reply.h.size = sizeof(*c);
 	return 0;
 }
 
@@ -610,8 +601,8 @@ static int get_shared_object(struct vu_backend *b, struct vu_msg *m)
 		fd = class->object(b->d, &uuid);
 
 	if (fd >= 0)
-		b->reply.fds[b->reply.nfds++] = fd;
-	b->reply.h.size = 0;
+		b->conn.reply.fds[b->conn.reply.nfds++] = fd;
+	b->conn.reply.h.size = 0;
 	return 0;
 }
 
@@ -626,7 +617,7 @@ static void reset_stopped(struct vu_backend *b)
 	b->status = 0;
 	vu_device_reset(b);
 	ack(b, 0);
-	done(b);
+	vu_conn_done(b);
 }
 
 static int reset_device(struct vu_backend *b, struct vu_msg *m)
@@ -642,7 +633,7 @@ static void status_stopped(struct vu_backend *b)
 	b->status = 0;
 	b->reset_pending = true;
 	ack(b, 0);
-	done(b);
+	vu_conn_done(b);
 }
 
 static int set_status(struct vu_backend *b, struct vu_msg *m)
@@ -685,25 +676,22 @@ static int set_device_state_fd(struct vu_backend *b, struct vu_msg *m)
 
 static void reply_state_result(struct vu_backend *b)
 {
-	reply_u64(b, (uint64_t)-b->state_result);
+	reply_u64(b, (uint64_t)-b->state.result);
 }
 
-void vu_state_answer(struct vu_backend *b)
+static void state_ended(struct vu_backend *b)
 {
 	reply_state_result(b);
 	vu_reply(b);
-	done(b);
+	vu_conn_done(b);
 }
 
 static int check_device_state(struct vu_backend *b, struct vu_msg *m)
 {
-	if (b->state_fd < 0) {
-		reply_state_result(b);
-		return 0;
-	}
-	b->state_asked = true;
-	ev_io_stop(b->d->loop, &b->sock_io); /* until done */
-	return LATER;
+	if (vu_state_await(b, state_ended))
+		return LATER;
+	reply_state_result(b);
+	return 0;
 }
 
 static int postcopy_advise(struct vu_backend *b, struct vu_msg *m)
@@ -729,9 +717,9 @@ static int get_inflight_fd(struct vu_backend *b, struct vu_msg *m)
 
 	if (fd < 0)
 		return fd;
-	b->reply.p.inflight = about;
-	b->reply.h.size = m->h.size;
-	b->reply.fds[b->reply.nfds++] = fd;
+	b->conn.reply.p.inflight = about;
+	b->conn.reply.h.size = m->h.size;
+	b->conn.reply.fds[b->conn.reply.nfds++] = fd;
 	return 0;
 }
 
@@ -814,7 +802,7 @@ static const struct request *find(const struct vu_backend *b, uint32_t request)
 
 static void refuse(struct vu_backend *b, const struct request *r, int err)
 {
-	const struct vu_msg *m = &b->reader.msg;
+	const struct vu_msg *m = &b->conn.reader.msg;
 
 	log_guest(&b->d->log, "%s (%u, %u bytes, %u descriptors) refused: %s", vu_request_name(m->h.request),
 		  m->h.request, m->h.size, m->nfds, strerror(-err));
@@ -826,18 +814,19 @@ static void refuse(struct vu_backend *b, const struct request *r, int err)
 
 void vu_handle(struct vu_backend *b)
 {
-	struct vu_msg *m = &b->reader.msg;
+	struct vu_msg *m = &b->conn.reader.msg;
 	const struct request *r = find(b, m->h.request);
 	int ret = -EOPNOTSUPP;
 
+	b->conn.pending = true;
 	if (r) {
 		ret = -EINVAL;
-		if (!b->reader.truncated && m->h.size >= r->min && m->h.size <= r->max && m->nfds <= r->max_fds)
+		if (!b->conn.reader.truncated && m->h.size >= r->min && m->h.size <= r->max && m->nfds <= r->max_fds)
 			ret = r->handle(b, m);
 	}
 	if (ret == LATER) {
-		if (b->stopped)
-			ev_io_stop(b->d->loop, &b->sock_io); /* until done */
+		if (b->conn.pending)
+			vu_conn_pause(b);
 		return;
 	}
 	if (ret < 0)
@@ -846,5 +835,5 @@ void vu_handle(struct vu_backend *b)
 		vu_reply(b);
 	else
 		ack(b, 0);
-	done(b);
+	vu_conn_done(b);
 }

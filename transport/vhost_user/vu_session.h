@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * vu_session.h - the inside of the vhost-user back end: what vhost_user.c (connection), vu_request.c (messages),
- * vu_queue.c (rings), vu_iotlb.c (translations), vu_inflight.c (their records), vu_log.c (log of written memory),
+ * vu_session.h - the inside of the vhost-user back end: what vhost_user.c (its life), vu_request.c (messages), vu_conn.c
+ * (connection), vu_queue.c (rings), vu_iotlb.c (translations), vu_inflight.c (their records), vu_log.c (log of written memory),
  * vu_state.c and vu_postcopy.c (migration), vu_channel.c (back channel) and vu_ask.c (what is asked over it) share.
+ *
+ * Calls go one way: vhost_user, vu_request, vu_conn, vu_queue, then the rest.  What has to go back up is a pointer to a
+ * function: a continuation, or vu_queue's start.
  *
  * Theory of operation.  All runs on the loop of the device.  A connection is read message by message; a message is
  * checked against its row in the table of requests (vu_request.c) before its handler sees it, and no other is
@@ -10,7 +13,8 @@
  *
  * Stopping a ring may have to wait for a host operation on one of its chains.  So whatever stops rings
  * (GET_VRING_BASE, RESET_DEVICE, the end of the connection) is in two parts: it calls vu_stop_queues with a continuation, and that runs
- * at once, or, when chains are still out, in a later turn of the loop after the last came back.  Meanwhile no message is read.
+ * at once, or, when chains are still out, in a later turn of the loop after the last came back.  Meanwhile no message is read,
+ * but the end of the connection is seen (vu_conn_pause).
  * Nothing touches guest memory after the continuation began.
  *
  * A disabled ring is stopped as well (parked) and starts again, where it was, when it is enabled.
@@ -36,6 +40,7 @@ struct vu_queue {
 	struct vu_backend *b;
 	struct virtq *vq;
 	unsigned int index;
+	int (*start)(struct vu_queue *q); /* vu_queue_start, for those below it */
 	uint32_t num;                /* SET_VRING_NUM; 0: not yet */
 	bool addrs_set;
 	struct virtq_addrs addrs;
@@ -84,67 +89,99 @@ struct vu_backend {
 	void (*closed)(void *arg);
 	void *arg;
 
-	int sock;                    /* -1: no connection */
-	struct ev_io sock_io;
-	struct vu_reader reader;
-	struct vu_msg reply;
-	size_t reply_done;
-	bool replying;               /* the socket was full: nothing is read before the reply is out */
-
-	void (*stopped)(struct vu_backend *b); /* continuation of vu_stop_queues; NULL: none is waiting */
-	struct loop_again drained;
-	bool closing;
-
-	struct gmem *mem;
-	struct iotlb *tlb;           /* while ACCESS_PLATFORM is among features; NULL: addresses are not translated */
-	double iotlb_patience;       /* seconds that a translation may take */
+	/* What the front-end has said of the device as a whole: vu_request.c. */
 	uint64_t features;           /* SET_FEATURES, bit 30 included */
 	uint64_t protocol_features;  /* SET_PROTOCOL_FEATURES */
 	uint8_t status;              /* SET_STATUS */
 	bool reset_pending;          /* SET_STATUS 0 came: see above */
+	struct gmem *mem;
+	struct iotlb *tlb;           /* while ACCESS_PLATFORM is among features; NULL: addresses are not translated */
+	double iotlb_patience;       /* seconds that a translation may take */
 
-	struct gmem *inflight;       /* SET_INFLIGHT_FD: one region; NULL: none */
-	struct gmem_seg inflight_seg;
-	struct vu_inflight inflight_about;
+	/* The connection: vu_conn.c. */
+	struct {
+		int sock;            /* -1: none */
+		struct ev_io io;
+		struct hangup hangup; /* watched while io is not */
+		bool pending;        /* the message in reader has still to be answered */
+		struct vu_reader reader;
+		struct vu_msg reply;
+		size_t reply_done;
+		bool replying;       /* the socket was full: nothing is read before the reply is out */
+		bool closing;
+	} conn;
 
-	struct state state;          /* SET_DEVICE_STATE_FD: being sent, or received */
-	size_t state_done;           /* bytes sent */
-	int state_fd;                /* -1: no transfer is under way */
-	struct ev_io state_io;
-	int state_result;            /* of the last transfer: 0 or -errno */
-	bool state_asked;            /* CHECK_DEVICE_STATE waits for its end */
-
-	struct userfault *userfault; /* POSTCOPY_ADVISE; NULL: none */
-	enum vu_postcopy postcopy;
-
-	struct dirty_log *log;       /* SET_LOG_BASE; used while LOG_ALL is among features; NULL: none */
-	struct notify_fd log_call;   /* SET_LOG_FD */
-
-	int channel;                 /* SET_BACKEND_REQ_FD; -1: none */
-	struct ev_io channel_read, channel_write;
-	struct vu_msg channel_msg;   /* under way when channel_busy */
-	size_t channel_done;
-	bool channel_busy;
-	bool config_pending;         /* a CONFIG_CHANGE_MSG to be sent */
-	struct vu_reader channel_reader;
+	/* The back channel: vu_channel.c; what the device asks over it: vu_ask.c. */
+	struct {
+		int fd;              /* SET_BACKEND_REQ_FD; -1: none */
+		struct ev_io read, write;
+		struct vu_msg msg;   /* under way when busy */
+		size_t done;
+		bool busy;
+		bool config_pending; /* a CONFIG_CHANGE_MSG to be sent */
+		struct vu_reader reader;
+	} channel;
 	struct vu_asks asks;
 
+	/* SET_DEVICE_STATE_FD: vu_state.c. */
+	struct {
+		int fd;              /* -1: no transfer is under way */
+		struct ev_io io;
+		struct state bytes;  /* being sent, or received */
+		size_t done;         /* bytes sent */
+		int result;          /* of the last transfer: 0 or -errno */
+		struct ev_timer timer; /* patience: runs while nothing moves */
+		double patience;     /* seconds */
+		void (*ended)(struct vu_backend *b); /* waits for its end; NULL: nothing does */
+	} state;
+
+	/* SET_INFLIGHT_FD: vu_inflight.c. */
+	struct {
+		struct gmem *mem;    /* one region; NULL: none */
+		struct gmem_seg seg;
+		struct vu_inflight about;
+	} inflight;
+
+	/* POSTCOPY_ADVISE, LISTEN, END: vu_postcopy.c. */
+	struct {
+		struct userfault *userfault; /* NULL: none */
+		enum vu_postcopy phase;
+	} postcopy;
+
+	/* SET_LOG_BASE, SET_LOG_FD: vu_log.c. */
+	struct {
+		struct dirty_log *dirty; /* used while LOG_ALL is among features; NULL: none */
+		struct notify_fd call;
+	} log;
+
+	/* The rings: vu_queue.c. */
+	void (*stopped)(struct vu_backend *b); /* continuation of vu_stop_queues; NULL: none is waiting */
+	struct loop_again drained;
 	struct ev_prepare flush;     /* notifies drivers at the end of each turn of the loop */
 	struct virtq **vqs;          /* the device's view of queues */
 	struct vu_queue *queues;
 	unsigned int nqueues;
 };
 
-/* vhost_user.c */
+/* vu_conn.c */
 
+/* The connection's socket from now on.  Returns 0 or -errno; the socket is the caller's still on an error. */
+int vu_conn_open(struct vu_backend *b, int sock);
 /* Ends the connection; why completes a log line, NULL for a hang-up that needs none. */
 void vu_close(struct vu_backend *b, const char *why);
-/* Sends b->reply (its payload is filled in) as the answer to the present message; closes the descriptors it has. */
+/* Sends b->conn.reply (its payload is filled in) as the answer to the present message; closes the descriptors it has. */
 void vu_reply(struct vu_backend *b);
+/* Goes on with an answer that the socket had no room for. */
+void vu_reply_push(struct vu_backend *b);
+/* Reads no message until vu_conn_done; a hang-up still ends the connection. */
+void vu_conn_pause(struct vu_backend *b);
+/* The present message is done with: the next one can be read. */
+void vu_conn_done(struct vu_backend *b);
+void vu_conn_hung_up(struct hangup *h);
 
 /* vu_request.c */
 
-/* Checks the message in b->reader, runs its handler and answers it. */
+/* Checks the message in b->conn.reader, runs its handler and answers it. */
 void vu_handle(struct vu_backend *b);
 
 /* vu_queue.c */
@@ -166,9 +203,6 @@ void vu_queue_again(struct vu_queue *q);
 /* A turn for the device now. */
 void vu_queue_turn(struct vu_queue *q);
 void vu_queue_enable(struct vu_queue *q, bool enable);
-/* Whether the ring is started as far as the front-end knows. */
-bool vu_queue_started(const struct vu_queue *q);
-bool vu_any_started(const struct vu_backend *b);
 /* The driver has begun anew: forgets the guest-visible state of device and rings. */
 void vu_device_reset(struct vu_backend *b);
 
@@ -200,20 +234,23 @@ void vu_inflight_drop(struct vu_backend *b);
 
 /* vu_state.c */
 
+void vu_state_init(struct vu_backend *b);
 /*
  * Begins a transfer over the descriptor, which is its from now on, also on an error.  Returns 0, -EBUSY, -EINVAL, or what
  * kept the state from being made.
  */
 int vu_state_begin(struct vu_backend *b, uint32_t direction, int fd);
-/* Ends it without a result. */
+/*
+ * Calls ended(b) when the transfer is over: never from inside this call.  Returns false where none is under way.  The result
+ * of the last one is b->state.result.
+ */
+bool vu_state_await(struct vu_backend *b, void (*ended)(struct vu_backend *b));
+/* Ends it without a result; nobody is told. */
 void vu_state_drop(struct vu_backend *b);
-void vu_state_ready(struct ev_loop *loop, struct ev_io *w, int revents);
-/* vu_request.c: the transfer has ended, and CHECK_DEVICE_STATE was waiting for it. */
-void vu_state_answer(struct vu_backend *b);
 
 /* vu_postcopy.c */
 
-/* POSTCOPY_ADVISE, LISTEN, END.  Return 0, the answer to ADVISE in b->reply, or -errno. */
+/* POSTCOPY_ADVISE, LISTEN, END.  Return 0, the answer to ADVISE in b->conn.reply, or -errno. */
 int vu_postcopy_advise(struct vu_backend *b);
 int vu_postcopy_listen(struct vu_backend *b);
 int vu_postcopy_end(struct vu_backend *b);
@@ -242,8 +279,6 @@ void vu_log_clear(struct vu_backend *b);
 void vu_channel_set(struct vu_backend *b, int fd);
 /* Sends what is pending, as far as the socket takes it. */
 void vu_channel_push(struct vu_backend *b);
-/* Begins a message, channel_msg; size of the payload in bytes. */
-void vu_channel_begin(struct vu_backend *b, enum vu_backend_request request, uint32_t size);
 /* Watcher callbacks of the channel. */
 void vu_channel_readable(struct ev_loop *loop, struct ev_io *w, int revents);
 void vu_channel_writable(struct ev_loop *loop, struct ev_io *w, int revents);
@@ -253,7 +288,7 @@ void vu_channel_writable(struct ev_loop *loop, struct ev_io *w, int revents);
 void vu_asks_init(struct vu_backend *b);
 /* As vdev_ask. */
 int vu_ask(struct vdev *d, struct vdev_ask *ask);
-/* Puts the next one to be sent into channel_msg.  Returns false when there is none. */
+/* Puts the next one to be sent into channel.msg.  Returns false when there is none. */
 bool vu_ask_next(struct vu_backend *b);
 /* A message came on the back channel: perhaps the answer to the oldest. */
 void vu_ask_answer(struct vu_backend *b, struct vu_msg *m);
@@ -271,6 +306,29 @@ static inline uint64_t vu_driver_features(const struct vu_backend *b)
 static inline uint64_t vu_session_protocol_features(const struct vu_backend *b)
 {
 	return vu_offered_protocol_features(b->d) | (b->mem_backend->choose ? vu_offered_xen_features(b->d) : 0);
+}
+
+/* Begins a message of the back end in channel.msg; size of the payload in bytes. */
+static inline void vu_channel_begin(struct vu_backend *b, enum vu_backend_request request, uint32_t size)
+{
+	b->channel.msg = (struct vu_msg){.h = {.request = request, .flags = VU_VERSION, .size = size}};
+	b->channel.done = 0;
+	b->channel.busy = true;
+}
+
+/* Whether the ring is started as far as the front-end knows. */
+static inline bool vu_queue_started(const struct vu_queue *q)
+{
+	return q->awaited || virtq_started(q->vq);
+}
+
+static inline bool vu_any_started(const struct vu_backend *b)
+{
+	for (unsigned int i = 0; i < b->nqueues; i++) {
+		if (vu_queue_started(&b->queues[i]))
+			return true;
+	}
+	return false;
 }
 
 static inline bool vu_has(const struct vu_backend *b, enum vu_protocol_feature bit)
