@@ -6,9 +6,20 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
+
+#ifndef RWF_NOWAIT /* musl's headers have none before 1.2.5 */
+#define RWF_NOWAIT 0x00000008
+#endif
 
 int fd_prepare(int fd)
 {
@@ -94,43 +105,161 @@ void hangup_close(struct hangup *h, struct ev_loop *loop)
 	h->epoll = -1;
 }
 
-void notify_fd_set(struct notify_fd *n, int fd)
+/* Whether the kernel has no RWF_NOWAIT for this descriptor. */
+static bool no_nowait(ssize_t n)
 {
-	if (n->fd >= 0)
-		close(n->fd);
-	n->fd = fd;
-	n->blocks = fd >= 0 && !(fcntl(fd, F_GETFL) & O_NONBLOCK);
+	return n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS);
 }
 
 /* Whether a call would return at once. */
-static bool notify_fd_ready(const struct notify_fd *n, short events)
+static bool ready(int fd, short events)
 {
-	struct pollfd p = {.fd = n->fd, .events = events};
+	struct pollfd p = {.fd = fd, .events = events};
 
-	return !n->blocks || poll(&p, 1, 0) > 0;
+	return poll(&p, 1, 0) > 0;
+}
+
+static ssize_t result(ssize_t n)
+{
+	if (n < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	return n;
+}
+
+ssize_t fd_read_now(int fd, void *buf, size_t len)
+{
+	struct iovec iov = {.iov_base = buf, .iov_len = len};
+	/* By number: musl has no function for it.  Place -1: that of the open file. */
+	ssize_t n = syscall(SYS_preadv2, fd, &iov, 1ul, -1l, -1l, RWF_NOWAIT);
+
+	if (no_nowait(n)) {
+		if (!ready(fd, POLLIN))
+			return -EAGAIN;
+		n = read(fd, buf, len);
+	}
+	return result(n);
+}
+
+ssize_t fd_write_now(int fd, const void *buf, size_t len)
+{
+	struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = len};
+	ssize_t n = syscall(SYS_pwritev2, fd, &iov, 1ul, -1l, -1l, RWF_NOWAIT);
+
+	if (no_nowait(n)) {
+		if (!ready(fd, POLLOUT))
+			return -EAGAIN;
+		/* A pipe that is ready has room for as many. */
+		n = write(fd, buf, min_size(len, PIPE_BUF));
+	}
+	return result(n);
+}
+
+/*
+ * The timer that ends a write which blocks: it runs while notifications are sent, and stops after a second without any.
+ * A notification says so (used) before it looks whether the timer runs, so that none is written without it.
+ */
+static struct {
+	timer_t timer;
+	pid_t thread; /* whose writes it ends; 0: there is no timer yet */
+	volatile sig_atomic_t runs, used;
+} watchdog;
+
+#define WATCHDOG_SECONDS 1
+
+static void watchdog_due(int sig)
+{
+	static const struct itimerspec never;
+
+	if (!watchdog.used) {
+		watchdog.runs = 0;
+		timer_settime(watchdog.timer, 0, &never, NULL);
+	}
+	watchdog.used = 0;
+}
+
+/* SIGALRM comes to this thread, and is not one after which a call goes on.  Returns whether it will. */
+static bool watchdog_new(void)
+{
+	struct sigaction act = {.sa_handler = watchdog_due};
+	struct sigevent to = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM};
+	pid_t self = gettid();
+	sigset_t alarm;
+
+	if (watchdog.thread == self)
+		return true;
+	to._sigev_un._tid = self;
+	sigemptyset(&act.sa_mask);
+	sigemptyset(&alarm);
+	sigaddset(&alarm, SIGALRM);
+	if (sigaction(SIGALRM, &act, NULL) < 0 || pthread_sigmask(SIG_UNBLOCK, &alarm, NULL) != 0 ||
+	    timer_create(CLOCK_MONOTONIC, &to, &watchdog.timer) < 0)
+		return false;
+	watchdog.thread = self;
+	return true;
+}
+
+static void watchdog_start(void)
+{
+	const struct itimerspec seconds = {.it_value.tv_sec = WATCHDOG_SECONDS, .it_interval.tv_sec = WATCHDOG_SECONDS};
+
+	if (!watchdog_new())
+		return;
+	watchdog.runs = 1;
+	timer_settime(watchdog.timer, 0, &seconds, NULL);
+}
+
+int notify_fd_check(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	/* An eventfd is a file without a kind: inode(7). */
+	if (!S_ISFIFO(st.st_mode) && (st.st_mode & S_IFMT))
+		return -EINVAL;
+	return fd_check_watchable(fd);
+}
+
+void notify_fd_set(struct notify_fd *n, int fd)
+{
+	struct stat st;
+
+	if (n->fd >= 0)
+		close(n->fd);
+	n->fd = fd;
+	n->pipe = fd >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
+	n->stuck = false;
 }
 
 int notify_fd_drain(const struct notify_fd *n)
 {
 	/* Eight bytes empty an eventfd; a pipe with more is readable again in the loop's next turn. */
 	uint64_t buf[64];
-
-	if (!notify_fd_ready(n, POLLIN))
-		return 0;
-	ssize_t got = read(n->fd, buf, sizeof(buf));
+	ssize_t got = fd_read_now(n->fd, buf, sizeof(buf));
 
 	if (got < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+		return got == -EAGAIN ? 0 : (int)got;
 	return got == 0 ? -EPIPE : 0;
 }
 
-int notify_fd_signal(const struct notify_fd *n)
+int notify_fd_signal(struct notify_fd *n)
 {
 	static const uint64_t one = 1;
 
-	if (notify_fd_ready(n, POLLOUT) && write(n->fd, &one, sizeof(one)) < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	return 0;
+	if (n->pipe) {
+		ssize_t put = fd_write_now(n->fd, &one, sizeof(one));
+
+		return put < 0 && put != -EAGAIN ? (int)put : 0;
+	}
+	if (n->stuck)
+		return 0;
+	watchdog.used = 1;
+	if (!watchdog.runs)
+		watchdog_start();
+	if (write(n->fd, &one, sizeof(one)) >= 0 || errno == EAGAIN)
+		return 0;
+	n->stuck = errno == EINTR;
+	return n->stuck ? -ETIMEDOUT : -errno;
 }
 
 static void again_cb(struct ev_loop *loop, struct ev_timer *w, int revents)

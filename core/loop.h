@@ -6,6 +6,7 @@
 #define VDEVD_CORE_LOOP_H
 
 #include <ev.h>
+#include <sys/types.h>
 
 #include "core/base.h"
 
@@ -38,16 +39,34 @@ void hangup_unwatch(struct hangup *h, struct ev_loop *loop);
 void hangup_close(struct hangup *h, struct ev_loop *loop);
 
 /*
+ * read(2) and write(2) for descriptors from outside: they never block, whatever flags the open file has, which others share and may
+ * change.  Return bytes, 0 at the end of file, -EAGAIN, or another -errno.  Not for files of a disk.
+ */
+ssize_t fd_read_now(int fd, void *buf, size_t len);
+ssize_t fd_write_now(int fd, const void *buf, size_t len);
+
+/*
  * An eventfd or a pipe by which two sides notify each other.  Where it came from the other side it may be blocking, and
- * stays so: the flag belongs to both, and the other side may wait in read(2).  Such a one is looked at with poll(2) before
- * each call; one that does not block costs no more than the call.
+ * stays so: the flag belongs to both, and the other side may wait in read(2).
+ *
+ * No call blocks.  Reads, and writes to a pipe, are made so that they cannot (RWF_NOWAIT, or poll(2) first on kernels that do
+ * not know it for the descriptor).  For a write to an eventfd Linux has no such flag; it blocks only when the counter is at its
+ * end, 2^64 - 2, which notifications alone never reach.  Who brings it there gets SIGALRM's help: a timer, set once a second
+ * while notifications are sent, ends such a write, and the descriptor is not written to any more.
  */
 struct notify_fd {
-	int fd;      /* -1: none */
-	bool blocks;
+	int fd;     /* -1: none */
+	bool pipe;
+	bool stuck; /* a write to it had to be ended */
 };
 
 #define NOTIFY_FD_NONE ((struct notify_fd){.fd = -1})
+
+/*
+ * Whether a descriptor from outside can be used for notifications.  Returns 0; -EINVAL: neither pipe nor eventfd (a socket could be the
+ * other side's own end of our connection, a terminal could block); or as fd_check_watchable.
+ */
+int notify_fd_check(int fd);
 
 /* Takes fd (-1: none) over; what was there is closed. */
 void notify_fd_set(struct notify_fd *n, int fd);
@@ -59,10 +78,10 @@ void notify_fd_set(struct notify_fd *n, int fd);
 int notify_fd_drain(const struct notify_fd *n);
 
 /*
- * Signals it: writes eight bytes of value 1.  A full pipe or eventfd counts as signalled.  Never blocks.
- * Returns 0 or -errno.
+ * Signals it: writes eight bytes of value 1.  A full pipe or eventfd counts as signalled.
+ * Returns 0; -ETIMEDOUT, once: the write blocked, and this descriptor is left alone from now on; or another -errno.
  */
-int notify_fd_signal(const struct notify_fd *n);
+int notify_fd_signal(struct notify_fd *n);
 
 /*
  * "Again": runs a function once more after every other ready watcher had its turn and the descriptors

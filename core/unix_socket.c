@@ -141,3 +141,25 @@ void unix_listener_close(struct unix_listener *l)
 	close(l->fd);
 	l->fd = -1;
 }
+
+/* The two names of a socket, its own and the other end's.  Returns whether it is a connected Unix socket. */
+static bool both_names(int fd, struct sockaddr_un names[2], socklen_t lens[2])
+{
+	lens[0] = lens[1] = sizeof(names[0]);
+	memset(names, 0, 2 * sizeof(names[0]));
+	return getsockname(fd, (struct sockaddr *)&names[0], &lens[0]) == 0 && names[0].sun_family == AF_UNIX &&
+	       getpeername(fd, (struct sockaddr *)&names[1], &lens[1]) == 0;
+}
+
+bool unix_is_other_end(int sock, int fd)
+{
+	struct sockaddr_un ours[2], theirs[2];
+	socklen_t our_lens[2], their_lens[2];
+
+	if (!both_names(sock, ours, our_lens) || !both_names(fd, theirs, their_lens))
+		return false;
+	if (our_lens[0] <= sizeof(sa_family_t) && our_lens[1] <= sizeof(sa_family_t))
+		return false;
+	return our_lens[0] == their_lens[1] && our_lens[1] == their_lens[0] && !memcmp(&ours[0], &theirs[1], our_lens[0]) &&
+	       !memcmp(&ours[1], &theirs[0], our_lens[1]);
+}

@@ -47,4 +47,10 @@ int unix_connect(const char *path);
 /* The same with a socket of this type; also -EPROTOTYPE: the listener is of another. */
 int unix_connect_type(int type, const char *path);
 
+/*
+ * Whether fd is the other end of a connected socket: a process that holds both never sees the connection end.  Told by names,
+ * which the ends of a socketpair(2) have not: of those it is never said.
+ */
+bool unix_is_other_end(int sock, int fd);
+
 #endif

@@ -15,7 +15,7 @@ static void on_call(struct virtq *vq)
 {
 	struct carrier *c = virtq_owner(vq);
 
-	const struct notify_fd call = {.fd = frontend_queue_fd(c->fe, virtq_index(vq), FRONTEND_FD_CALL)};
+	struct notify_fd call = {.fd = frontend_queue_fd(c->fe, virtq_index(vq), FRONTEND_FD_CALL)};
 
 	notify_fd_signal(&call);
 }

@@ -18,7 +18,8 @@ static void on_call(struct virtq *vq)
 	struct vu_queue *q = virtq_owner(vq);
 
 	if (q->call.fd >= 0) {
-		notify_fd_signal(&q->call);
+		if (notify_fd_signal(&q->call) == -ETIMEDOUT)
+			log_guest(&q->b->d->log, "queue %u: the call descriptor blocks; it is left alone", q->index);
 	} else if (vu_has(q->b, VU_PF_INBAND_NOTIFICATIONS)) {
 		q->call_pending = true;
 		vu_channel_push(q->b);

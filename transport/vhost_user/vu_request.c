@@ -9,7 +9,9 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include "core/unix_socket.h"
 #include "transport/ring/split_layout.h"
 #include "transport/vhost_user/vu_session.h"
 #include "transport/virtio.h"
@@ -304,8 +306,11 @@ static int set_log_fd(struct vu_backend *b, struct vu_msg *m)
 {
 	if (m->nfds != 1)
 		return -EINVAL;
-	notify_fd_set(&b->log.call, take_fd(m, 0));
-	return 0;
+	int err = notify_fd_check(m->fds[0]);
+
+	if (!err)
+		notify_fd_set(&b->log.call, take_fd(m, 0));
+	return err;
 }
 
 static int set_vring_num(struct vu_backend *b, struct vu_msg *m)
@@ -415,6 +420,8 @@ static struct vu_queue *vring_fd(struct vu_backend *b, struct vu_msg *m, int *fd
 		return NULL;
 	struct vu_queue *q = queue_at(b, m->p.u64 & VU_VRING_INDEX_MASK);
 
+	if (!none && notify_fd_check(m->fds[0]) < 0)
+		return NULL;
 	/* Its flags stay as they are: they are the front-end's, too, which may want to block. */
 	*fd = q && !none ? take_fd(m, 0) : -1;
 	return q;
@@ -517,12 +524,27 @@ static int vring_kick(struct vu_backend *b, struct vu_msg *m)
 	return 0;
 }
 
+/* A back channel is a Unix socket, and not the other end of the connection itself, whose end would never be seen. */
+static int check_socket(const struct vu_backend *b, int fd)
+{
+	int domain = -1;
+	socklen_t len = sizeof(domain);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0)
+		return -errno;
+	if (domain != AF_UNIX || unix_is_other_end(b->conn.sock, fd))
+		return -EINVAL;
+	return fd_check_watchable(fd);
+}
+
 static int set_backend_req_fd(struct vu_backend *b, struct vu_msg *m)
 {
 	if (m->nfds != 1)
 		return -EINVAL;
-	int err = fd_prepare(m->fds[0]);
+	int err = check_socket(b, m->fds[0]);
 
+	if (!err)
+		err = fd_prepare(m->fds[0]);
 	if (!err)
 		vu_channel_set(b, take_fd(m, 0));
 	return err;
@@ -666,7 +688,8 @@ static int set_device_state_fd(struct vu_backend *b, struct vu_msg *m)
 	const struct vu_device_state about = m->p.device_state;
 	int err = -EINVAL;
 
-	if (m->nfds == 1 && about.direction <= VU_STATE_LOAD && about.phase == 0)
+	if (m->nfds == 1 && about.direction <= VU_STATE_LOAD && about.phase == 0 &&
+	    !unix_is_other_end(b->conn.sock, m->fds[0]))
 		err = vu_any_started(b) ? -EBUSY : vu_state_begin(b, about.direction, take_fd(m, 0));
 	if (err)
 		log_guest(&b->d->log, "SET_DEVICE_STATE_FD refused: %s", strerror(-err));

@@ -42,13 +42,11 @@ static void state_end(struct vu_backend *b, int result)
 static void state_send(struct vu_backend *b)
 {
 	while (b->state.done < b->state.bytes.len) {
-		ssize_t n = write(b->state.fd, b->state.bytes.bytes + b->state.done, b->state.bytes.len - b->state.done);
+		ssize_t n = fd_write_now(b->state.fd, b->state.bytes.bytes + b->state.done, b->state.bytes.len - b->state.done);
 
-		if (n < 0 && errno == EINTR)
-			continue;
 		if (n < 0) {
-			if (errno != EAGAIN)
-				state_end(b, -errno);
+			if (n != -EAGAIN)
+				state_end(b, (int)n);
 			return;
 		}
 		b->state.done += (size_t)n;
@@ -62,16 +60,16 @@ static void state_receive(struct vu_backend *b)
 	uint8_t chunk[STATE_CHUNK];
 	ssize_t n;
 
-	while ((n = read(b->state.fd, chunk, sizeof(chunk))) > 0) {
+	while ((n = fd_read_now(b->state.fd, chunk, sizeof(chunk))) > 0) {
 		state_append(&b->state.bytes, chunk, (size_t)n);
 		if (b->state.bytes.err) {
 			state_end(b, b->state.bytes.err);
 			return;
 		}
 	}
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n == -EAGAIN)
 		return;
-	int err = n < 0 ? -errno : 0;
+	int err = (int)n;
 
 	/* The device would change under its driver's hands. */
 	if (!err)
@@ -121,8 +119,10 @@ bool vu_state_await(struct vu_backend *b, void (*ended)(struct vu_backend *b))
 
 int vu_state_begin(struct vu_backend *b, uint32_t direction, int fd)
 {
-	int err = b->state.fd >= 0 ? -EBUSY : fd_prepare(fd);
+	int err = b->state.fd >= 0 ? -EBUSY : fd_check_watchable(fd);
 
+	if (!err)
+		err = fd_prepare(fd);
 	if (!err && direction == VU_STATE_SAVE) {
 		vdev_save(b->d, &b->state.bytes);
 		err = b->state.bytes.err;
