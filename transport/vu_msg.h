@@ -193,6 +193,7 @@ struct vu_config {
 struct vu_inflight {
 	uint64_t size, offset; /* of the memory in its file */
 	uint16_t nqueues, queue_size;
+	uint8_t padding[4];    /* some front-ends leave it out */
 };
 
 struct vu_device_state {
@@ -228,6 +229,27 @@ struct vu_shmem_config {
 
 #define VU_CONFIG_HEAD offsetof(struct vu_config, data)
 
+/* On every machine as on the wire. */
+#define VU_WIRE_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type)
+
+VU_WIRE_SIZE(vu_header, 12);
+VU_WIRE_SIZE(vu_vring_state, 8);
+VU_WIRE_SIZE(vu_vring_addr, 40);
+VU_WIRE_SIZE(vu_region, 32);
+VU_WIRE_SIZE(vu_mem_table, 8 + 8 * 32);
+VU_WIRE_SIZE(vu_mem_reg, 40);
+VU_WIRE_SIZE(vu_xen_region, 40);
+VU_WIRE_SIZE(vu_xen_table, 8 + 32 * 40);
+VU_WIRE_SIZE(vu_xen_reg, 48);
+VU_WIRE_SIZE(vu_log, 16);
+VU_WIRE_SIZE(vu_iotlb, 32);
+VU_WIRE_SIZE(vu_config, 12 + 256);
+VU_WIRE_SIZE(vu_inflight, 24);
+VU_WIRE_SIZE(vu_device_state, 8);
+VU_WIRE_SIZE(vu_object, 16);
+VU_WIRE_SIZE(vu_mapping, 40);
+VU_WIRE_SIZE(vu_shmem_config, 8 + 256 * 8);
+
 union vu_payload {
 	uint64_t u64;
 	struct vu_vring_state state;
@@ -255,7 +277,38 @@ struct vu_msg {
 	unsigned int nfds;
 };
 
-/* Name of a front-end request ("SET_MEM_TABLE") or "UNKNOWN". */
+/* How a request is answered. */
+enum vu_answer {
+	VU_ACKED,        /* where the front-end asks for it */
+	VU_ACKED_OR_NOT, /* likewise; the guest can cause it, so a refusal nobody asked for is only logged */
+	VU_ANSWERED,     /* always, by a message of its own kind */
+};
+
+/* What a request is about that holds after it is done: what another back end in the place of this one has to be told, too. */
+enum vu_about {
+	VU_ABOUT_NOTHING,  /* it holds no longer than its answer */
+	VU_ABOUT_THE_PAST, /* it holds no longer, but undoes what did */
+	VU_ABOUT_ALL,      /* the device as a whole: the last one holds */
+	VU_ABOUT_RING,     /* the ring whose number is in the low 8 bits of the payload: the last one of each */
+	VU_ABOUT_REGION,   /* one region of memory: each holds */
+};
+
+#define VU_NO_FEATURE (-1)
+
+/* What the standard says of a request of the front-end. */
+struct vu_request_info {
+	const char *name;     /* "SET_MEM_TABLE" */
+	uint32_t min, max;    /* bytes of payload */
+	unsigned int max_fds; /* descriptors that may come along */
+	int feature;          /* enum vu_protocol_feature that it belongs to, or VU_NO_FEATURE */
+	enum vu_answer answer;
+	enum vu_about about;
+};
+
+/* The row of a request, or NULL for one that is unknown. */
+const struct vu_request_info *vu_request_find(uint32_t request);
+
+/* Name of a front-end request or "UNKNOWN". */
 const char *vu_request_name(uint32_t request);
 
 /* Name of a protocol feature bit in lower case ("reply_ack"), or NULL. */

@@ -310,11 +310,8 @@ static enum probe_verdict shmem_config(struct probe *p)
 }
 
 #define ACCESS BIT(VIRTIO_F_ACCESS_PLATFORM)
-#define CRYPTO BIT(VU_PF_CRYPTO_SESSION)
-#define POST   BIT(VU_PF_PAGEFAULT)
-#define RECORD BIT(VU_PF_INFLIGHT_SHMFD)
 #define INBAND (BIT(VU_PF_INBAND_NOTIFICATIONS) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_REPLY_ACK))
-#define DRAIN  (RECORD | BIT(VU_PF_GET_VRING_BASE_INFLIGHT) | BIT(VU_PF_GET_VRING_BASE_SKIP_DRAIN))
+#define DRAIN  (BIT(VU_PF_INFLIGHT_SHMFD) | BIT(VU_PF_GET_VRING_BASE_INFLIGHT) | BIT(VU_PF_GET_VRING_BASE_SKIP_DRAIN))
 
 /* What has no run is not tried: it does something to a network, or wants more than a message. */
 static const struct probe_check requests[] = {
@@ -323,8 +320,8 @@ static const struct probe_check requests[] = {
 	{.arg = VU_SET_OWNER, .run = negotiated},
 	{.arg = VU_RESET_OWNER, .run = told_empty},
 	{.arg = VU_SET_MEM_TABLE, .run = mem_table},
-	{.arg = VU_SET_LOG_BASE, .protocol = BIT(VU_PF_LOG_SHMFD), .run = log_base},
-	{.arg = VU_SET_LOG_FD, .protocol = BIT(VU_PF_LOG_SHMFD), .run = told_fd},
+	{.arg = VU_SET_LOG_BASE, .run = log_base},
+	{.arg = VU_SET_LOG_FD, .run = told_fd},
 	{.arg = VU_SET_VRING_NUM, .run = ring_message},
 	{.arg = VU_SET_VRING_ADDR, .run = ring_message},
 	{.arg = VU_SET_VRING_BASE, .run = ring_message},
@@ -334,34 +331,34 @@ static const struct probe_check requests[] = {
 	{.arg = VU_SET_VRING_ERR, .run = ring_message},
 	{.arg = VU_GET_PROTOCOL_FEATURES, .features = BIT(VHOST_USER_F_PROTOCOL_FEATURES), .run = negotiated},
 	{.arg = VU_SET_PROTOCOL_FEATURES, .features = BIT(VHOST_USER_F_PROTOCOL_FEATURES), .run = negotiated},
-	{.arg = VU_GET_QUEUE_NUM, .protocol = BIT(VU_PF_MQ), .run = asked_u64},
+	{.arg = VU_GET_QUEUE_NUM, .run = asked_u64},
 	{.arg = VU_SET_VRING_ENABLE, .features = BIT(VHOST_USER_F_PROTOCOL_FEATURES), .run = ring_message},
-	{.arg = VU_SEND_RARP, .protocol = BIT(VU_PF_RARP), .run = NULL},
-	{.arg = VU_NET_SET_MTU, .protocol = BIT(VU_PF_MTU), .run = NULL},
-	{.arg = VU_SET_BACKEND_REQ_FD, .protocol = BIT(VU_PF_BACKEND_REQ), .run = back_channel},
+	{.arg = VU_SEND_RARP, .run = NULL},
+	{.arg = VU_NET_SET_MTU, .run = NULL},
+	{.arg = VU_SET_BACKEND_REQ_FD, .run = back_channel},
 	{.arg = VU_IOTLB_MSG, .features = ACCESS, .run = iotlb},
-	{.arg = VU_SET_VRING_ENDIAN, .protocol = BIT(VU_PF_CROSS_ENDIAN), .run = told_u64},
-	{.arg = VU_GET_CONFIG, .protocol = BIT(VU_PF_CONFIG), .run = config_get},
-	{.arg = VU_SET_CONFIG, .protocol = BIT(VU_PF_CONFIG), .run = config_set},
-	{.arg = VU_CREATE_CRYPTO_SESSION, .protocol = CRYPTO, .run = NULL},
-	{.arg = VU_CLOSE_CRYPTO_SESSION, .protocol = CRYPTO, .run = NULL},
-	{.arg = VU_POSTCOPY_ADVISE, .protocol = POST, .run = postcopy},
-	{.arg = VU_POSTCOPY_LISTEN, .protocol = POST, .run = postcopy},
-	{.arg = VU_POSTCOPY_END, .protocol = POST, .run = postcopy},
-	{.arg = VU_GET_INFLIGHT_FD, .protocol = RECORD, .run = inflight},
-	{.arg = VU_SET_INFLIGHT_FD, .protocol = RECORD, .run = inflight},
+	{.arg = VU_SET_VRING_ENDIAN, .run = told_u64},
+	{.arg = VU_GET_CONFIG, .run = config_get},
+	{.arg = VU_SET_CONFIG, .run = config_set},
+	{.arg = VU_CREATE_CRYPTO_SESSION, .run = NULL},
+	{.arg = VU_CLOSE_CRYPTO_SESSION, .run = NULL},
+	{.arg = VU_POSTCOPY_ADVISE, .run = postcopy},
+	{.arg = VU_POSTCOPY_LISTEN, .run = postcopy},
+	{.arg = VU_POSTCOPY_END, .run = postcopy},
+	{.arg = VU_GET_INFLIGHT_FD, .run = inflight},
+	{.arg = VU_SET_INFLIGHT_FD, .run = inflight},
 	{.arg = VU_GPU_SET_SOCKET, .run = NULL},
-	{.arg = VU_RESET_DEVICE, .protocol = BIT(VU_PF_RESET_DEVICE), .run = told_empty},
+	{.arg = VU_RESET_DEVICE, .run = told_empty},
 	{.arg = VU_VRING_KICK, .protocol = INBAND, .run = in_band_kick},
-	{.arg = VU_GET_MAX_MEM_SLOTS, .protocol = BIT(VU_PF_CONFIGURE_MEM_SLOTS), .run = asked_u64},
-	{.arg = VU_ADD_MEM_REG, .protocol = BIT(VU_PF_CONFIGURE_MEM_SLOTS), .run = mem_add},
-	{.arg = VU_REM_MEM_REG, .protocol = BIT(VU_PF_CONFIGURE_MEM_SLOTS), .run = mem_rem},
-	{.arg = VU_SET_STATUS, .protocol = BIT(VU_PF_STATUS), .run = told_u64},
-	{.arg = VU_GET_STATUS, .protocol = BIT(VU_PF_STATUS), .run = asked_u64},
-	{.arg = VU_GET_SHARED_OBJECT, .protocol = BIT(VU_PF_SHARED_OBJECT), .run = shared_object},
-	{.arg = VU_SET_DEVICE_STATE_FD, .protocol = BIT(VU_PF_DEVICE_STATE), .run = device_state},
-	{.arg = VU_CHECK_DEVICE_STATE, .protocol = BIT(VU_PF_DEVICE_STATE), .run = device_state},
-	{.arg = VU_GET_SHMEM_CONFIG, .protocol = BIT(VU_PF_SHMEM), .run = shmem_config},
+	{.arg = VU_GET_MAX_MEM_SLOTS, .run = asked_u64},
+	{.arg = VU_ADD_MEM_REG, .run = mem_add},
+	{.arg = VU_REM_MEM_REG, .run = mem_rem},
+	{.arg = VU_SET_STATUS, .run = told_u64},
+	{.arg = VU_GET_STATUS, .run = asked_u64},
+	{.arg = VU_GET_SHARED_OBJECT, .run = shared_object},
+	{.arg = VU_SET_DEVICE_STATE_FD, .run = device_state},
+	{.arg = VU_CHECK_DEVICE_STATE, .run = device_state},
+	{.arg = VU_GET_SHMEM_CONFIG, .run = shmem_config},
 	{.arg = VU_GET_VRING_BASE_SKIP_DRAIN, .protocol = DRAIN, .run = stop_skip_drain},
 };
 
@@ -405,6 +402,17 @@ static void print_unknown(struct probe *p)
 	printf("| unknown, with need_reply | %s |\n", p->got);
 }
 
+/* The row, with the protocol feature its message belongs to. */
+static struct probe_check with_feature(const struct probe_check *row)
+{
+	const struct vu_request_info *info = vu_request_find(row->arg);
+	struct probe_check with = *row;
+
+	if (info && info->feature != VU_NO_FEATURE)
+		with.protocol |= BIT(info->feature);
+	return with;
+}
+
 void probe_table(struct probe *p)
 {
 	print_column_name(p);
@@ -412,7 +420,7 @@ void probe_table(struct probe *p)
 	print_features("VIRTIO's reserved features", p->features, vu_feature_name);
 	puts("| *messages of the front-end* | |");
 	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
-		const struct probe_check *r = &requests[i];
+		const struct probe_check row = with_feature(&requests[i]), *r = &row;
 		bool there = !probe_row_misses(p, r) && (r->arg != VU_GPU_SET_SOCKET || p->id == GPU_ID);
 		const char *cell = there ? "not tried" : NONE;
 

@@ -12,51 +12,34 @@
 /* Seven for each of 256 rings, 256 regions of memory, and those that are said once. */
 #define MOST (7 * 256 + 256 + 16)
 
-/* What a message is about. */
-enum about {
-	NOTHING, /* it holds no longer than its answer */
-	ALL,
-	RING,    /* the one whose number is in the low 8 bits of the payload */
-	REGION,
-};
-
-static enum about about(uint32_t request)
+static enum vu_about about(uint32_t request)
 {
-	switch (request) {
-	case VU_SET_OWNER:
-	case VU_SET_FEATURES:
-	case VU_SET_PROTOCOL_FEATURES:
-	case VU_SET_MEM_TABLE:
-	case VU_SET_LOG_BASE:
-	case VU_SET_LOG_FD:
-	case VU_SET_BACKEND_REQ_FD:
-	case VU_SET_INFLIGHT_FD:
-	case VU_SET_STATUS:
-		return ALL;
-	case VU_SET_VRING_NUM:
-	case VU_SET_VRING_ADDR:
-	case VU_SET_VRING_BASE:
-	case VU_SET_VRING_KICK:
-	case VU_SET_VRING_CALL:
-	case VU_SET_VRING_ERR:
-	case VU_SET_VRING_ENABLE:
-		return RING;
-	case VU_ADD_MEM_REG:
-	case VU_REM_MEM_REG:
-		return REGION;
-	default:
-		return NOTHING;
-	}
+	const struct vu_request_info *r = vu_request_find(request);
+
+	return r ? r->about : VU_ABOUT_NOTHING;
 }
 
 bool vu_said_matters(uint32_t request)
 {
-	return about(request) != NOTHING || request == VU_RESET_OWNER || request == VU_RESET_DEVICE;
+	return about(request) != VU_ABOUT_NOTHING;
 }
 
 static uint64_t ring_key(uint32_t request, uint32_t index)
 {
 	return (uint64_t)request << 32 | (index & VU_VRING_INDEX_MASK);
+}
+
+/* The ring a message is about.  Three have a u64, whose low bits are elsewhere on a big-endian host. */
+static uint32_t ring_of(const struct vu_msg *m)
+{
+	switch (m->h.request) {
+	case VU_SET_VRING_KICK:
+	case VU_SET_VRING_CALL:
+	case VU_SET_VRING_ERR:
+		return m->p.u64 & VU_VRING_INDEX_MASK;
+	default:
+		return m->p.state.index;
+	}
 }
 
 static uint32_t request_of(const struct vu_kept *k)
@@ -156,23 +139,23 @@ static struct vu_kept *kept_new(struct vu_msg *m, uint64_t what)
 
 int vu_said_add(struct vu_said *s, struct vu_msg *m)
 {
-	const enum about kind = about(m->h.request);
+	const enum vu_about kind = about(m->h.request);
 	struct vu_kept **link = &s->first, *k;
 
-	if ((kind == RING && m->h.size < sizeof(m->p.u64)) || (kind == REGION && m->h.size < sizeof(m->p.reg)))
+	if ((kind == VU_ABOUT_RING && m->h.size < sizeof(m->p.u64)) || (kind == VU_ABOUT_REGION && m->h.size < sizeof(m->p.reg)))
 		return -EINVAL;
 	undo(s, m);
-	if (kind == NOTHING || m->h.request == VU_REM_MEM_REG)
+	if (kind == VU_ABOUT_NOTHING || kind == VU_ABOUT_THE_PAST || m->h.request == VU_REM_MEM_REG)
 		return 0;
 	if (s->count >= MOST)
 		return -ENOSPC;
-	k = kept_new(m, kind == RING ? ring_key(m->h.request, m->p.state.index) : ring_key(m->h.request, 0));
+	k = kept_new(m, kind == VU_ABOUT_RING ? ring_key(m->h.request, ring_of(m)) : ring_key(m->h.request, 0));
 	if (!k)
 		return -ENOMEM;
 	/* A ring that starts comes last, after all it needs; others take the place of what they replace. */
 	if (m->h.request == VU_SET_VRING_KICK)
-		forget(s, VU_SET_VRING_KICK, m->p.state.index);
-	while (*link && (kind == REGION || (*link)->what != k->what))
+		forget(s, VU_SET_VRING_KICK, ring_of(m));
+	while (*link && (kind == VU_ABOUT_REGION || (*link)->what != k->what))
 		link = &(*link)->next;
 	if (*link) {
 		k->next = (*link)->next;

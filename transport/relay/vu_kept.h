@@ -15,7 +15,7 @@ struct vu_kept {
 	struct vu_header h;
 	unsigned int nfds;
 	int fds[VU_MAX_FDS]; /* its own */
-	uint8_t payload[];
+	_Alignas(uint64_t) uint8_t payload[];
 };
 
 /* In the order they were said in.  Zeroed it is empty. */

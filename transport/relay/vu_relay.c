@@ -200,25 +200,9 @@ static void front_done(struct vu_relay *r)
 /* Whether a request has an answer of its own kind. */
 static bool has_answer(uint32_t request)
 {
-	switch (request) {
-	case VU_GET_FEATURES:
-	case VU_GET_PROTOCOL_FEATURES:
-	case VU_GET_VRING_BASE:
-	case VU_GET_VRING_BASE_SKIP_DRAIN:
-	case VU_GET_QUEUE_NUM:
-	case VU_GET_CONFIG:
-	case VU_CREATE_CRYPTO_SESSION:
-	case VU_GET_INFLIGHT_FD:
-	case VU_GET_MAX_MEM_SLOTS:
-	case VU_GET_STATUS:
-	case VU_GET_SHARED_OBJECT:
-	case VU_SET_DEVICE_STATE_FD:
-	case VU_CHECK_DEVICE_STATE:
-	case VU_GET_SHMEM_CONFIG:
-		return true;
-	default:
-		return false;
-	}
+	const struct vu_request_info *info = vu_request_find(request);
+
+	return info && info->answer == VU_ANSWERED;
 }
 
 /*

@@ -18,20 +18,6 @@
 
 #define LATER 1
 
-#define NO_PROTOCOL_FEATURE (-1)
-
-struct request {
-	int (*handle)(struct vu_backend *b, struct vu_msg *m);
-	uint32_t min, max;    /* bytes of payload */
-	unsigned int max_fds;
-	int protocol_feature; /* must be offered; the message is unknown otherwise */
-	enum answer {
-		ACKED,       /* where the front-end asks for it */
-		ACKED_OR_NOT, /* the guest can cause it: a refusal nobody asked for is only logged */
-		ANSWERED,    /* in b->conn.reply */
-	} answer;
-};
-
 static void reply_u64(struct vu_backend *b, uint64_t v)
 {
 	b->conn.reply.p.u64 = v;
@@ -755,81 +741,67 @@ static int set_inflight_fd(struct vu_backend *b, struct vu_msg *m)
 	return vu_any_started(b) ? -EBUSY : vu_inflight_set(b, &about, m->fds[0]);
 }
 
-#define U64     sizeof(uint64_t), sizeof(uint64_t)
-#define STATE   sizeof(struct vu_vring_state), sizeof(struct vu_vring_state)
-#define ANYTIME NO_PROTOCOL_FEATURE
-
-/* Some front-ends leave out the padding at its end. */
-#define INFLIGHT offsetof(struct vu_inflight, queue_size) + sizeof(uint16_t), sizeof(struct vu_inflight)
-
-/* Some front-ends send a u64 with requests that have no payload: it is stepped over. */
-#define NOTHING_OR_U64 0, sizeof(uint64_t)
-
-static const struct request requests[VU_REQUEST_MAX] = {
-	[VU_GET_FEATURES] = {get_features, NOTHING_OR_U64, 0, ANYTIME, ANSWERED},
-	[VU_SET_FEATURES] = {set_features, U64, 0, ANYTIME, ACKED},
-	[VU_SET_OWNER] = {set_owner, NOTHING_OR_U64, 0, ANYTIME, ACKED},
-	[VU_RESET_OWNER] = {reset_owner, NOTHING_OR_U64, 0, ANYTIME, ACKED},
-	[VU_SET_MEM_TABLE] = {set_mem_table, 0, sizeof(struct vu_xen_table),
-			      VU_MAX_FDS, ANYTIME, ACKED},
-	[VU_SET_LOG_BASE] = {set_log_base, sizeof(struct vu_log), sizeof(struct vu_log), 1, VU_PF_LOG_SHMFD, ACKED},
-	[VU_SET_LOG_FD] = {set_log_fd, NOTHING_OR_U64, 1, VU_PF_LOG_SHMFD, ACKED},
-	[VU_SET_VRING_NUM] = {set_vring_num, STATE, 0, ANYTIME, ACKED},
-	[VU_SET_VRING_ADDR] = {set_vring_addr, sizeof(struct vu_vring_addr), sizeof(struct vu_vring_addr), 0, ANYTIME,
-			       ACKED},
-	[VU_SET_VRING_BASE] = {set_vring_base, STATE, 0, ANYTIME, ACKED},
-	[VU_GET_VRING_BASE] = {get_vring_base, STATE, 0, ANYTIME, ANSWERED},
-	[VU_GET_VRING_BASE_SKIP_DRAIN] = {get_vring_base_skip_drain, STATE, 0, VU_PF_GET_VRING_BASE_SKIP_DRAIN, ANSWERED},
-	[VU_SET_VRING_KICK] = {set_vring_kick, U64, 1, ANYTIME, ACKED},
-	[VU_SET_VRING_CALL] = {set_vring_call, U64, 1, ANYTIME, ACKED},
-	[VU_SET_VRING_ERR] = {set_vring_err, U64, 1, ANYTIME, ACKED},
-	[VU_GET_PROTOCOL_FEATURES] = {get_protocol_features, NOTHING_OR_U64, 0, ANYTIME, ANSWERED},
-	[VU_SET_PROTOCOL_FEATURES] = {set_protocol_features, U64, 0, ANYTIME, ACKED},
-	[VU_GET_QUEUE_NUM] = {get_queue_num, NOTHING_OR_U64, 0, VU_PF_MQ, ANSWERED},
-	[VU_SET_VRING_ENABLE] = {set_vring_enable, STATE, 0, ANYTIME, ACKED},
-	[VU_SET_BACKEND_REQ_FD] = {set_backend_req_fd, NOTHING_OR_U64, 1, VU_PF_BACKEND_REQ, ACKED},
-	[VU_IOTLB_MSG] = {iotlb_msg, offsetof(struct vu_iotlb, padding), sizeof(struct vu_iotlb), 0, ANYTIME, ACKED_OR_NOT},
-	[VU_GET_CONFIG] = {get_config, VU_CONFIG_HEAD, sizeof(struct vu_config), 0, VU_PF_CONFIG, ANSWERED},
-	[VU_SET_CONFIG] = {set_config, VU_CONFIG_HEAD, sizeof(struct vu_config), 0, VU_PF_CONFIG, ACKED_OR_NOT},
-	[VU_GET_SHARED_OBJECT] = {get_shared_object, 0, sizeof(struct vu_object), 0, VU_PF_SHARED_OBJECT, ANSWERED},
-	[VU_GET_SHMEM_CONFIG] = {get_shmem_config, NOTHING_OR_U64, 0, VU_PF_SHMEM, ANSWERED},
-	[VU_RESET_DEVICE] = {reset_device, NOTHING_OR_U64, 0, VU_PF_RESET_DEVICE, ACKED},
-	[VU_VRING_KICK] = {vring_kick, STATE, 0, VU_PF_INBAND_NOTIFICATIONS, ACKED},
-	[VU_GET_MAX_MEM_SLOTS] = {get_max_mem_slots, NOTHING_OR_U64, 0, VU_PF_CONFIGURE_MEM_SLOTS, ANSWERED},
-	[VU_ADD_MEM_REG] = {add_mem_reg, 0, sizeof(struct vu_xen_reg), 1,
-			    VU_PF_CONFIGURE_MEM_SLOTS, ACKED},
-	[VU_REM_MEM_REG] = {rem_mem_reg, sizeof(struct vu_mem_reg), sizeof(struct vu_xen_reg), 1,
-			    VU_PF_CONFIGURE_MEM_SLOTS, ACKED},
-	[VU_POSTCOPY_ADVISE] = {postcopy_advise, NOTHING_OR_U64, 0, VU_PF_PAGEFAULT, ANSWERED},
-	[VU_POSTCOPY_LISTEN] = {postcopy_listen, NOTHING_OR_U64, 0, VU_PF_PAGEFAULT, ACKED},
-	[VU_POSTCOPY_END] = {postcopy_end, NOTHING_OR_U64, 0, VU_PF_PAGEFAULT, ANSWERED},
-	[VU_GET_INFLIGHT_FD] = {get_inflight_fd, INFLIGHT, 0, VU_PF_INFLIGHT_SHMFD, ANSWERED},
-	[VU_SET_INFLIGHT_FD] = {set_inflight_fd, INFLIGHT, 1, VU_PF_INFLIGHT_SHMFD, ACKED},
-	[VU_SET_DEVICE_STATE_FD] = {set_device_state_fd, STATE, 1, VU_PF_DEVICE_STATE, ANSWERED},
-	[VU_CHECK_DEVICE_STATE] = {check_device_state, NOTHING_OR_U64, 0, VU_PF_DEVICE_STATE, ANSWERED},
-	[VU_SET_STATUS] = {set_status, U64, 0, VU_PF_STATUS, ACKED},
-	[VU_GET_STATUS] = {get_status, NOTHING_OR_U64, 0, VU_PF_STATUS, ANSWERED},
+/* What each does; the rest of its row is in vu_msg.c. */
+static int (*const handlers[VU_REQUEST_MAX])(struct vu_backend *b, struct vu_msg *m) = {
+	[VU_GET_FEATURES] = get_features,
+	[VU_SET_FEATURES] = set_features,
+	[VU_SET_OWNER] = set_owner,
+	[VU_RESET_OWNER] = reset_owner,
+	[VU_SET_MEM_TABLE] = set_mem_table,
+	[VU_SET_LOG_BASE] = set_log_base,
+	[VU_SET_LOG_FD] = set_log_fd,
+	[VU_SET_VRING_NUM] = set_vring_num,
+	[VU_SET_VRING_ADDR] = set_vring_addr,
+	[VU_SET_VRING_BASE] = set_vring_base,
+	[VU_GET_VRING_BASE] = get_vring_base,
+	[VU_GET_VRING_BASE_SKIP_DRAIN] = get_vring_base_skip_drain,
+	[VU_SET_VRING_KICK] = set_vring_kick,
+	[VU_SET_VRING_CALL] = set_vring_call,
+	[VU_SET_VRING_ERR] = set_vring_err,
+	[VU_GET_PROTOCOL_FEATURES] = get_protocol_features,
+	[VU_SET_PROTOCOL_FEATURES] = set_protocol_features,
+	[VU_GET_QUEUE_NUM] = get_queue_num,
+	[VU_SET_VRING_ENABLE] = set_vring_enable,
+	[VU_SET_BACKEND_REQ_FD] = set_backend_req_fd,
+	[VU_IOTLB_MSG] = iotlb_msg,
+	[VU_GET_CONFIG] = get_config,
+	[VU_SET_CONFIG] = set_config,
+	[VU_GET_SHARED_OBJECT] = get_shared_object,
+	[VU_GET_SHMEM_CONFIG] = get_shmem_config,
+	[VU_RESET_DEVICE] = reset_device,
+	[VU_VRING_KICK] = vring_kick,
+	[VU_GET_MAX_MEM_SLOTS] = get_max_mem_slots,
+	[VU_ADD_MEM_REG] = add_mem_reg,
+	[VU_REM_MEM_REG] = rem_mem_reg,
+	[VU_POSTCOPY_ADVISE] = postcopy_advise,
+	[VU_POSTCOPY_LISTEN] = postcopy_listen,
+	[VU_POSTCOPY_END] = postcopy_end,
+	[VU_GET_INFLIGHT_FD] = get_inflight_fd,
+	[VU_SET_INFLIGHT_FD] = set_inflight_fd,
+	[VU_SET_DEVICE_STATE_FD] = set_device_state_fd,
+	[VU_CHECK_DEVICE_STATE] = check_device_state,
+	[VU_SET_STATUS] = set_status,
+	[VU_GET_STATUS] = get_status,
 };
 
 /* The row of a request, or NULL for one that is unknown here. */
-static const struct request *find(const struct vu_backend *b, uint32_t request)
+static const struct vu_request_info *find(const struct vu_backend *b, uint32_t request)
 {
-	if (request >= ARRAY_SIZE(requests) || !requests[request].handle)
-		return NULL;
-	const struct request *r = &requests[request];
+	const struct vu_request_info *r = vu_request_find(request);
 
-	if (r->protocol_feature >= 0 && !(vu_session_protocol_features(b) & BIT(r->protocol_feature)))
+	if (!r || !handlers[request] ||
+	    (r->feature != VU_NO_FEATURE && !(vu_session_protocol_features(b) & BIT(r->feature))))
 		return NULL;
 	return r;
 }
 
-static void refuse(struct vu_backend *b, const struct request *r, int err)
+static void refuse(struct vu_backend *b, const struct vu_request_info *r, int err)
 {
 	const struct vu_msg *m = &b->conn.reader.msg;
 
 	log_guest(&b->d->log, "%s (%u, %u bytes, %u descriptors) refused: %s", vu_request_name(m->h.request),
 		  m->h.request, m->h.size, m->nfds, strerror(-err));
-	if (!r || r->answer == ACKED_OR_NOT || (r->answer == ACKED && wants_ack(b)))
+	if (!r || r->answer == VU_ACKED_OR_NOT || (r->answer == VU_ACKED && wants_ack(b)))
 		ack(b, err);
 	else
 		vu_close(b, "a message could not be refused otherwise");
@@ -838,14 +810,14 @@ static void refuse(struct vu_backend *b, const struct request *r, int err)
 void vu_handle(struct vu_backend *b)
 {
 	struct vu_msg *m = &b->conn.reader.msg;
-	const struct request *r = find(b, m->h.request);
+	const struct vu_request_info *r = find(b, m->h.request);
 	int ret = -EOPNOTSUPP;
 
 	b->conn.pending = true;
 	if (r) {
 		ret = -EINVAL;
 		if (!b->conn.reader.truncated && m->h.size >= r->min && m->h.size <= r->max && m->nfds <= r->max_fds)
-			ret = r->handle(b, m);
+			ret = handlers[m->h.request](b, m);
 	}
 	if (ret == LATER) {
 		if (b->conn.pending)
@@ -854,7 +826,7 @@ void vu_handle(struct vu_backend *b)
 	}
 	if (ret < 0)
 		refuse(b, r, ret);
-	else if (r->answer == ANSWERED)
+	else if (r->answer == VU_ANSWERED)
 		vu_reply(b);
 	else
 		ack(b, 0);

@@ -8,7 +8,7 @@
  * function: a continuation, or vu_queue's start.
  *
  * Theory of operation.  All runs on the loop of the device.  A connection is read message by message; a message is
- * checked against its row in the table of requests (vu_request.c) before its handler sees it, and no other is
+ * checked against its row in the table of requests (vu_msg.c) before its handler sees it, and no other is
  * read before it is answered.  Rings live between SET_VRING_KICK and GET_VRING_BASE.
  *
  * Stopping a ring may have to wait for a host operation on one of its chains.  So whatever stops rings
