@@ -1,20 +1,55 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * log.c - lines on stderr, one write(2) each, with a rate limit for what a guest can cause.
+ * log.c - lines on stderr, one write(2) each, with a rate limit for what a guest can cause; see log.h.
+ *
+ * How a line is written without waiting depends on what standard error is.  O_NONBLOCK belongs to the open file, which others
+ * share; so a pipe or a terminal is opened once more.  Where that is not allowed (the pipe is another user's) the kernel is
+ * asked not to wait (RWF_NOWAIT), and where it cannot do that either, poll(2) tells whether there is room: then a line can
+ * still wait if another process takes the room in between.
  */
 #include "core/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 /* Below PIPE_BUF, so that lines of several processes on one pipe do not mix. */
 #define LOG_LINE_MAX 2048
 
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 0x8 /* linux/fs.h */
+#endif
+
 static enum log_level log_level = LOG_LEVEL_INFO;
+
+enum way {
+	WAY_WRITE,  /* write(2), which may wait */
+	WAY_OWN,    /* write(2) to an open file of our own, which does not */
+	WAY_SEND,   /* send(2) to a socket */
+	WAY_NOWAIT, /* pwritev2(2) with RWF_NOWAIT */
+	WAY_POLL,   /* write(2) when poll(2) says that there is room */
+};
+
+/* Where lines go. */
+static struct {
+	pthread_mutex_t lock;
+	enum way way;
+	int own;             /* WAY_OWN */
+	unsigned int lost;   /* lines */
+	size_t rest_len;     /* of a line of which a part was written: the next one waits for the rest */
+	char rest[LOG_LINE_MAX];
+} out = {.lock = PTHREAD_MUTEX_INITIALIZER, .own = -1};
 
 const char *const log_level_names[] = {
 	[LOG_LEVEL_ERROR] = "error",
@@ -45,6 +80,178 @@ int log_level_parse(const char *name, enum log_level *level)
 	return -EINVAL;
 }
 
+/* Standard error opened once more, or -1.  The other side of a pseudo terminal (/dev/ptmx) would be another one. */
+static int open_own(const struct stat *st)
+{
+	bool terminal = S_ISCHR(st->st_mode) && isatty(STDERR_FILENO) && st->st_rdev != makedev(5, 2);
+
+	if (!terminal && !S_ISFIFO(st->st_mode))
+		return -1;
+	return open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+void log_never_block(void)
+{
+	int saved = errno;
+	struct stat st;
+
+	pthread_mutex_lock(&out.lock);
+	if (out.own >= 0)
+		close(out.own);
+	out.own = -1;
+	out.rest_len = 0;
+	out.way = WAY_WRITE;
+	if (fstat(STDERR_FILENO, &st) == 0 && !S_ISREG(st.st_mode)) {
+		out.own = open_own(&st);
+		out.way = S_ISSOCK(st.st_mode) ? WAY_SEND : out.own >= 0 ? WAY_OWN : WAY_NOWAIT;
+	}
+	pthread_mutex_unlock(&out.lock);
+	errno = saved;
+}
+
+static ssize_t write_nowait(const char *p, size_t len)
+{
+	struct iovec iov = {.iov_base = (char *)p, .iov_len = len};
+	/* Of libraries only some have the call.  Two halves of an offset: none. */
+	ssize_t n = syscall(SYS_pwritev2, STDERR_FILENO, &iov, 1, -1L, -1L, RWF_NOWAIT);
+
+	if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)) {
+		out.way = WAY_POLL;
+		errno = EINTR;
+	}
+	return n;
+}
+
+static ssize_t write_polled(const char *p, size_t len)
+{
+	struct pollfd pfd = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	if (poll(&pfd, 1, 0) == 0) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return write(STDERR_FILENO, p, len);
+}
+
+/* Writes as much as there is room for.  Returns as write(2). */
+static ssize_t out_write(const char *p, size_t len)
+{
+	ssize_t n;
+
+	do {
+		switch (out.way) {
+		case WAY_OWN:
+			n = write(out.own, p, len);
+			break;
+		case WAY_SEND:
+			n = send(STDERR_FILENO, p, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+			break;
+		case WAY_NOWAIT:
+			n = write_nowait(p, len);
+			break;
+		case WAY_POLL:
+			n = write_polled(p, len);
+			break;
+		default:
+			n = write(STDERR_FILENO, p, len);
+		}
+	} while (n < 0 && errno == EINTR);
+	return n;
+}
+
+/* Writes a line, or the first part of one, whose rest is kept.  Returns false when there was no room. */
+static bool out_line(const char *line, size_t len)
+{
+	ssize_t n = out_write(line, len);
+
+	if (n < 0)
+		return errno != EAGAIN; /* what nobody can ever read (EPIPE, ENOSPC) is not counted */
+	if ((size_t)n < len && out.way != WAY_WRITE) {
+		out.rest_len = len - (size_t)n;
+		memmove(out.rest, line + n, out.rest_len);
+	}
+	return true;
+}
+
+/* Writes what is left of the line before, and tells of lost ones.  Returns whether there may be room for more. */
+static bool out_ready(void)
+{
+	char line[100];
+	size_t len = out.rest_len;
+
+	out.rest_len = 0;
+	if (len && (!out_line(out.rest, len) || out.rest_len)) {
+		out.rest_len = out.rest_len ? out.rest_len : len;
+		return false;
+	}
+	if (!out.lost)
+		return true;
+	len = (size_t)snprintf(line, sizeof(line), "vdevd: warning: %u lines of the log were lost: nobody read them\n", out.lost);
+	if (!out_line(line, len))
+		return false;
+	out.lost = 0;
+	return !out.rest_len;
+}
+
+static void out_put(const char *line, size_t len)
+{
+	pthread_mutex_lock(&out.lock);
+	if (!out_ready() || !out_line(line, len))
+		out.lost++;
+	pthread_mutex_unlock(&out.lock);
+}
+
+unsigned int log_lost(void)
+{
+	unsigned int lost;
+
+	pthread_mutex_lock(&out.lock);
+	lost = out.lost;
+	pthread_mutex_unlock(&out.lock);
+	return lost;
+}
+
+void log_end(void)
+{
+	int saved = errno;
+
+	pthread_mutex_lock(&out.lock);
+	out_ready();
+	if (out.own >= 0)
+		close(out.own);
+	out.own = -1;
+	out.way = WAY_WRITE;
+	out.lost = 0;
+	out.rest_len = 0;
+	pthread_mutex_unlock(&out.lock);
+	errno = saved;
+}
+
+/*
+ * What a terminal might act upon: control characters, and those of eight bits (0x80-0x9f, as UTF-8 and as they are), of which 0x9b
+ * begins a sequence as ESC [ does.  What came from outside cannot forge a second line either.
+ */
+static void line_clean(char *line, size_t len)
+{
+	unsigned int more = 0; /* bytes of a UTF-8 character that are still to come */
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = (unsigned char)line[i];
+
+		if (more && c >= 0x80 && c < 0xc0) {
+			more--;
+			continue;
+		}
+		more = 0;
+		if (c == 0xc2 && i + 1 < len && (unsigned char)line[i + 1] < 0xa0)
+			line[i] = '?'; /* U+0080 to U+009F; what follows is met next */
+		else if (c >= 0xc2 && c < 0xf5)
+			more = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+		else if (c < ' ' || c == 0x7f || c >= 0x80)
+			line[i] = '?';
+	}
+}
+
 /* Writes a line whatever the level; word: "error: " or "".  What came from outside cannot forge a second line. */
 PRINTF_LIKE(3, 0)
 static void log_line(const struct log *l, const char *word, const char *fmt, va_list ap)
@@ -64,13 +271,9 @@ static void log_line(const struct log *l, const char *word, const char *fmt, va_
 	} else if (n > 0) {
 		len += (size_t)n;
 	}
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
-			line[i] = '?';
-	}
+	line_clean(line, len);
 	line[len++] = '\n';
-	while (write(STDERR_FILENO, line, len) < 0 && errno == EINTR)
-		;
+	out_put(line, len);
 	errno = saved;
 }
 
@@ -131,17 +334,32 @@ static bool log_guest_admit(struct log *l)
 	return true;
 }
 
-void log_guest(struct log *l, const char *fmt, ...)
+PRINTF_LIKE(3, 0)
+static void log_limited(struct log *l, enum log_level level, const char *fmt, va_list ap)
 {
-	va_list ap;
-
-	if (log_level < LOG_LEVEL_WARN || !log_guest_admit(l))
+	if (log_level < level || !log_guest_admit(l))
 		return;
 	if (l->suppressed > 0) {
 		log_warn(l, "%u more such lines were not shown", l->suppressed);
 		l->suppressed = 0;
 	}
+	log_line(l, level_word(level), fmt, ap);
+}
+
+void log_guest(struct log *l, const char *fmt, ...)
+{
+	va_list ap;
+
 	va_start(ap, fmt);
-	log_line(l, level_word(LOG_LEVEL_WARN), fmt, ap);
+	log_limited(l, LOG_LEVEL_WARN, fmt, ap);
+	va_end(ap);
+}
+
+void log_guest_info(struct log *l, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_limited(l, LOG_LEVEL_INFO, fmt, ap);
 	va_end(ap);
 }

@@ -2,8 +2,11 @@
 /*
  * log.h - lines on stderr, each with the name of the instance it comes from.
  *
- * The level is the project's one global.  What a guest can cause is logged with log_guest(),
+ * The level, and where lines go, are the process's.  What a guest or a front-end can cause is logged with log_guest(),
  * which lets through a few lines and then counts, so that a guest cannot fill a disk.
+ *
+ * A process that serves calls log_never_block(): from then on a line that cannot be written at once is lost, and counted.  The
+ * number is told before the next line that can be written.
  */
 #ifndef VDEVD_CORE_LOG_H
 #define VDEVD_CORE_LOG_H
@@ -43,11 +46,27 @@ enum log_level log_get_level(void);
  */
 int log_level_parse(const char *name, enum log_level *level);
 
+/*
+ * From now on no line waits for who reads standard error, whatever that is: a pipe, a terminal, a socket.  Standard error itself
+ * stays as it is (no O_NONBLOCK), for others may have it, too.  A file is written to as before.  May be called again, when
+ * standard error is another.
+ */
+void log_never_block(void);
+
+/* Lines lost and not yet told. */
+unsigned int log_lost(void);
+
+/* Tells of lost lines if that can be done now, and ends log_never_block(). */
+void log_end(void);
+
 /* Writes one line at the given level; l may be NULL (no instance yet).  errno is kept. */
 void log_write(struct log *l, enum log_level level, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 /* Writes one warning line that a guest or a front-end can cause, within the instance's rate limit. */
 void log_guest(struct log *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* The same for what is no fault. */
+void log_guest_info(struct log *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /*
  * Writes one line that says what is wrong with a call, whatever the level and without a level's word:

@@ -3,6 +3,11 @@
  * test_log.c - lines on stderr: form, levels, rate limit.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
 
 #include "core/log.h"
 #include "test/unit/capture.h"
@@ -80,6 +85,33 @@ START_TEST(control_characters)
 }
 END_TEST
 
+/* Characters of eight bits that a terminal acts upon do not pass; letters do. */
+START_TEST(eight_bit_controls)
+{
+	static const struct {
+		const char *in, *out;
+	} table[] = {
+		{"\x9b" "2J", "?2J"},
+		{"\xc2\x9b" "2J", "??2J"},
+		{"\xc2\x85x", "??x"},
+		{"\xc2\xa0\xc3\x9b", "\xc2\xa0\xc3\x9b"},
+		{"gr\xc3\xbc\xc3\x9f", "gr\xc3\xbc\xc3\x9f"},
+		{"\xe2\x82\xac \xf0\x9f\x98\x80", "\xe2\x82\xac \xf0\x9f\x98\x80"},
+		{"\xc3\x1b[2J", "\xc3?[2J"},
+		{"\xc3x\x9b", "\xc3x?"},
+		{"\xc0\x9b\xff\x80\xf5", "?????"},
+		{"\xc3\x9b\x9b", "\xc3\x9b?"},
+	};
+	struct capture c;
+	char want[100];
+
+	capture_start(&c);
+	log_info(NULL, "%s", table[_i].in);
+	snprintf(want, sizeof(want), "vdevd: %s\n", table[_i].out);
+	ck_assert_str_eq(capture_end(&c), want);
+}
+END_TEST
+
 START_TEST(long_line)
 {
 	struct log l = {.prefix = "rng"};
@@ -116,6 +148,137 @@ START_TEST(errno_kept)
 	log_info(&l, "nobody reads this");
 	ck_assert_int_eq(errno, EAGAIN);
 	ck_assert_str_eq(capture_end(&c), "vdevd rng: Inappropriate ioctl for device\n");
+}
+END_TEST
+
+enum kind {
+	KIND_PIPE,
+	KIND_FOREIGN_PIPE, /* another user's: it cannot be opened once more */
+	KIND_SOCKET,
+	KIND_TERMINAL,
+	KINDS
+};
+
+/* Makes standard error one of this kind.  Returns the other side, which does not block; -1: this user cannot. */
+static int open_kind(enum kind kind)
+{
+	int fds[2] = {-1, -1};
+
+	if (kind == KIND_SOCKET) {
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	} else if (kind == KIND_TERMINAL) {
+		fds[0] = posix_openpt(O_RDWR | O_NOCTTY);
+		ck_assert(fds[0] >= 0 && grantpt(fds[0]) == 0 && unlockpt(fds[0]) == 0);
+		fds[1] = open(ptsname(fds[0]), O_RDWR | O_NOCTTY);
+		ck_assert_int_ge(fds[1], 0);
+	} else {
+		ck_assert_int_eq(pipe(fds), 0);
+	}
+	ck_assert_int_eq(dup2(fds[1], STDERR_FILENO), STDERR_FILENO);
+	close(fds[1]);
+	ck_assert_int_eq(fcntl(fds[0], F_SETFL, O_NONBLOCK), 0);
+	if (kind == KIND_FOREIGN_PIPE && seteuid(65534) < 0)
+		return -1;
+	log_never_block();
+	if (kind == KIND_FOREIGN_PIPE)
+		ck_assert_int_eq(seteuid(0), 0);
+	ck_assert_int_eq(fcntl(STDERR_FILENO, F_GETFL) & O_NONBLOCK, 0);
+	return fds[0];
+}
+
+/* Reads whole lines until there are no more; counts those that begin with "vdevd: line", and adds up what is told as lost. */
+static void read_lines(int fd, unsigned int *lines, unsigned int *lost)
+{
+	static char text[1 << 20];
+	size_t len = 0;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	unsigned int n, last = 0;
+	ssize_t got;
+
+	while (poll(&p, 1, 50) > 0 && (got = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
+		len += (size_t)got;
+	text[len] = '\0';
+	*lines = *lost = 0;
+	for (char *at = strtok(text, "\r\n"); at; at = strtok(NULL, "\r\n")) {
+		if (sscanf(at, "vdevd: line %u", &n) == 1) {
+			ck_assert_uint_gt(n, last);
+			ck_assert_str_eq(at + strlen(at) - 4, "xxx.");
+			last = n;
+			++*lines;
+		} else {
+			ck_assert_int_eq(sscanf(at, "vdevd: warning: %u lines of the log were lost", &n), 1);
+			*lost += n;
+		}
+	}
+}
+
+/* Nobody reads standard error: no line waits, each is written or counted, and the number is told. */
+START_TEST(nobody_reads)
+{
+	enum kind kind = (enum kind)_i;
+	char tail[301];
+	int fd;
+	unsigned int lines, lost, more, told;
+
+	memset(tail, 'x', sizeof(tail) - 1);
+	tail[sizeof(tail) - 1] = '\0';
+	fd = open_kind(kind);
+	if (fd < 0)
+		return;
+	for (unsigned int i = 1; i <= 9000; i++)
+		log_info(NULL, "line %u %.*s.", i, (int)(3 + i % 298), tail);
+	ck_assert_uint_gt(log_lost(), 100);
+	read_lines(fd, &lines, &told); /* a short line may have had room where a long one had not */
+	ck_assert_uint_gt(lines, 5);
+	log_info(NULL, "line 9001 xxx.");
+	ck_assert_uint_eq(log_lost(), 0);
+	read_lines(fd, &more, &lost);
+	ck_assert_uint_ge(more, 1);
+	ck_assert_uint_eq(lines + told + more + lost, 9001);
+
+	/* At the end it is told without another line. */
+	for (unsigned int i = 1; i <= 9000; i++)
+		log_info(NULL, "line %u xxx.", i);
+	read_lines(fd, &lines, &told);
+	ck_assert_uint_gt(log_lost(), 0);
+	log_end();
+	read_lines(fd, &more, &lost);
+	ck_assert_uint_eq(lines + told + more + lost, 9000);
+	close(fd);
+}
+END_TEST
+
+/* A file gets each line, at its end; what nobody can ever read is forgotten. */
+START_TEST(never_block_file)
+{
+	char path[] = "/tmp/vdevd-log-XXXXXX", text[100];
+	int fd = mkstemp(path), p[2];
+	ssize_t n;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, "first\n", 6), 6);
+	ck_assert_int_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+	log_never_block();
+	log_info(NULL, "second");
+	n = pread(fd, text, sizeof(text) - 1, 0);
+	ck_assert_int_gt(n, 0);
+	text[n] = '\0';
+	ck_assert_str_eq(text, "first\nvdevd: second\n");
+	unlink(path);
+	close(fd);
+
+	ck_assert_int_eq(pipe(p), 0);
+	ck_assert_int_eq(dup2(p[1], STDERR_FILENO), STDERR_FILENO);
+	close(p[0]);
+	close(p[1]);
+	signal(SIGPIPE, SIG_IGN);
+	log_never_block();
+	log_info(NULL, "nobody");
+	ck_assert_uint_eq(log_lost(), 0);
+	close(STDERR_FILENO);
+	log_never_block();
+	log_info(NULL, "nobody");
+	ck_assert_uint_eq(log_lost(), 0);
 }
 END_TEST
 
@@ -177,6 +340,9 @@ Suite *suite_log(void)
 	tcase_add_test(tc, levels);
 	tcase_add_test(tc, level_names);
 	tcase_add_test(tc, control_characters);
+	tcase_add_loop_test(tc, eight_bit_controls, 0, 10);
+	tcase_add_loop_test(tc, nobody_reads, 0, KINDS);
+	tcase_add_test(tc, never_block_file);
 	tcase_add_test(tc, long_line);
 	tcase_add_test(tc, errno_kept);
 	tcase_add_test(tc, guest_limit);
