@@ -87,6 +87,7 @@ static const struct opt common_opts[] = {
 		.name = "socket-path",
 		.letter = 's',
 		.alias = "socket",
+		.compat = "s,socket-path,socket",
 		.type = OPT_TEXT,
 		.off = AT(socket.path),
 		.arg = "PATH",
@@ -238,8 +239,6 @@ static const struct opt common_opts[] = {
 	{0},
 };
 
-_Static_assert(ARRAY_SIZE(common_opts) <= COMMON_MAX_OPTS, "room for a copy of the table");
-
 /* What a replaced daemon knows beyond; from the second on for those that serve one socket only. */
 static const struct opt compat_opts[] = {
 	{
@@ -272,13 +271,10 @@ int common_init(struct common *c, struct vdev *d, bool compat)
 	c->d = d;
 	c->count = 1;
 	c->socket.mode = UINT64_MAX;
-	memcpy(c->opts, common_opts, sizeof(common_opts));
-	if (compat)
-		c->opts[0].compat = vc->socket_spellings;
 
 	if (d->class->opts)
 		*g++ = (struct opt_group){"Device options", d->class->opts, d};
-	*g++ = (struct opt_group){"Common options", c->opts, c};
+	*g++ = (struct opt_group){"Common options", common_opts, c};
 	if (compat && (vc->count || vc->suffix))
 		*g++ = (struct opt_group){"Replaced daemon's options", compat_opts + (vc->count ? 0 : 1), c};
 	*g = (struct opt_group){0};

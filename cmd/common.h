@@ -9,8 +9,6 @@
 #include "core/device.h"
 #include "transport/vhost_user/vu_socket.h"
 
-#define COMMON_MAX_OPTS 16
-
 /* Whether front-ends may give memory of other Xen domains. */
 enum common_xen {
 	COMMON_XEN_AUTO, /* where this machine has the devices for it */
@@ -31,7 +29,6 @@ struct common {
 	bool no_suffix;
 
 	/* The option groups of the call: the device's, the common ones, the replaced daemon's. */
-	struct opt opts[COMMON_MAX_OPTS];
 	struct opt_group groups[4];
 };
 

@@ -107,12 +107,13 @@ static void print_man_compat(const struct common *c)
 {
 	const struct vdev_class *class = c->d->class;
 	const struct vdev_compat *vc = class->compat;
+	const struct opt *socket = opt_find(c->groups, "socket-path");
 
 	printf(".Sh COMPATIBILITY\nCalled by the name\n.Nm vhost-device-%s ,\nfor instance through a symbolic link, it "
 	       "takes the "
 	       "place of the daemon of that\nname.\nThese spellings are then accepted, and win:\n.Bl -tag -width Ds\n",
 	       class->name);
-	man_print_item(stdout, c->opts, vc->socket_spellings, true);
+	man_print_item(stdout, socket, socket->compat, true);
 	if (vc->suffix)
 		puts("Listen on this path with the number of the instance, from 0 on, appended to it,\nalso when there "
 		     "is one "

@@ -28,7 +28,7 @@
 #include "core/state.h"
 
 /* Changes with every change of this file, chain.h or opt.h that a module could notice. */
-#define VDEV_CONTRACT 5
+#define VDEV_CONTRACT 6
 
 /* The largest config_size, bytes: what a vhost-user message carries (VHOST_USER_MAX_CONFIG_SIZE). */
 #define VDEV_CONFIG_MAX 256
@@ -100,11 +100,31 @@ struct vdev_ask {
 	} way;
 };
 
+/*
+ * A request that any driver may send at any time and that does no harm: by these `vdevd probe`, its bench and the tests
+ * know a device.
+ */
+struct vdev_sample {
+	const char *what;       /* in words: "GET_DIRECTION" */
+	unsigned int queue;
+	uint64_t features;      /* device features the driver must have accepted */
+	const void *out;        /* what the device reads: out_len bytes */
+	size_t out_len, in_len; /* in_len: bytes it may write; each at most VDEV_SAMPLE_MAX */
+	/* Says what is wrong with an answer of used bytes, by the device's section of the standard; or NULL. */
+	const char *(*check)(const uint8_t *in, uint32_t used);
+	const void *before;     /* another request of out_len bytes, to be sent once before it; may be NULL */
+	/* One byte of both can take these values, and which of them are answered well is to be found out; step 0: none. */
+	struct {
+		uint8_t at, first, last, step;
+	} vary;
+};
+
+#define VDEV_SAMPLE_MAX 256
+
 /* How the daemon this device replaces ("vhost-device-NAME") is called. */
 struct vdev_compat {
 	bool suffix;     /* its socket is PATH with the instance's number appended, even when there is one */
 	bool count;      /* it knows -c/--socket-count */
-	const char *socket_spellings; /* of its socket option, as struct opt's compat: "s,socket-path" */
 	/*
 	 * Fits the parsed options to instance i of count (a device list shared out, a quota divided).
 	 * May be NULL.  Returns 0, or -EINVAL after a line on stderr.
@@ -132,6 +152,12 @@ struct vdev_class {
 	const struct control_command *commands;
 	size_t inst_size;    /* of the instance, whose first member is a struct vdev */
 	const struct vdev_compat *compat; /* NULL: there is no such daemon */
+	/*
+	 * Ends with a NULL what; NULL: nothing is known that does no harm.  The first is answered whatever the device is set up
+	 * with, perhaps by an error.  What a bench times are those behind it, in order, until one is answered well; or the
+	 * first where it is alone.
+	 */
+	const struct vdev_sample *samples;
 	const char *const *examples; /* command lines for the man page, ends with NULL; may be NULL */
 
 	/*

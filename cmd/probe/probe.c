@@ -289,6 +289,17 @@ static unsigned int run_checks(struct probe *p)
 	return counts[PROBE_FAIL];
 }
 
+/* Whether a module is of the device with this id. */
+static int try_module(void *arg, const char *name)
+{
+	struct probe *p = arg;
+	const struct vdev_class *class;
+
+	if (module_load(VDEVD_MODULE_DIR, name, &class) == 0 && class->virtio_id == p->id)
+		p->class = class;
+	return p->class != NULL;
+}
+
 /* Finds out which device --id means.  Returns 0 or -EINVAL after a line on stderr. */
 static int find_device(struct probe *p, struct log *l)
 {
@@ -297,8 +308,11 @@ static int find_device(struct probe *p, struct log *l)
 	if (!p->id_text)
 		return 0;
 	if (opt_parse_number(p->id_text, false, &id) == 0) {
+		p->id = (uint32_t)id;
 		for (const struct vdev_class *const *c = vdev_classes; *c && !p->class; c++)
 			p->class = (*c)->virtio_id == id ? *c : NULL;
+		if (!p->class)
+			module_each(VDEVD_MODULE_DIR, try_module, p);
 	} else if (class_find(VDEVD_MODULE_DIR, p->id_text, &p->class) == 0) {
 		id = p->class->virtio_id;
 	} else {
@@ -309,7 +323,7 @@ static int find_device(struct probe *p, struct log *l)
 		return -EINVAL;
 	}
 	p->id = (uint32_t)id;
-	p->device = probe_device_find(p->id);
+	p->samples = p->class ? p->class->samples : probe_foreign_samples(p->id);
 	return 0;
 }
 
@@ -397,7 +411,7 @@ int cmd_probe(int argc, char **argv)
 	}
 	if (find_device(&p, &log))
 		return CMD_USAGE;
-	if (p.bench && !p.device && !p.nsends) {
+	if (p.bench && !p.samples && !p.nsends) {
 		log_usage(&log, "--bench needs --id=DEVICE, of a device whose requests are known, or --send");
 		return CMD_USAGE;
 	}

@@ -2,7 +2,7 @@
 /*
  * probe.h - what the parts of `vdevd probe` share.
  *
- *	probe_session, probe_devices < probe_checks, _rings, _table, _bench, _send < probe
+ *	probe_session, probe_ids, probe_foreign < probe_checks, _rings, _table, _bench, _send < probe
  */
 #ifndef VDEVD_CMD_PROBE_PROBE_H
 #define VDEVD_CMD_PROBE_PROBE_H
@@ -18,26 +18,9 @@
 #define PROBE_UNKNOWN_REQUEST 4000
 
 /* The longest request of a device's row, each part. */
-#define PROBE_MAX_PART 256
+#define PROBE_MAX_PART VDEV_SAMPLE_MAX
 
 struct probe;
-
-/* A request that a kind of device can be sent without harm. */
-struct probe_device {
-	uint32_t id;       /* VIRTIO 1.4, section 5 */
-	const char *what;  /* the request in words */
-	unsigned int queue;
-	uint64_t features; /* device features the request needs */
-	size_t readable, writable; /* bytes */
-	/* Fills the readable part, which comes zeroed.  May be NULL. */
-	void (*build)(uint8_t *readable);
-	/* Says what is wrong with an answer of used bytes, or NULL. */
-	const char *(*check)(const uint8_t *answer, uint32_t used);
-	/* What --bench times, where that is another request. */
-	const struct probe_device *bench;
-	/* Of such a one: fills a request of the same sizes that goes before it, once.  May be NULL. */
-	void (*prepare)(uint8_t *readable);
-};
 
 enum probe_verdict {
 	PROBE_OK,
@@ -81,7 +64,7 @@ struct probe {
 	/* the back end */
 	uint32_t id;                    /* 0: not told */
 	const struct vdev_class *class; /* NULL: not built in */
-	const struct probe_device *device; /* NULL: no request is known */
+	const struct vdev_sample *samples; /* the device's; NULL: no request is known */
 	uint64_t features, protocol;    /* offered */
 	unsigned int nqueues;           /* 0: not known */
 	uint8_t config[VU_MAX_CONFIG_SIZE];
@@ -96,10 +79,10 @@ struct probe {
 /* The rows, in order; each table ends with a NULL name. */
 extern const struct probe_check probe_message_checks[], probe_ring_checks[];
 
-/* The device's request, or NULL. */
-const struct probe_device *probe_device_find(uint32_t id);
+/* Requests of a device of which there is no class here, as vdev_class has them; or NULL. */
+const struct vdev_sample *probe_foreign_samples(uint32_t id);
 
-/* Name of a device in the standard ("vsock"), or NULL; the id of a name, or 0. */
+/* Name of a device in the standard ("net"), or NULL; the id of a name, or 0. */
 const char *probe_id_name(uint32_t id);
 uint32_t probe_id_find(const char *name);
 
@@ -131,8 +114,17 @@ int probe_connect(struct probe *p);
  */
 int probe_negotiate(struct probe *p, uint64_t without);
 
-/* Negotiates, and shares memory: three regions, two of which adjoin. */
+/* Shares memory: three regions, two of which adjoin. */
+int probe_share(struct probe *p);
+
+/* Negotiates, and shares memory. */
 int probe_ready(struct probe *p, uint64_t without);
+
+/*
+ * Shares memory on the connection on which was learnt what the back end is, or, where that has ended, on another one: some
+ * back ends serve one connection only.
+ */
+int probe_resume(struct probe *p);
 
 /* The queue that rows use: the request's, or the first. */
 unsigned int probe_queue(const struct probe *p);

@@ -47,11 +47,11 @@ struct bench {
 	pid_t echo; /* the other process of the floor, or 0 */
 	int ping, pong;
 	/* the request: the device's, or the last of --send, whose answers then are as long as the first, which is shown */
-	struct probe_device request;
+	struct vdev_sample request;
 	uint8_t bytes[PROBE_MAX_PART], answer[PROBE_MAX_PART];
 	uint32_t used;
 	struct frontend_buf parts[DEPTH][2]; /* read and written, of each request in flight */
-	unsigned int depth;
+	unsigned int num, depth; /* entries of the ring; requests in flight at most */
 	uint64_t *floor, *trips; /* ns */
 	size_t count; /* of each */
 	double throughput; /* requests a second */
@@ -230,79 +230,124 @@ static const char *answer_check(const struct bench *b, const uint8_t *answer, ui
 	return used == b->used ? NULL : "the first one had another length";
 }
 
-/* Finds out which request is timed. */
-static void request_choose(struct bench *b)
+/* Sends a request and waits for it.  Returns 0, or -errno after it has said why. */
+static int request_send(struct bench *b, const void *out, size_t out_len, size_t in_len)
 {
-	const struct probe *p = b->p;
+	int err = frontend_request(b->p->fe, b->request.queue, out, out_len, b->answer, in_len, &b->used, NULL);
 
-	if (p->nsends) {
-		const struct probe_send *last = &p->sends[p->nsends - 1];
-
-		b->request = (struct probe_device){
-			.what = "--send", .queue = (unsigned int)p->queue, .readable = last->len, .writable = last->room};
-		memcpy(b->bytes, last->bytes, last->len);
-		return;
-	}
-	b->request = p->device->bench ? *p->device->bench : *p->device;
-	if (b->request.build)
-		b->request.build(b->bytes);
-}
-
-/* Sends what goes before it.  Returns 0, or -errno after it has said why. */
-static int request_lead(struct bench *b)
-{
-	const struct probe_device *r = &b->request;
-	uint8_t bytes[PROBE_MAX_PART] = {0};
-	const char *wrong;
-	int err = 0;
-
-	if (r->prepare) {
-		r->prepare(bytes);
-		err = frontend_request(b->p->fe, r->queue, bytes, r->readable, b->answer, r->writable, &b->used, NULL);
-		wrong = err ? NULL : r->check(b->answer, b->used);
-		if (wrong) {
-			probe_say(b->p, PROBE_FAIL, "answer of %u bytes: %s", b->used, wrong);
-			return -EPROTO;
-		}
-	}
-	for (unsigned int i = 0; !err && i < b->p->nsends; i++) {
-		const struct probe_send *s = &b->p->sends[i];
-
-		err = frontend_request(b->p->fe, r->queue, s->bytes, s->len, b->answer, s->room, &b->used, NULL);
-	}
 	if (err)
 		probe_failed(b->p);
 	return err;
 }
 
+/* Starts the request's queue, if it does not run yet.  Returns 0, or -errno after it has said why. */
+static int queue_start(struct bench *b)
+{
+	const struct vdev_class *class = b->p->class;
+	unsigned int q = b->request.queue, max = class && q < class->nqueues ? class->queues[q].max : RING;
+	struct frontend_queue_opts opts = frontend_queue_defaults((unsigned int)min_size(RING, max));
+	int err = frontend_ring(b->p->fe, q) ? 0 : frontend_queue_start(b->p->fe, q, &opts);
+
+	b->num = opts.num;
+	if (err)
+		probe_failed(b->p);
+	return err;
+}
+
+/* The requests of --send: the last is timed, and those before it go before it, once. */
+static int request_spelled(struct bench *b)
+{
+	const struct probe *p = b->p;
+	const struct probe_send *last = &p->sends[p->nsends - 1];
+	int err;
+
+	b->request = (struct vdev_sample){
+		.what = "--send", .queue = (unsigned int)p->queue, .out_len = last->len, .in_len = last->room};
+	memcpy(b->bytes, last->bytes, last->len);
+	err = queue_start(b);
+	for (unsigned int i = 0; !err && i < p->nsends; i++)
+		err = request_send(b, p->sends[i].bytes, p->sends[i].len, p->sends[i].room);
+	return err;
+}
+
+/* Tries a sample as it is in b->bytes, after what goes before it.  Returns 0 and *wrong, or -errno after it has said why. */
+static int request_try(struct bench *b, const void *before, const char **wrong)
+{
+	const struct vdev_sample *s = &b->request;
+	int err = before ? request_send(b, before, s->out_len, s->in_len) : 0;
+
+	*wrong = before && !err ? s->check(b->answer, b->used) : NULL;
+	if (err || *wrong)
+		return err;
+	err = request_send(b, b->bytes, s->out_len, s->in_len);
+	if (!err)
+		*wrong = s->check(b->answer, b->used);
+	return err;
+}
+
+/* Tries a sample with all values its byte can have, until one is answered well.  Returns as request_try. */
+static int sample_try(struct bench *b, const struct vdev_sample *s, const char **wrong)
+{
+	unsigned int value = s->vary.first;
+	uint8_t before[PROBE_MAX_PART];
+	int err;
+
+	b->request = *s;
+	err = queue_start(b);
+	if (s->out_len)
+		memcpy(b->bytes, s->out, s->out_len);
+	if (s->before)
+		memcpy(before, s->before, s->out_len);
+	do {
+		if (s->vary.step)
+			b->bytes[s->vary.at] = before[s->vary.at] = (uint8_t)value;
+		value += s->vary.step;
+		if (!err)
+			err = request_try(b, s->before ? before : NULL, wrong);
+	} while (!err && *wrong && s->vary.step && value <= s->vary.last);
+	return err;
+}
+
+/* Finds a request of the device that is answered well: how lines and addresses are set up there is not known. */
+static int request_find(struct bench *b)
+{
+	const struct vdev_sample *s = b->p->samples;
+	const uint64_t features = frontend_features(b->p->fe);
+	const char *wrong = "it needs features that are not offered";
+
+	for (s += s[1].what != NULL; s->what; s++) {
+		int err = s->features & ~features ? 0 : sample_try(b, s, &wrong);
+
+		if (err || !wrong)
+			return err;
+	}
+	probe_say(b->p, PROBE_FAIL, "no request is answered well (%s): --send=HEX/ROOM spells one out", wrong);
+	return -EPROTO;
+}
+
 /* The queue, and its memory: a buffer for each request in flight.  Returns 0, or -errno after it has said why. */
 static int requests_prepare(struct bench *b)
 {
-	const struct probe_device *r = &b->request;
-	const struct vdev_class *class = b->p->class;
-	unsigned int max = class && r->queue < class->nqueues ? class->queues[r->queue].max : RING;
-	struct frontend_queue_opts opts = frontend_queue_defaults((unsigned int)min_size(RING, max));
+	const struct vdev_sample *r = &b->request;
 	struct frontend_mem *mem;
-	int err = probe_ready(b->p, 0);
+	int err = probe_resume(b->p);
 
-	if (!err)
-		err = frontend_queue_start(b->p->fe, r->queue, &opts);
 	if (err) {
 		probe_failed(b->p);
 		return err;
 	}
-	err = request_lead(b);
+	err = b->p->nsends ? request_spelled(b) : request_find(b);
 	if (err)
 		return err;
 	mem = frontend_mem(b->p->fe);
-	b->depth = (unsigned int)min_size(DEPTH, opts.num / (r->readable && r->writable ? 2 : 1));
+	b->depth = (unsigned int)min_size(DEPTH, b->num / (r->out_len && r->in_len ? 2 : 1));
 	for (unsigned int i = 0; !err && i < b->depth; i++) {
-		if (r->readable)
-			err = frontend_mem_alloc(mem, FRONTEND_MEM_ANY, r->readable, 8, &b->parts[i][0]);
-		if (!err && r->writable)
-			err = frontend_mem_alloc(mem, FRONTEND_MEM_ANY, r->writable, 8, &b->parts[i][1]);
+		if (r->out_len)
+			err = frontend_mem_alloc(mem, FRONTEND_MEM_ANY, r->out_len, 8, &b->parts[i][0]);
+		if (!err && r->in_len)
+			err = frontend_mem_alloc(mem, FRONTEND_MEM_ANY, r->in_len, 8, &b->parts[i][1]);
 		if (!err && b->parts[i][0].va)
-			memcpy(b->parts[i][0].va, b->bytes, r->readable);
+			memcpy(b->parts[i][0].va, b->bytes, r->out_len);
 	}
 	if (err)
 		probe_say(b->p, PROBE_FAIL, "memory of the requests: %s", strerror(-err));
@@ -467,10 +512,18 @@ static void print_json(const struct bench *b)
 	printf(",\n  \"in-flight\": %u, \"requests-per-second\": %.0f}", b->depth, b->throughput);
 }
 
+static void print_bytes(const char *head, const uint8_t *bytes, size_t len)
+{
+	fputs(head, stdout);
+	for (size_t i = 0; i < len; i++)
+		printf(" %02x", bytes[i]);
+	putchar('\n');
+}
+
 static void print_text(const struct bench *b)
 {
 	printf("round trip of a request (%s: %zu bytes read, room for %zu), %zu times, in us\n\n", b->request.what,
-	       b->request.readable, b->request.writable, b->count);
+	       b->request.out_len, b->request.in_len, b->count);
 	printf("  %-8s %10s %10s %10s\n", "", "floor", "request", "ratio");
 	for (size_t i = 0; i < ARRAY_SIZE(quantiles); i++) {
 		double floor = quantile_us(b, b->floor, quantiles[i].share);
@@ -479,12 +532,11 @@ static void print_text(const struct bench *b)
 		printf("  %-8s %10.2f %10.2f %10.2f\n", quantiles[i].name, floor, trip, trip / floor);
 	}
 	printf("\nfloor: an eventfd ping-pong with another process, in the same run\n");
-	if (b->p->nsends) {
-		fputs("answer:", stdout);
-		for (uint32_t i = 0; i < b->used; i++)
-			printf(" %02x", b->answer[i]);
-		putchar('\n');
-	}
+	/* Which line, which address. */
+	if (b->request.vary.step)
+		print_bytes("request:", b->bytes, b->request.out_len);
+	if (b->p->nsends)
+		print_bytes("answer:", b->answer, b->used);
 	printf("throughput: %.0f requests/s, %u in flight\n", b->throughput, b->depth);
 	if (b->front_cpu < 0)
 		printf("neither side was bound to a CPU\n");
@@ -496,10 +548,8 @@ int probe_bench(struct probe *p)
 {
 	size_t samples = (size_t)p->requests;
 	struct bench b = {.p = p, .ping = -1, .pong = -1};
-	int err = probe_connect(p);
+	int err;
 
-	if (err)
-		return err;
 	b.floor = calloc(samples, sizeof(*b.floor));
 	b.trips = calloc(samples, sizeof(*b.trips));
 	if (!b.floor || !b.trips) {
@@ -507,7 +557,6 @@ int probe_bench(struct probe *p)
 		probe_say(p, PROBE_FAIL, "%s", strerror(ENOMEM));
 		goto free_samples;
 	}
-	request_choose(&b);
 	err = requests_prepare(&b);
 	if (err)
 		goto free_samples;

@@ -255,7 +255,7 @@ static enum probe_verdict ring_of_one(struct probe *p)
 	struct frontend_queue_opts opts = frontend_queue_defaults(1);
 	struct frontend_request_opts req = {.indirect = p->features & INDIRECT};
 
-	if (!req.indirect && p->device->readable && p->device->writable)
+	if (!req.indirect && p->samples->out_len && p->samples->in_len)
 		return probe_say(p, PROBE_NA, "needs %s", vu_feature_name(VIRTIO_F_INDIRECT_DESC));
 	TRY(ready_queue(p, 0, &opts));
 	for (unsigned int i = 0; i < 5; i++) {
@@ -457,7 +457,7 @@ static enum probe_verdict logged(struct probe *p)
 	take_marked(p);
 	if (probe_request(p, NULL))
 		return PROBE_FAIL;
-	if (p->device->writable && !take_marked(p))
+	if (p->samples->in_len && !take_marked(p))
 		return probe_say(p, PROBE_FAIL, "the answer's page is not marked");
 	TRY(frontend_log_stop(p->fe));
 	TRY(frontend_sync(p->fe));

@@ -51,7 +51,7 @@ int probe_send(struct probe *p)
 {
 	const struct frontend_queue_opts opts = frontend_queue_defaults(PROBE_RING);
 	unsigned int q = (unsigned int)p->queue;
-	int err = probe_ready(p, 0);
+	int err = probe_resume(p);
 
 	if (!err)
 		err = frontend_queue_start(p->fe, q, &opts);

@@ -62,7 +62,7 @@ int probe_negotiate(struct probe *p, uint64_t without)
 			      BIT(VHOST_USER_F_PROTOCOL_FEATURES);
 	/* The driver's choices that are not everybody's: a check says so. */
 	const uint64_t choices = BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) | BIT(VIRTIO_F_ACCESS_PLATFORM);
-	const uint64_t own = p->check ? p->check->features & choices : 0;
+	uint64_t features = ring | (p->check ? p->check->features & choices : 0);
 	uint64_t protocol = BIT(VU_PF_MQ) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) | BIT(VU_PF_CONFIG) |
 			    BIT(VU_PF_RESET_DEVICE) | BIT(VU_PF_CONFIGURE_MEM_SLOTS) | (p->check ? p->check->protocol : 0);
 
@@ -71,7 +71,9 @@ int probe_negotiate(struct probe *p, uint64_t without)
 		protocol &= ~BIT(VU_PF_CONFIGURE_MEM_SLOTS);
 	if (p->xen_map)
 		protocol |= BIT(VU_PF_XEN_MMAP);
-	return frontend_negotiate(p->fe, (ring | own | (p->device ? p->device->features : 0)) & ~without, protocol);
+	for (const struct vdev_sample *s = p->samples; s && s->what; s++)
+		features |= s->features;
+	return frontend_negotiate(p->fe, features & ~without, protocol);
 }
 
 #if VDEVD_HAVE_XEN
@@ -96,7 +98,7 @@ static const struct frontend_mem_ops *move_to_xen(const struct probe *p, struct 
 }
 #endif
 
-int probe_ready(struct probe *p, uint64_t without)
+int probe_share(struct probe *p)
 {
 	const struct frontend_mem_ops *ops = &frontend_mem_memfd;
 	struct frontend_region regions[] = {
@@ -104,36 +106,50 @@ int probe_ready(struct probe *p, uint64_t without)
 		{.guest_addr = 0x300000, .size = 0x100000},
 		{.guest_addr = 0x100000000, .size = 0x200000, .offset = 0x1000},
 	};
-	int err = probe_negotiate(p, without);
+	int err;
 
 #if VDEVD_HAVE_XEN
 	if (p->xen_map)
 		ops = move_to_xen(p, regions, ARRAY_SIZE(regions));
 #endif
-	if (!err)
-		err = frontend_make_mem(p->fe, ops, regions, ARRAY_SIZE(regions));
+	err = frontend_make_mem(p->fe, ops, regions, ARRAY_SIZE(regions));
 	return err ? err : frontend_set_mem_table(p->fe);
+}
+
+int probe_ready(struct probe *p, uint64_t without)
+{
+	int err = probe_negotiate(p, without);
+
+	return err ? err : probe_share(p);
+}
+
+int probe_resume(struct probe *p)
+{
+	int err;
+
+	if (p->fe && !frontend_sync(p->fe))
+		return probe_share(p);
+	err = probe_connect(p);
+	return err ? err : probe_ready(p, 0);
 }
 
 unsigned int probe_queue(const struct probe *p)
 {
-	return p->device ? p->device->queue : 0;
+	return p->samples ? p->samples->queue : 0;
 }
 
 uint32_t probe_split(const struct probe *p)
 {
-	size_t bytes = p->device->readable + p->device->writable;
+	size_t bytes = p->samples->out_len + p->samples->in_len;
 
 	return (uint32_t)((bytes + PROBE_PIECES - 2) / (PROBE_PIECES - 1));
 }
 
 int probe_submit(struct probe *p, const struct frontend_request_opts *opts, struct frontend_request **req)
 {
-	uint8_t readable[PROBE_MAX_PART] = {0};
+	const struct vdev_sample *s = p->samples;
 
-	if (p->device->build)
-		p->device->build(readable);
-	return frontend_submit(p->fe, p->device->queue, readable, p->device->readable, p->device->writable, opts, req);
+	return frontend_submit(p->fe, s->queue, s->out, s->out_len, s->in_len, opts, req);
 }
 
 enum probe_verdict probe_await(struct probe *p, struct frontend_request *req)
@@ -142,9 +158,9 @@ enum probe_verdict probe_await(struct probe *p, struct frontend_request *req)
 	uint32_t used;
 	const char *wrong;
 
-	if (frontend_await(p->fe, p->device->queue, req, answer, &used))
+	if (frontend_await(p->fe, p->samples->queue, req, answer, &used))
 		return probe_failed(p);
-	wrong = p->device->check(answer, used);
+	wrong = p->samples->check(answer, used);
 	if (wrong)
 		return probe_say(p, PROBE_FAIL, "answer of %u bytes: %s", used, wrong);
 	return probe_say(p, PROBE_OK, "used, %u bytes", used);
@@ -167,7 +183,7 @@ const char *probe_row_misses(const struct probe *p, const struct probe_check *ch
 		return vu_feature_name((unsigned int)__builtin_ctzll(check->features & ~p->features));
 	if (check->protocol & ~protocol)
 		return vu_protocol_feature_name((unsigned int)__builtin_ctzll(check->protocol & ~protocol));
-	if (check->request && !p->device)
+	if (check->request && !p->samples)
 		return p->id ? "a request for this device" : "--id";
 	return NULL;
 }

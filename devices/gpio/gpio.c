@@ -1162,10 +1162,48 @@ static const struct opt gpio_opts[] = {
 	{0},
 };
 
+/* VIRTIO 1.4, section 5.18.6; type, line and value.  To ask for a direction changes nothing, nor does an input drive anything. */
+static const uint8_t sample_get_direction[sizeof(struct gpio_request)] = {2};
+static const uint8_t sample_set_input[sizeof(struct gpio_request)] = {3, [4] = 2};
+static const uint8_t sample_get_value[sizeof(struct gpio_request)] = {4};
+
+static const char *sample_check(const uint8_t *in, uint32_t used, uint8_t max)
+{
+	if (used != sizeof(struct gpio_response))
+		return "not the two bytes of a response";
+	if (in[0] != 0)
+		return "an error";
+	return in[1] <= max ? NULL : "a value that there is not";
+}
+
+static const char *sample_direction_check(const uint8_t *in, uint32_t used)
+{
+	return sample_check(in, used, 2);
+}
+
+static const char *sample_value_check(const uint8_t *in, uint32_t used)
+{
+	return sample_check(in, used, 1);
+}
+
+#define SAMPLE(bytes) .out = (bytes), .out_len = sizeof(bytes), .in_len = sizeof(struct gpio_response)
+
+static const struct vdev_sample gpio_samples[] = {
+	{.what = "GET_DIRECTION", SAMPLE(sample_get_direction), .check = sample_direction_check},
+	{
+		.what = "GET_VALUE of an input",
+		SAMPLE(sample_get_value),
+		.check = sample_value_check,
+		.before = sample_set_input,
+		.vary = {.at = 2, .first = 0, .last = 255, .step = 1}, /* the first line that can be read */
+	},
+	{.what = "GET_DIRECTION", SAMPLE(sample_get_direction), .check = sample_direction_check},
+	{0},
+};
+
 static const struct vdev_compat gpio_compat = {
 	.suffix = true,
 	.count = true,
-	.socket_spellings = "s,socket-path",
 	.fit = gpio_fit,
 };
 
@@ -1226,6 +1264,7 @@ const struct vdev_class vdev_gpio_class = {
 	.config_size = sizeof(struct gpio_config),
 	.opts = gpio_opts,
 	.inst_size = sizeof(struct gpio),
+	.samples = gpio_samples,
 	.compat = &gpio_compat,
 	.examples = gpio_examples,
 	.check = gpio_check,

@@ -812,10 +812,43 @@ static const struct opt i2c_opts[] = {
 	{0},
 };
 
+/*
+ * VIRTIO 1.4, section 5.16.6; address, padding, flags.  A read of a byte at address 0x7c, which is reserved, so that no chip
+ * does anything; and one that reaches a bus, as i2cdetect -r makes it.
+ */
+static const uint8_t sample_reserved[8] = {0x7c << 1, [4] = 2};
+static const uint8_t sample_read[8] = {0x08 << 1, [4] = 2};
+
+static const char *sample_check(const uint8_t *in, uint32_t used)
+{
+	if (used != 2)
+		return "not the byte and the status";
+	return in[1] <= 1 ? NULL : "a status that there is not";
+}
+
+static const char *sample_read_check(const uint8_t *in, uint32_t used)
+{
+	const char *wrong = sample_check(in, used);
+
+	return wrong || in[1] == 0 ? wrong : "no chip has answered";
+}
+
+#define SAMPLE(bytes) .features = BIT(0), .out = (bytes), .out_len = sizeof(bytes), .in_len = 2
+
+static const struct vdev_sample i2c_samples[] = {
+	{.what = "read of a reserved address", SAMPLE(sample_reserved), .check = sample_check},
+	{
+		.what = "read of a byte",
+		SAMPLE(sample_read),
+		.check = sample_read_check,
+		.vary = {.at = 0, .first = 0x08 << 1, .last = 0x77 << 1, .step = 2}, /* the first chip that answers */
+	},
+	{0},
+};
+
 static const struct vdev_compat i2c_compat = {
 	.suffix = true,
 	.count = true,
-	.socket_spellings = "s,socket-path",
 };
 
 static const char *const i2c_examples[] = {
@@ -872,6 +905,7 @@ const struct vdev_class vdev_i2c_class = {
 	.nqueues = ARRAY_SIZE(i2c_queues),
 	.opts = i2c_opts,
 	.inst_size = sizeof(struct i2c),
+	.samples = i2c_samples,
 	.compat = &i2c_compat,
 	.examples = i2c_examples,
 	.check = i2c_check,

@@ -339,10 +339,24 @@ static const struct opt rng_opts[] = {
 	{0},
 };
 
+#define SAMPLE_ROOM 64
+
+/* VIRTIO 1.4, section 5.4.6: "The device MUST place one or more random bytes into the buffer". */
+static const char *sample_check(const uint8_t *in, uint32_t used)
+{
+	if (used == 0)
+		return "no byte was written";
+	return used <= SAMPLE_ROOM ? NULL : "more bytes than there is room for";
+}
+
+static const struct vdev_sample rng_samples[] = {
+	{.what = "entropy", .in_len = SAMPLE_ROOM, .check = sample_check},
+	{0},
+};
+
 static const struct vdev_compat rng_compat = {
 	.suffix = true,
 	.count = true,
-	.socket_spellings = "s,socket-path",
 	.fit = rng_fit,
 };
 
@@ -368,6 +382,7 @@ const struct vdev_class vdev_rng_class = {
 	.nqueues = ARRAY_SIZE(rng_queues),
 	.opts = rng_opts,
 	.inst_size = sizeof(struct rng),
+	.samples = rng_samples,
 	.compat = &rng_compat,
 	.examples = rng_examples,
 	.open = rng_open,

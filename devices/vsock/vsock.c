@@ -479,7 +479,6 @@ static const struct opt vsock_opts[] = {
 };
 
 static const struct vdev_compat vsock_compat = {
-	.socket_spellings = "socket",
 };
 
 static const char *const vsock_examples[] = {
@@ -492,6 +491,26 @@ static const char *const vsock_examples[] = {
 	"vhost-device-vsock --guest-cid=4 --socket=/run/vsock.sock --uds-path=/run/vm.vsock",
 	"vhost-device-vsock --vm guest-cid=4,socket=/run/vsock.sock,uds-path=/run/vm.vsock",
 	NULL,
+};
+
+/* VIRTIO 1.4, section 5.10.6: a reset of a connection that does not exist, which nobody answers. */
+static const uint8_t sample_rst[sizeof(struct vsock_hdr)] = {
+	[0] = 3,  /* source CID; le64 */
+	[8] = 2,  /* destination CID, the host; le64 */
+	[16] = 1, /* source and destination port; le32 */
+	[20] = 1,
+	[28] = VSOCK_TYPE_STREAM,
+	[30] = VSOCK_OP_RST,
+};
+
+static const char *sample_check(const uint8_t *in, uint32_t used)
+{
+	return used ? "bytes in a buffer without room" : NULL;
+}
+
+static const struct vdev_sample vsock_samples[] = {
+	{.what = "RST", .queue = VSOCK_TX, .out = &sample_rst, .out_len = sizeof(sample_rst), .check = sample_check},
+	{0},
 };
 
 const struct vdev_class vdev_vsock_class = {
@@ -531,6 +550,7 @@ const struct vdev_class vdev_vsock_class = {
 	.config_size = sizeof(struct vsock_config),
 	.opts = vsock_opts,
 	.inst_size = sizeof(struct vsock),
+	.samples = vsock_samples,
 	.compat = &vsock_compat,
 	.examples = vsock_examples,
 	.check = vsock_check,

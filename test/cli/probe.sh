@@ -48,16 +48,27 @@ measured()
 		"$VDEVD" probe -s s --id=i2c --bench --json --requests=1000 --send=a000000002000000/2 --send=9000000002000000/3
 	expect 'and shown' prints '^answer: 15 80 00$' \
 		"$VDEVD" probe -s s --id=i2c --bench --requests=1000 --send=9000000002000000/3
+	expect 'i2c: a chip is found that answers' prints '^request: 90 00 00 00 02 00 00 00$' \
+		"$VDEVD" probe -s s --id=i2c --bench --requests=1000
+	kill $pid
+	wait $pid
+	start i2c --sim=lm75@0x48 --addr=0x50
+	"$VDEVD" probe -s s --id=i2c --bench --requests=1000 >out 2>err
+	result 'i2c: no chip answers' "$(grep -q '^vdevd probe: error: --bench: no request is answered well (no chip has answered): --send=' err; echo $?)"
 	kill $pid
 	wait $pid
 	built gpio || return
 	start gpio --backend=sim
-	expect 'gpio: a value is read' prints '(GET_VALUE of line 0, ' "$VDEVD" probe -s s --id=gpio --bench --requests=1000
+	expect 'gpio: a value is read' prints '(GET_VALUE of an input: ' "$VDEVD" probe -s s --id=gpio --bench --requests=1000
 	kill $pid
 	wait $pid
 	start gpio --backend=sim --output-only=0
-	"$VDEVD" probe -s s --id=gpio --bench --requests=1000 >out 2>err
-	result 'gpio: a line that cannot be read is no measure' "$(grep -q '^vdevd probe: error: --bench: answer of 2 bytes: line 0' err; echo $?)"
+	expect 'gpio: of a line that can be read' prints '^request: 04 00 01 00 00 00 00 00$' \
+		"$VDEVD" probe -s s --id=gpio --bench --requests=1000
+	kill $pid
+	wait $pid
+	start gpio --backend=sim --output-only=0-7
+	expect 'gpio: where none can, a direction' prints '(GET_DIRECTION: ' "$VDEVD" probe -s s --id=gpio --bench --requests=1000
 	kill $pid
 	wait $pid
 }

@@ -72,20 +72,12 @@ struct device_case {
 	unsigned int depth;		    /* requests it has in flight at once in a queue; 0: one */
 };
 
-/* A request that is always right and answered at once. */
-struct device_sample {
-	unsigned int queue;
-	const void *out;
-	size_t out_len, in_len;
-};
-
 struct device_suite {
 	const char *device;
 	const struct vdev_class *class;	    /* NULL: the one that is built under this name; others have no binary */
 	const char *const *args;	    /* options of the device, ends with NULL; "%T" is carrier_dir; NULL: none */
 	void (*prepare)(struct carrier *c); /* before the device is opened, unless the case has its own */
 	const struct gmem_backend *mem;	    /* behind carriers in this process; NULL: shared memory */
-	struct device_sample sample;
 	const struct device_case *cases;
 	size_t ncases;
 };
@@ -155,7 +147,7 @@ uint32_t carrier_request(struct carrier *c, unsigned int q, const void *out, siz
 struct frontend_request *carrier_submit(struct carrier *c, unsigned int q, const void *out, size_t out_len,
 					size_t in_len);
 uint32_t carrier_await(struct carrier *c, unsigned int q, struct frontend_request *req, void *in);
-/* The suite's sample request; it must have an answer. */
+/* The first of the class's samples; it must have an answer that is right. */
 void carrier_sample(struct carrier *c);
 
 /* Lets device and timers run. */

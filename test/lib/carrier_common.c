@@ -20,7 +20,7 @@ static void many_samples(struct carrier *c)
 /* A driver that makes available all it can and looks at nothing until the device has used it all. */
 static void never_reaps(struct carrier *c)
 {
-	const struct device_sample *s = &c->suite->sample;
+	const struct vdev_sample *s = c->class->samples;
 	struct driver_ring *ring = frontend_ring(c->fe, s->queue);
 	unsigned int n = (unsigned int)min_size(carrier_depth(c, s->queue), 4096);
 	struct frontend_request **reqs = calloc(n, sizeof(*reqs));
@@ -42,7 +42,7 @@ static void never_reaps(struct carrier *c)
 /* The front-end goes with requests under way; the next one finds a fresh device. */
 static void disconnect_in_request(struct carrier *c)
 {
-	const struct device_sample *s = &c->suite->sample;
+	const struct vdev_sample *s = c->class->samples;
 
 	for (unsigned int round = 0; round < 3; round++) {
 		for (unsigned int i = 0; i < carrier_depth(c, s->queue) && i < 8; i++)
@@ -54,7 +54,7 @@ static void disconnect_in_request(struct carrier *c)
 
 static void stop_and_start(struct carrier *c)
 {
-	unsigned int q = c->suite->sample.queue;
+	unsigned int q = c->class->samples->queue;
 
 	carrier_sample(c);
 	for (unsigned int i = 1; i < 5; i++) {
@@ -69,7 +69,7 @@ static void stop_and_start(struct carrier *c)
 /* Made available while the ring is stopped: found when it starts, without a kick. */
 static void start_finds_requests(struct carrier *c)
 {
-	const struct device_sample *s = &c->suite->sample;
+	const struct vdev_sample *s = c->class->samples;
 	uint32_t base = carrier_stop(c, s->queue);
 	struct frontend_request_opts how = {.indirect = c->set->how.indirect, .no_kick = true, .poll = true};
 	struct frontend_request *req;
@@ -91,7 +91,7 @@ static void driver_resets(struct carrier *c)
 /* Memory that is announced anew: requests before it, around it, after it. */
 static void memory_replaced(struct carrier *c)
 {
-	const struct device_sample *s = &c->suite->sample;
+	const struct vdev_sample *s = c->class->samples;
 
 	carrier_sample(c);
 	carrier_share_again(c);
@@ -107,7 +107,7 @@ static void memory_replaced(struct carrier *c)
 /* What a driver must not write: the ring is broken, and good again after a new start; other rings never notice. */
 static void hostile_ring(struct carrier *c)
 {
-	unsigned int good = c->suite->sample.queue;
+	unsigned int good = c->class->samples->queue;
 
 	for (unsigned int q = 0; q < c->class->nqueues; q++) {
 		driver_ring_publish_raw(frontend_ring(c->fe, q), UINT16_MAX);

@@ -184,6 +184,16 @@ static const struct vdev_queue_desc echo_queues[ECHO_QUEUES] = {
 
 static const uint64_t echo_shmem[] = {[0] = ECHO_SHMEM_0, [2] = ECHO_SHMEM_2};
 
+static const char *echo_sample_check(const uint8_t *in, uint32_t used)
+{
+	return used == 6 && memcmp(in, "sample", 6) == 0 ? NULL : "not what it was sent";
+}
+
+static const struct vdev_sample echo_samples[] = {
+	{.what = "six bytes", .queue = ECHO_ECHOQ, .out = "sample", .out_len = 6, .in_len = 6, .check = echo_sample_check},
+	{0},
+};
+
 const struct vdev_class echo_class = {
 	.name = "echo",
 	.summary = "echo device",
@@ -196,6 +206,7 @@ const struct vdev_class echo_class = {
 	.config_size = ECHO_CONFIG_SIZE,
 	.shmem = echo_shmem,
 	.nshmem = ARRAY_SIZE(echo_shmem),
+	.samples = echo_samples,
 	.shares_objects = true,
 	.object = echo_object,
 	.inst_size = sizeof(struct echo),

@@ -20,7 +20,6 @@
 
 static const struct device_suite rng_suite = {
 	.device = "rng",
-	.sample = {.queue = 0, .in_len = 16},
 };
 
 static struct carrier *c;

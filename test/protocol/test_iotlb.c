@@ -23,7 +23,6 @@
 static const struct device_suite echo_suite = {
 	.device = "echo",
 	.class = &echo_class,
-	.sample = {.queue = ECHO_ECHOQ, .out = "sample", .out_len = 6, .in_len = 6},
 };
 
 static struct carrier *c;

@@ -20,12 +20,10 @@
 static const struct device_suite echo = {
 	.device = "echo",
 	.class = &echo_class,
-	.sample = {.queue = ECHO_ECHOQ, .out = "sample", .out_len = 6, .in_len = 6},
 };
 
 static const struct device_suite rng = {
 	.device = "rng",
-	.sample = {.queue = 0, .in_len = 16},
 };
 
 /* What becomes of a message. */

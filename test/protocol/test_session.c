@@ -23,12 +23,10 @@
 static const struct device_suite echo_suite = {
 	.device = "echo",
 	.class = &echo_class,
-	.sample = {.queue = ECHO_ECHOQ, .out = "sample", .out_len = 6, .in_len = 6},
 };
 
 static const struct device_suite rng_suite = {
 	.device = "rng",
-	.sample = {.queue = 0, .in_len = 16},
 };
 
 static struct carrier *c;

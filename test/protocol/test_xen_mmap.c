@@ -36,7 +36,6 @@ static const struct device_suite echo_suite = {
 	.device = "echo",
 	.class = &echo_class,
 	.mem = &xen.any,
-	.sample = {.queue = ECHO_ECHOQ, .out = "sample", .out_len = 6, .in_len = 6},
 };
 
 static struct fake_xen *const k = &fake_xen;

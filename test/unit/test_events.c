@@ -122,10 +122,28 @@ static const struct vdev_queue_desc source_queues[] = {
 	{.name = "eventq", .size = 64, .max = 256},
 };
 
+static const char *source_check(const uint8_t *in, uint32_t used)
+{
+	return used == sizeof(struct response) ? NULL : "not the bytes of a response";
+}
+
+static const struct request no_records = {.n = 0};
+
+static const struct vdev_sample source_samples[] = {
+	{.what = "a group of no records",
+	 .queue = REQUESTQ,
+	 .out = &no_records,
+	 .out_len = sizeof(no_records),
+	 .in_len = sizeof(struct response),
+	 .check = source_check},
+	{0},
+};
+
 #define SOURCE_CLASS(how) \
 	{ \
 		.name = "source", .summary = "events device", .about = "Tells what it is told to.", .virtio_id = 42, \
 		.queues = source_queues, .nqueues = ARRAY_SIZE(source_queues), .inst_size = sizeof(struct source), \
+		.samples = source_samples, \
 		.open = how##_open, .kick = source_kick, .quiesce = source_quiesce, .reset = source_reset, \
 		.save = source_save, .load = source_load, .close = source_close, \
 	}
@@ -337,8 +355,6 @@ static void moves_begun(struct carrier *c)
 	nothing_waits(c);
 }
 
-static const struct request sample = {.n = 0};
-
 static const struct device_case refusing_cases[] = {
 	{.name = "in order", .run = in_order, .depth = 4},
 	{.name = "refused when full", .run = refused_when_full},
@@ -355,12 +371,10 @@ static const struct device_case dropping_cases[] = {
 	{.name = "moves with a group begun", .run = moves_begun, .flags = CASE_ONCE},
 };
 
-#define SAMPLE {.queue = REQUESTQ, .out = &sample, .out_len = sizeof(sample), .in_len = sizeof(struct response)}
-
 static const struct device_suite refusing = {
-	.device = "source", .class = &refusing_class, .sample = SAMPLE, DEVICE_CASES(refusing_cases)};
+	.device = "source", .class = &refusing_class, DEVICE_CASES(refusing_cases)};
 static const struct device_suite dropping = {
-	.device = "source", .class = &dropping_class, .sample = SAMPLE, DEVICE_CASES(dropping_cases)};
+	.device = "source", .class = &dropping_class, DEVICE_CASES(dropping_cases)};
 
 /* A state that cannot be one is refused, and leaves nothing behind. */
 START_TEST(test_hostile_states)

@@ -1016,12 +1016,9 @@ static const struct device_case cases[] = {
 	{.name = "watched", .run = watched, .flags = CASE_ONCE},
 };
 
-static const uint8_t sample[8] = {GET_DIRECTION};
-
 static const struct device_suite gpio = {
 	.device = "gpio",
 	.args = with_chip,
-	.sample = {.queue = REQUESTQ, .out = sample, .out_len = sizeof(sample), .in_len = 2},
 	DEVICE_CASES(cases),
 };
 

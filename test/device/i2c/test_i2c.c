@@ -585,12 +585,9 @@ static const struct device_case cases[] = {
 	{.name = "control: watch", .run = control_watch, .args = with_control, .flags = CASE_ONCE, .depth = 2},
 };
 
-static const uint8_t sample[HEADER] = {LM75 << 1, 0, 0, 0, M_RD};
-
 static const struct device_suite i2c = {
 	.device = "i2c",
 	.args = usual,
-	.sample = {.queue = REQUESTQ, .out = sample, .out_len = sizeof(sample), .in_len = 3},
 	DEVICE_CASES(cases),
 };
 

@@ -413,7 +413,6 @@ static const struct device_case cases[] = {
 
 static const struct device_suite rng = {
 	.device = "rng",
-	.sample = {.queue = REQUESTQ, .in_len = 16},
 	DEVICE_CASES(cases),
 };
 

@@ -1720,22 +1720,11 @@ static const struct device_case cases[] = {
 	{.name = "simulated services", .run = sim_services, WITH("--backend=sim"), .flags = CASE_ONCE},
 };
 
-/* A reset of a connection that does not exist, which nobody answers. */
-static const struct packet sample = {
-	.src_cid = CID,
-	.dst_cid = HOST,
-	.src_port = 1,
-	.dst_port = 1,
-	.type = STREAM,
-	.op = OP_RST,
-};
-
 static const char *const usual[] = {UDS, NULL};
 
 static const struct device_suite vsock = {
 	.device = "vsock",
 	.args = usual,
-	.sample = {.queue = TX, .out = &sample, .out_len = HDR},
 	DEVICE_CASES(cases),
 };
 
@@ -1749,7 +1738,6 @@ static const char *const forwards[] = {"--forward-cid=1", "--forward-listen=4000
 static const struct device_suite forward = {
 	.device = "vsock",
 	.args = forwards,
-	.sample = {.queue = TX, .out = &sample, .out_len = HDR},
 	DEVICE_CASES(forward_cases),
 };
 
