@@ -32,7 +32,9 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 # Without Xen its files are not there, nor the tests of them.
 absent_xen := $(if $(filter 0,$(XEN)),mem/gmem_xen%.c transport/frontend/frontend_mem_xen.c test/unit/test_gmem_xen.c \
 	test/protocol/test_xen_mmap.c)
-LIB_SRCS := $(filter-out $(absent_xen),$(call in_tree,core/*.c mem/*.c transport/*.c transport/*/*.c devices/lib/*.c))
+# Who needs none of it is not linked with liburing: nothing of it is used then.
+absent_uring := $(if $(filter 0,$(URING)),core/uring_kernel.c)
+LIB_SRCS := $(filter-out $(absent_xen) $(absent_uring),$(call in_tree,core/*.c mem/*.c transport/*.c transport/*/*.c devices/lib/*.c))
 CMD_SRCS := $(filter-out cmd/main.c,$(call in_tree,cmd/*.c cmd/*/*.c))
 BUILTIN_SRCS := $(sort $(foreach d,$(DEVICES),$(DEV_$(d)_SRCS)))
 DEVICE_SRCS := $(sort $(foreach d,$(DEVICES) $(MODULES),$(DEV_$(d)_SRCS)))
@@ -99,6 +101,8 @@ $(BUILD)/pic/extra/%.o: $(EXTRA_DIR)/%.c $(BUILD)/config.mk
 	@mkdir -p $(@D)
 	$(Q)$(COMPILE) -fPIC -c -o $@ $<
 
+$(BUILD)/core/uring_kernel.o $(BUILD)/pic/core/uring_kernel.o: DEV_CFLAGS = $(URING_CFLAGS)
+
 $(LIB): $(call objects,$(LIB_SRCS))
 $(CMD_LIB): $(call objects,$(CMD_SRCS))
 $(LIB) $(CMD_LIB):
@@ -107,7 +111,7 @@ $(LIB) $(CMD_LIB):
 
 $(VDEVD): $(BUILD)/devices.mk $(BUILD)/cmd/main.o $(BUILD)/devtab.o $(call objects,$(BUILTIN_SRCS)) $(CMD_LIB) $(LIB)
 	$(call say,LD,$@)
-	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(CMD_LIB) $(LIB_LINK) $(BUILTIN_LIBS) $(EV_LIBS) $(DL_LIBS)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(CMD_LIB) $(LIB_LINK) $(BUILTIN_LIBS) $(EV_LIBS) $(URING_LIBS) $(DL_LIBS)
 
 define device_rules
 $(foreach s,$(DEV_$(1)_SRCS:.c=.o),$(BUILD)/$(s) $(BUILD)/pic/$(s)): DEV_CFLAGS += $(DEV_$(1)_CFLAGS)
@@ -155,17 +159,17 @@ $(BUILD)/test/suites.c: FORCE
 $(RUN_TESTS): $(call objects,$(TEST_SRCS)) $(BUILD)/test/suites.o $(ALL_DEVICES) $(CMD_LIB) $(LIB)
 	$(if $(strip $(CHECK_LIBS)),,$(error configure found no check library: install it and run configure again))
 	$(call say,LD,$@)
-	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(CMD_LIB) $(LIB) $(DEVICE_LIBS) $(EV_LIBS) $(DL_LIBS) $(CHECK_LIBS)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(CMD_LIB) $(LIB) $(DEVICE_LIBS) $(EV_LIBS) $(URING_LIBS) $(DL_LIBS) $(CHECK_LIBS)
 
 $(BUILD)/fuzz/replay_%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/replay_main.o $(FUZZ_LIB) $(ALL_DEVICES) $(LIB)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIB) $(DEVICE_LIBS) $(EV_LIBS) $(DL_LIBS) $(CHECK_LIBS)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIB) $(DEVICE_LIBS) $(EV_LIBS) $(URING_LIBS) $(DL_LIBS) $(CHECK_LIBS)
 
 $(BUILD)/fuzz/%: $(BUILD)/test/fuzz/fuzz_%.o $(FUZZ_LIB) $(ALL_DEVICES) $(LIB)
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(LIB) $(DEVICE_LIBS) $(EV_LIBS) $(DL_LIBS) $(CHECK_LIBS)
+	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(LIB) $(DEVICE_LIBS) $(EV_LIBS) $(URING_LIBS) $(DL_LIBS) $(CHECK_LIBS)
 
 # What the tests are told; the scripts of test/ read it.  Those that compile do so in the source directory.
 export VDEVD_SRC = $(abspath $(srcdir))

@@ -77,6 +77,10 @@ expect 'is not in' grep -q '^DEVICES := rng.* either$' build/devices.mk
 expect 'exactly these devices' vendor --devices=either,plain
 expect 'are in' grep -q '^DEVICES := plain either$' build/devices.mk
 
+expect 'without liburing files are for threads' prints '^  files  *worker threads' configure --without-liburing
+expect 'and nothing of it is asked for' grep -q '^URING_LIBS := $' build/config.mk
+expect 'so it is where there is none' prints '^  files  *worker threads: no liburing' configure PKG_CONFIG=false
+
 # What is built for another machine cannot be run here: programs that leave a file when they are.
 cat >"$work/noexec.c" <<END
 #include <fcntl.h>

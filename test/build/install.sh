@@ -7,6 +7,8 @@
 . "${0%/*}/common"
 
 expect 'a build for /opt/v' build i --devices=rng --prefix=/opt/v --mandir=/opt/v/man
+lean() { readelf -dW "$work/i/vdevd" | grep -q 'NEEDED.*libev' && ! readelf -dW "$work/i/vdevd" | grep -q liburing; }
+expect 'a device that has no files does not want liburing' lean
 expect 'install below DESTDIR' in_build i make install DESTDIR="$work/dest"
 root=$work/dest/opt/v
 
