@@ -215,7 +215,7 @@ int notify_fd_check(int fd)
 	if (fstat(fd, &st) < 0)
 		return -errno;
 	/* An eventfd is a file without a kind: inode(7). */
-	if (!S_ISFIFO(st.st_mode) && (st.st_mode & S_IFMT))
+	if (!S_ISFIFO(st.st_mode) && !S_ISSOCK(st.st_mode) && (st.st_mode & S_IFMT))
 		return -EINVAL;
 	return fd_check_watchable(fd);
 }
@@ -227,7 +227,7 @@ void notify_fd_set(struct notify_fd *n, int fd)
 	if (n->fd >= 0)
 		close(n->fd);
 	n->fd = fd;
-	n->pipe = fd >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode);
+	n->pipe = fd >= 0 && fstat(fd, &st) == 0 && (st.st_mode & S_IFMT);
 	n->stuck = false;
 }
 

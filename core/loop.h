@@ -46,25 +46,25 @@ ssize_t fd_read_now(int fd, void *buf, size_t len);
 ssize_t fd_write_now(int fd, const void *buf, size_t len);
 
 /*
- * An eventfd or a pipe by which two sides notify each other.  Where it came from the other side it may be blocking, and
+ * An eventfd, a pipe or a socket (User-Mode Linux) by which two sides notify each other.  Where it came from the other side it may be blocking, and
  * stays so: the flag belongs to both, and the other side may wait in read(2).
  *
- * No call blocks.  Reads, and writes to a pipe, are made so that they cannot (RWF_NOWAIT, or poll(2) first on kernels that do
+ * No call blocks.  Reads, and writes to a pipe or socket, are made so that they cannot (RWF_NOWAIT, or poll(2) first on kernels that do
  * not know it for the descriptor).  For a write to an eventfd Linux has no such flag; it blocks only when the counter is at its
  * end, 2^64 - 2, which notifications alone never reach.  Who brings it there gets SIGALRM's help: a timer, set once a second
  * while notifications are sent, ends such a write, and the descriptor is not written to any more.
  */
 struct notify_fd {
 	int fd;     /* -1: none */
-	bool pipe;
+	bool pipe;  /* or a socket: no eventfd */
 	bool stuck; /* a write to it had to be ended */
 };
 
 #define NOTIFY_FD_NONE ((struct notify_fd){.fd = -1})
 
 /*
- * Whether a descriptor from outside can be used for notifications.  Returns 0; -EINVAL: neither pipe nor eventfd (a socket could be the
- * other side's own end of our connection, a terminal could block); or as fd_check_watchable.
+ * Whether a descriptor from outside can be used for notifications.  Returns 0; -EINVAL: neither eventfd, pipe nor socket (a
+ * terminal could block); or as fd_check_watchable.  That a socket is not the other end of a connection, the caller sees to.
  */
 int notify_fd_check(int fd);
 

@@ -288,11 +288,17 @@ static int set_log_base(struct vu_backend *b, struct vu_msg *m)
 	return 0;
 }
 
+/* User-Mode Linux notifies by sockets; but none is the other end of the connection itself, whose end would never be seen. */
+static int check_notify(const struct vu_backend *b, int fd)
+{
+	return unix_is_other_end(b->conn.sock, fd) ? -EINVAL : notify_fd_check(fd);
+}
+
 static int set_log_fd(struct vu_backend *b, struct vu_msg *m)
 {
 	if (m->nfds != 1)
 		return -EINVAL;
-	int err = notify_fd_check(m->fds[0]);
+	int err = check_notify(b, m->fds[0]);
 
 	if (!err)
 		notify_fd_set(&b->log.call, take_fd(m, 0));
@@ -406,7 +412,7 @@ static struct vu_queue *vring_fd(struct vu_backend *b, struct vu_msg *m, int *fd
 		return NULL;
 	struct vu_queue *q = queue_at(b, m->p.u64 & VU_VRING_INDEX_MASK);
 
-	if (!none && notify_fd_check(m->fds[0]) < 0)
+	if (!none && check_notify(b, m->fds[0]) < 0)
 		return NULL;
 	/* Its flags stay as they are: they are the front-end's, too, which may want to block. */
 	*fd = q && !none ? take_fd(m, 0) : -1;
