@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * instances.c - several instances under one parent that only waits and passes signals on.
+ * instances.c - several instances under one parent that only waits and passes signals on; see instances.h.
  */
 #include "cmd/instances.h"
 
@@ -18,15 +18,29 @@
 #include "cmd/cmd.h"
 #include "core/service.h"
 
+struct child {
+	pid_t pid;   /* 0: has ended */
+	bool ready;
+	bool beaten; /* since the service manager was told last */
+};
+
 struct parent {
 	struct log *log;
-	pid_t *children; /* 0: has ended */
+	struct child *children;
 	unsigned int count, alive, ready;
+	double beat; /* as struct instance's */
 	int signal_fd;
-	int ready_fds[2]; /* pipe */
-	bool stopping;
+	int tell_fds[2]; /* pipe: numbers of instances */
 	int worst; /* exit status */
 };
+
+int instance_tell(const struct instance *self)
+{
+	/* A pipe takes so few bytes as a whole. */
+	ssize_t n = write(self->fd, &self->i, sizeof(self->i));
+
+	return n < 0 && errno != EAGAIN ? -errno : 0;
+}
 
 static void worsen(struct parent *p, int status)
 {
@@ -36,24 +50,22 @@ static void worsen(struct parent *p, int status)
 
 static void stop_all(struct parent *p, int sig)
 {
-	p->stopping = true;
 	for (unsigned int i = 0; i < p->count; i++) {
-		if (p->children[i] > 0)
-			kill(p->children[i], sig);
+		if (p->children[i].pid > 0)
+			kill(p->children[i].pid, sig);
 	}
 }
 
 static void note_end(struct parent *p, pid_t pid, int status)
 {
 	for (unsigned int i = 0; i < p->count; i++) {
-		if (p->children[i] != pid)
+		if (p->children[i].pid != pid)
 			continue;
-		p->children[i] = 0;
+		p->children[i].pid = 0;
 		p->alive--;
 		if (WIFEXITED(status)) {
 			worsen(p, WEXITSTATUS(status));
-		} else if (!p->stopping) {
-			/* While stopping, a child that had not come to its signal handlers is no failure. */
+		} else {
 			log_error(p->log, "instance %u: %s", i, strsignal(WTERMSIG(status)));
 			worsen(p, CMD_FAILED);
 		}
@@ -77,15 +89,39 @@ static void handle_signal(struct parent *p)
 		note_end(p, pid, status);
 }
 
-static void handle_ready(struct parent *p)
+/* Tells the service manager that all that are alive have shown it since it was told last. */
+static void pass_beat(struct parent *p)
 {
-	char bytes[64];
-	ssize_t n = read(p->ready_fds[0], bytes, sizeof(bytes));
+	for (unsigned int i = 0; i < p->count; i++) {
+		if (p->children[i].pid && !p->children[i].beaten)
+			return;
+	}
+	service_notify("WATCHDOG=1");
+	for (unsigned int i = 0; i < p->count; i++)
+		p->children[i].beaten = false;
+}
 
-	if (n > 0)
-		p->ready += (unsigned int)n;
-	if (p->ready == p->count)
-		service_notify("READY=1");
+static void handle_told(struct parent *p)
+{
+	unsigned int told[64];
+	ssize_t n = read(p->tell_fds[0], told, sizeof(told));
+
+	for (ssize_t at = 0; at < n / (ssize_t)sizeof(told[0]); at++) {
+		struct child *c = told[at] < p->count ? &p->children[told[at]] : NULL;
+
+		if (!c)
+			continue;
+		c->beaten = true;
+		if (c->ready)
+			continue;
+		c->ready = true;
+		if (++p->ready == p->count) {
+			service_notify("READY=1");
+			service_notify("STATUS=all instances serve");
+		}
+	}
+	if (p->beat > 0)
+		pass_beat(p);
 }
 
 static void wait_all(struct parent *p)
@@ -93,32 +129,35 @@ static void wait_all(struct parent *p)
 	while (p->alive > 0) {
 		struct pollfd fds[] = {
 			{.fd = p->signal_fd, .events = POLLIN},
-			{.fd = p->ready < p->count ? p->ready_fds[0] : -1, .events = POLLIN},
+			{.fd = p->tell_fds[0], .events = POLLIN},
 		};
 
 		if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
 			continue;
 		if (fds[1].revents & POLLIN)
-			handle_ready(p);
+			handle_told(p);
 		if (fds[0].revents & POLLIN)
 			handle_signal(p);
 	}
 }
 
-/* In the child: it ends with its parent, whatever kills that. */
-static void become_child(struct parent *p, pid_t parent, const sigset_t *mask)
+/* In the child, where the signals the parent passes on stay blocked: it ends with its parent, whatever kills that. */
+static void become_child(struct parent *p, pid_t parent)
 {
+	sigset_t set;
+
 	close(p->signal_fd);
-	close(p->ready_fds[0]);
-	free(p->children);
+	close(p->tell_fds[0]);
 	unsetenv("NOTIFY_SOCKET");
-	sigprocmask(SIG_SETMASK, mask, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	if (getppid() != parent)
 		raise(SIGTERM);
 }
 
-/* Signals as readable data, and the pipe the children say ready on. */
+/* Signals as readable data, and the pipe the children tell on. */
 static int open_fds(struct parent *p, sigset_t *before)
 {
 	sigset_t set;
@@ -127,24 +166,43 @@ static int open_fds(struct parent *p, sigset_t *before)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGCHLD);
-	if (pipe2(p->ready_fds, O_CLOEXEC) < 0)
+	/* One that is ignored (nohup) is no data either. */
+	sigaddset(&set, SIGHUP);
+	if (pipe2(p->tell_fds, O_CLOEXEC | O_NONBLOCK) < 0)
 		return -errno;
 	p->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
 	if (p->signal_fd < 0) {
 		int ret = -errno;
 
-		close(p->ready_fds[0]);
-		close(p->ready_fds[1]);
+		close(p->tell_fds[0]);
+		close(p->tell_fds[1]);
 		return ret;
 	}
 	sigprocmask(SIG_BLOCK, &set, before);
 	return 0;
 }
 
-int instances_run(struct log *l, unsigned int count, int (*serve)(void *arg, unsigned int i, int ready), void *arg)
+/* Starts instance i.  Returns 0 or -errno. */
+static int start_child(struct parent *p, unsigned int i, int (*serve)(void *arg, const struct instance *self), void *arg)
 {
-	struct parent p = {.log = l, .count = count};
-	pid_t parent = getpid();
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid == 0) {
+		const struct instance self = {.i = i, .fd = p->tell_fds[1], .beat = p->beat};
+
+		become_child(p, parent);
+		exit(serve(arg, &self));
+	}
+	if (pid < 0)
+		return -errno;
+	p->children[i].pid = pid;
+	p->alive++;
+	return 0;
+}
+
+int instances_run(struct log *l, unsigned int count, int (*serve)(void *arg, const struct instance *self), void *arg)
+{
+	struct parent p = {.log = l, .count = count, .beat = service_watchdog()};
 	sigset_t before;
 	int ret;
 
@@ -156,26 +214,19 @@ int instances_run(struct log *l, unsigned int count, int (*serve)(void *arg, uns
 		return CMD_FAILED;
 	}
 	for (unsigned int i = 0; i < count; i++) {
-		pid_t pid = fork();
-
-		if (pid == 0) {
-			become_child(&p, parent, &before);
-			exit(serve(arg, i, p.ready_fds[1]));
-		}
-		if (pid < 0) {
-			log_error(l, "instance %u: fork: %s", i, strerror(errno));
+		ret = start_child(&p, i, serve, arg);
+		if (ret < 0) {
+			log_error(l, "instance %u: fork: %s", i, strerror(-ret));
 			worsen(&p, CMD_FAILED);
 			stop_all(&p, SIGTERM);
 			break;
 		}
-		p.children[i] = pid;
-		p.alive++;
 	}
 	wait_all(&p);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(p.signal_fd);
-	close(p.ready_fds[0]);
-	close(p.ready_fds[1]);
+	close(p.tell_fds[0]);
+	close(p.tell_fds[1]);
 	free(p.children);
 	return p.worst;
 }

@@ -39,6 +39,33 @@ static int make_link(const char *exe, const char *target, const char *dir, const
 	return -err;
 }
 
+/* Looks for the name the program was called by in PATH.  Returns whether it is there. */
+static bool find_in_path(const char *name, char exe[static PATH_MAX])
+{
+	const char *at = getenv("PATH");
+	char path[PATH_MAX];
+
+	while (at && *at) {
+		int len = (int)strcspn(at, ":"), n = snprintf(path, sizeof(path), "%.*s/%s", len, at, name);
+
+		if (n > 0 && (size_t)n < sizeof(path) && access(path, X_OK) == 0 && realpath(path, exe))
+			return true;
+		at += len;
+		at += *at == ':';
+	}
+	return false;
+}
+
+/* The path of this executable; where there is no /proc, by the name the program was called by.  Returns whether it was found. */
+static bool find_self(char exe[static PATH_MAX])
+{
+	if (realpath("/proc/self/exe", exe))
+		return true;
+	if (strchr(program_invocation_name, '/'))
+		return realpath(program_invocation_name, exe);
+	return find_in_path(program_invocation_name, exe);
+}
+
 /* Reads "DIR", "DIR -s" or "-s DIR".  Returns whether it is one of these. */
 static bool read_args(int argc, char **argv, const char **dir, bool *symbolic)
 {
@@ -66,8 +93,9 @@ int cmd_links(int argc, char **argv)
 		log_usage(NULL, "--install-links: a directory is wanted, and -s for symbolic links");
 		return CMD_USAGE;
 	}
-	if (!realpath("/proc/self/exe", exe)) {
-		log_error(NULL, "/proc/self/exe: %s", strerror(errno));
+	if (!find_self(exe)) {
+		log_error(NULL, "this executable cannot be found: not by /proc/self/exe (%s), nor as %s", strerror(errno),
+			  program_invocation_name);
 		return CMD_FAILED;
 	}
 	if (!realpath(dir, folder)) {

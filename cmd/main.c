@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/inherit.h"
 #include "config.h"
 #include "core/module.h"
 
@@ -89,6 +90,7 @@ int main(int argc, char **argv)
 	bool compat = false;
 	int status;
 
+	inherit_mend();
 	name = argc > 0 ? personality_name(argv[0], &compat) : NULL;
 	if (name) {
 		argv[0] += name - argv[0];

@@ -10,12 +10,15 @@
 
 #include "cmd/cmd.h"
 #include "cmd/common.h"
+#include "cmd/inherit.h"
+#include "cmd/manager.h"
 #include "cmd/signals.h"
-#include "core/service.h"
+#include "core/control.h"
+#include "core/unix_socket.h"
 #include "transport/relay/vu_relay.h"
 
 struct relay_call {
-	const char *path, *to;
+	const char *path, *to, *control;
 	uint64_t mode;
 	bool help;
 };
@@ -44,6 +47,11 @@ static const struct opt relay_opts[] = {
 	 .off = offsetof(struct relay_call, to),
 	 .arg = "PATH",
 	 .help = "the back end's socket, called again and again"},
+	{.name = "control",
+	 .type = OPT_TEXT,
+	 .off = offsetof(struct relay_call, control),
+	 .arg = "PATH",
+	 .help = "listen here for the operator's commands"},
 	{.name = "help",
 	 .letter = 'h',
 	 .type = OPT_FLAG,
@@ -52,32 +60,70 @@ static const struct opt relay_opts[] = {
 	{0},
 };
 
+/* The command "health". */
+static int run_health(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
+{
+	const struct vu_relay *r = arg;
+	struct vu_relay_view v;
+
+	(void)argc;
+	(void)argv;
+	vu_relay_look(r, &v);
+	control_say(c, "front-end %s", v.front ? "connected" : "none");
+	control_say(c, "back-end %s", v.back ? "connected" : "none");
+	control_say(c, "back-ends %u", v.backs);
+	control_say(c, "log-lost %u", log_lost());
+	if (!v.front || v.back)
+		return 0;
+	snprintf(why, why_size, "the front-end waits for a back end");
+	return -ENOTCONN;
+}
+
+static const struct control_command relay_commands[] = {
+	{"health", "", "shows whether front-end and back end are there; an error: one waits", 0, 0, run_health},
+	{0},
+};
+
+/* Makes the sockets and relays.  Returns 0, or -errno after a line that says why. */
+static int run_relay(struct ev_loop *loop, struct log *log, const struct relay_call *c)
+{
+	struct control *control = NULL;
+	struct manager manager;
+	struct vu_relay *r;
+	int ret = c->control ? control_open(c->control, log, loop, &control) : 0;
+
+	if (ret < 0) {
+		log_error(log, "--control=%s: %s", c->control, strerror(-ret));
+		return ret;
+	}
+	ret = vu_relay_open(loop, log, c->path, c->mode, c->to, &r);
+	if (ret == 0) {
+		control_add(control, relay_commands, r);
+		manager_ready(&manager, loop, log, NULL, "STATUS=relaying");
+		ev_run(loop, 0);
+		manager_end(&manager);
+		vu_relay_free(r);
+	}
+	control_close(control);
+	return ret;
+}
+
 /* Relays until a signal comes.  Returns the exit status. */
 static int run(struct log *log, const struct relay_call *c)
 {
-	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+	struct ev_loop *loop = inherit_loop(log);
 	struct signals signals;
-	struct vu_relay *r;
 	int ret;
 
-	if (!loop) {
-		log_error(log, "no event loop: %s", strerror(errno));
+	if (!loop)
 		return CMD_FAILED;
-	}
+	log_never_block();
 	signal(SIGPIPE, SIG_IGN);
 	signals_begin(&signals, loop);
-	ret = vu_relay_open(loop, log, c->path, c->mode, c->to, &r);
-	if (ret == 0) {
-		ret = service_notify("READY=1");
-		if (ret < 0)
-			log_warn(log, "NOTIFY_SOCKET: %s", strerror(-ret));
-		ev_run(loop, 0);
-		service_notify("STOPPING=1");
-		vu_relay_free(r);
-		ret = 0;
-	}
+	ret = run_relay(loop, log, c);
 	signals_end(&signals);
 	ev_loop_destroy(loop);
+	log_end();
 	return ret < 0 ? CMD_FAILED : CMD_OK;
 }
 
@@ -104,6 +150,10 @@ int cmd_relay(int argc, char **argv)
 	}
 	if (!c.path || !c.to) {
 		log_usage(&log, "%s is needed", c.path ? "--to=PATH" : "--socket-path=PATH");
+		return CMD_USAGE;
+	}
+	if (c.control && !unix_path_fits(c.control)) {
+		log_usage(&log, "--control=%s: a path of 1 to %d bytes is wanted", c.control, UNIX_PATH_LEN);
 		return CMD_USAGE;
 	}
 	if (strcmp(c.path, c.to) == 0) {

@@ -4,19 +4,19 @@
  */
 #include <errno.h>
 #include <ev.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cmd/cmd.h"
 #include "cmd/common.h"
+#include "cmd/inherit.h"
 #include "cmd/instances.h"
+#include "cmd/manager.h"
 #include "cmd/signals.h"
 #include "config.h"
-#include "core/service.h"
+#include "core/unix_socket.h"
 #include "mem/gmem_xen.h"
 
 /* One instance that is being served. */
@@ -44,42 +44,6 @@ static void on_done(void *arg)
 	ev_break(r->loop, EVBREAK_ALL);
 }
 
-/* Says that the instance is served: to the parent that waits for it, or to the service manager. */
-static void tell_ready(struct log *l, int ready)
-{
-	int ret;
-
-	if (ready >= 0) {
-		if (write(ready, "", 1) < 0)
-			log_warn(l, "the parent process: %s", strerror(errno));
-		close(ready);
-		return;
-	}
-	ret = service_notify("READY=1");
-	if (ret < 0)
-		log_warn(l, "NOTIFY_SOCKET: %s", strerror(-ret));
-}
-
-/* Serves front-ends until a signal comes.  Signals are caught before the socket exists, so that none leaves it behind.
- */
-static int serve_socket(struct run *r, struct vdev *d, const struct vu_socket_opts *socket, int ready)
-{
-	struct signals signals;
-	int ret;
-
-	signals_begin(&signals, r->loop);
-	ret = vu_socket_open(socket, d, r->mem, on_done, r, &r->socket);
-	if (ret == 0) {
-		tell_ready(&d->log, ready);
-		ev_run(r->loop, 0);
-		if (ready < 0)
-			service_notify("STOPPING=1");
-		vu_socket_free(r->socket);
-	}
-	signals_end(&signals);
-	return ret;
-}
-
 /* What makes guest memory reachable. */
 static void mem_open(struct run *r, const struct common *c)
 {
@@ -100,51 +64,93 @@ static void mem_close(struct run *r)
 #endif
 }
 
+/* Serves front-ends until a signal comes, or quit.  Returns 0 or -errno. */
+static int serve_socket(struct run *r, struct vdev *d, const struct vu_socket_opts *socket, const struct instance *self)
+{
+	int ret = vu_socket_open(socket, d, r->mem, on_done, r, &r->socket);
+	struct manager manager;
+
+	if (ret < 0)
+		return ret;
+	manager_ready(&manager, r->loop, &d->log, self, vdev_status(d));
+	ev_run(r->loop, 0);
+	manager_end(&manager);
+	vu_socket_free(r->socket);
+	return 0;
+}
+
+/* Opens the device and serves it.  Returns 0, or -errno after a line that says why. */
+static int run_device(struct run *r, const struct common *c, const struct vu_socket_opts *socket, const struct instance *self)
+{
+	struct vdev *d = c->d;
+	int ret = vdev_open(d);
+
+	if (ret < 0)
+		return ret;
+	ret = gmem_sigbus_install();
+	if (ret < 0) {
+		log_error(&d->log, "SIGBUS handler: %s", strerror(-ret));
+		return ret;
+	}
+	mem_open(r, c);
+	ret = serve_socket(r, d, socket, self);
+	mem_close(r);
+	return ret;
+}
+
 /*
- * Checks and opens the device, serves it on a socket, frees it.  ready: a pipe to a waiting parent, or -1.
- * Returns the exit status.
+ * Checks and opens the device, serves it on a socket, frees it.  Signals are caught before there is a file that they would leave
+ * behind, and until all are gone.  self: as manager_ready.  Returns the exit status.
  */
-static int serve(const struct common *c, const struct vu_socket_opts *socket, int ready)
+static int serve(const struct common *c, const struct vu_socket_opts *socket, const struct instance *self)
 {
 	struct vdev *d = c->d;
 	struct run r = {0};
+	struct signals signals;
 	int ret;
 
 	if (vdev_check(d) < 0) {
 		vdev_free(d);
 		return CMD_USAGE;
 	}
-	r.loop = ev_loop_new(EVFLAG_AUTO);
+	d->loop = r.loop = inherit_loop(&d->log);
 	if (!r.loop) {
-		log_error(&d->log, "no event loop: %s", strerror(errno));
+		vdev_free(d);
 		return CMD_FAILED;
 	}
-	d->loop = r.loop;
+	log_never_block();
 	signal(SIGPIPE, SIG_IGN);
-	ret = vdev_open(d);
-	if (ret == 0) {
-		ret = gmem_sigbus_install();
-		if (ret < 0)
-			log_error(&d->log, "SIGBUS handler: %s", strerror(-ret));
-	}
-	if (ret == 0) {
-		mem_open(&r, c);
-		ret = serve_socket(&r, d, socket, ready);
-		mem_close(&r);
-	}
+	signals_begin(&signals, r.loop);
+	ret = run_device(&r, c, socket, self);
+	signals_end(&signals);
 	vdev_free(d);
 	ev_loop_destroy(r.loop);
+	log_end();
 	return ret < 0 ? CMD_FAILED : CMD_OK;
 }
 
-/* Serves instance i as the replaced daemon would: its part of the options, its socket's name. */
-static int serve_instance(void *arg, unsigned int i, int ready)
+/* A socket's path of one instance; one that is too long is cut, and still too long. */
+struct instance_path {
+	char text[UNIX_PATH_LEN + 16];
+};
+
+/* The path with the number of the instance; NULL: there is none. */
+static const char *number_path(struct instance_path *p, const char *path, unsigned int i)
 {
-	struct call *call = arg;
+	if (!path)
+		return NULL;
+	snprintf(p->text, sizeof(p->text), "%.*s%u", UNIX_PATH_LEN + 1, path, i);
+	return p->text;
+}
+
+/* Serves an instance as the replaced daemon would: its part of the options, its sockets' names. */
+static int serve_numbered(struct call *call, unsigned int i, const struct instance *self)
+{
 	struct common *c = &call->common;
 	const struct vdev_class *class = call->d->class;
 	struct vu_socket_opts socket = c->socket;
-	char path[PATH_MAX], prefix[64];
+	struct instance_path path, control;
+	char prefix[64];
 
 	if (c->count > 1) {
 		snprintf(prefix, sizeof(prefix), "%s[%u]", class->name, i);
@@ -154,11 +160,16 @@ static int serve_instance(void *arg, unsigned int i, int ready)
 		vdev_free(call->d);
 		return CMD_USAGE;
 	}
-	if (socket.path && class->compat->suffix && !c->no_suffix) {
-		snprintf(path, sizeof(path), "%s%u", socket.path, i);
-		socket.path = path;
+	if (class->compat->suffix && !c->no_suffix) {
+		socket.path = number_path(&path, socket.path, i);
+		call->d->control_path = number_path(&control, call->d->control_path, i);
 	}
-	return serve(c, &socket, ready);
+	return serve(c, &socket, self);
+}
+
+static int serve_instance(void *arg, const struct instance *self)
+{
+	return serve_numbered(arg, self->i, self);
 }
 
 /*
@@ -193,7 +204,7 @@ static int serve_compat(struct call *call)
 	int status;
 
 	if (c->count == 1)
-		return serve_instance(call, 0, -1);
+		return serve_numbered(call, 0, NULL);
 	if (!c->socket.path || c->no_suffix) {
 		log_usage(&call->d->log, "--socket-count=%u: goes with --socket-path and without --no-suffix only",
 			  (unsigned int)c->count);
@@ -263,5 +274,5 @@ int cmd_serve(const struct vdev_class *class, bool compat, int argc, char **argv
 		vdev_free(call.d);
 		return ret;
 	}
-	return call.compat ? serve_compat(&call) : serve(&call.common, &call.common.socket, -1);
+	return call.compat ? serve_compat(&call) : serve(&call.common, &call.common.socket, NULL);
 }

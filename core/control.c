@@ -485,7 +485,7 @@ static void accept_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 		return;
 	c = fd < 0 ? NULL : calloc(1, sizeof(*c));
 	if (!c) {
-		log_warn(ctl->log, "%s: cannot accept a client: %s", ctl->listener.path, strerror(errno));
+		log_guest(ctl->log, "%s: cannot accept a client: %s", ctl->listener.path, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		ev_io_stop(loop, w);

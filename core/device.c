@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "core/control.h"
+#include "core/device_control.h"
+#include "core/service.h"
 
 int vdev_new(const struct vdev_class *class, const char *prefix, struct ev_loop *loop, struct vdev **out)
 {
@@ -44,29 +46,36 @@ int vdev_check(struct vdev *d)
 	return d->class->check ? d->class->check(d) : 0;
 }
 
-static int control_begin(struct vdev *d)
-{
-	int err;
-
-	if (!d->control_path)
-		return 0;
-	err = control_open(d->control_path, &d->log, d->loop, &d->control);
-	if (err)
-		log_error(&d->log, "--control=%s: %s%s", d->control_path, strerror(-err),
-			  err == -EADDRINUSE ? " (another process serves it, or it is no socket)" : "");
-	else
-		control_add(d->control, d->class->commands, d);
-	return err;
-}
-
 int vdev_open(struct vdev *d)
 {
-	int err = control_begin(d);
+	int err = vdev_control_open(d);
 
 	if (err)
 		return err;
+	d->begun_ms = vdev_now_ms();
 	d->opened = true;
 	return d->class->open ? d->class->open(d) : 0;
+}
+
+const char *vdev_status(const struct vdev *d)
+{
+	return d->front_end_ms ? "STATUS=a front-end is connected" : "STATUS=waiting for a front-end";
+}
+
+void vdev_connected(struct vdev *d, bool connected)
+{
+	d->front_end_ms = connected ? vdev_now_ms() : 0;
+	d->front_ends += connected;
+	service_notify(vdev_status(d));
+}
+
+bool vdev_queue_stats(struct vdev *d, unsigned int q, struct vdev_queue_stats *stats)
+{
+	memset(stats, 0, sizeof(*stats));
+	if (!d->transport || !d->transport->queue_stats)
+		return false;
+	d->transport->queue_stats(d, q, stats);
+	return true;
 }
 
 void vdev_free(struct vdev *d)

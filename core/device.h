@@ -211,8 +211,23 @@ enum vdev_quirk {
 	VDEV_QUIRK_SHMEM_BIT_21, /* the protocol feature SHMEM is bit 21, which others have for GPA_ADDRESSES */
 };
 
+/* The buckets of a latency histogram: bucket n counts what took from 2^n to 2^(n+1) - 1 nanoseconds; 0 also none at all. */
+#define VDEV_LATENCY_BUCKETS 40
+
+/* What a queue has done since vdev_attach. */
+struct vdev_queue_stats {
+	bool running, broken;
+	uint64_t requests;        /* chains pushed */
+	uint64_t errors;          /* rings that broke */
+	uint64_t read, written;   /* bytes the device has read of them, and written */
+	unsigned int in_flight;   /* popped and not yet pushed or requeued */
+	uint64_t latency[VDEV_LATENCY_BUCKETS]; /* from pop to push; requests */
+};
+
 /* What a transport does for a device. */
 struct vdev_transport_ops {
+	/* Fills in stats, which come zeroed.  NULL: such a transport does not count. */
+	void (*queue_stats)(struct vdev *d, unsigned int q, struct vdev_queue_stats *stats);
 	/* Tells the driver that the configuration space has changed. */
 	void (*config_changed)(struct vdev *d);
 	/* As vdev_ask.  NULL: such a transport has no way to ask. */
@@ -234,6 +249,8 @@ struct vdev {
 	struct virtq **queues;    /* class->nqueues of them; the transport's */
 	const char *control_path; /* --control; NULL: none */
 	struct control *control;  /* its socket from vdev_open on: class->open may add commands; NULL: none */
+	uint64_t begun_ms, front_end_ms; /* CLOCK_MONOTONIC: vdev_open; since when the present front-end is there, 0: none is */
+	unsigned int front_ends;  /* so far */
 	bool opened;              /* vdev_open was called: there may be something to close */
 };
 
@@ -260,8 +277,17 @@ void vdev_free(struct vdev *d);
 /* Gives the instance its transport and class->nqueues queues; both must outlive it or be detached (NULL). */
 void vdev_attach(struct vdev *d, const struct vdev_transport_ops *transport, struct virtq **queues);
 
+/* A front-end has come, or the present one has gone: the transport says so.  The service manager is told. */
+void vdev_connected(struct vdev *d, bool connected);
+
+/* What it tells, as sd_notify(3) has it: "STATUS=waiting for a front-end". */
+const char *vdev_status(const struct vdev *d);
+
 /* The queue with this index, which must be below class->nqueues. */
 struct virtq *vdev_queue(struct vdev *d, unsigned int q);
+
+/* What queue q, below class->nqueues, has done.  Returns false, and zeros, where nobody counts. */
+bool vdev_queue_stats(struct vdev *d, unsigned int q, struct vdev_queue_stats *stats);
 
 /* Tells the driver that the configuration space has changed; nothing happens without a front-end. */
 void vdev_config_changed(struct vdev *d);

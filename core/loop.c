@@ -21,6 +21,30 @@
 #define RWF_NOWAIT 0x00000008
 #endif
 
+static void never_due(struct ev_loop *loop, struct ev_periodic *w, int revents)
+{
+	(void)loop;
+	(void)w;
+	(void)revents;
+}
+
+struct ev_loop *loop_new(void)
+{
+	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+	struct ev_periodic once;
+
+	if (!loop)
+		return NULL;
+	/*
+	 * libev wakes every minute to see whether the clock was set, until there has been a watcher that depends on the clock: then
+	 * it lets the kernel tell (a timerfd; libev 4.33, before that there is no way).
+	 */
+	ev_periodic_init(&once, never_due, 1e10, 0., NULL);
+	ev_periodic_start(loop, &once);
+	ev_periodic_stop(loop, &once);
+	return loop;
+}
+
 int fd_prepare(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);

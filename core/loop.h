@@ -10,6 +10,11 @@
 
 #include "core/base.h"
 
+/*
+ * A loop of its own, which sleeps for as long as there is nothing to do.  Returns NULL with errno; free with ev_loop_destroy.
+ */
+struct ev_loop *loop_new(void);
+
 /* Sets O_NONBLOCK and FD_CLOEXEC.  Returns 0 or -errno. */
 int fd_prepare(int fd);
 

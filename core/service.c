@@ -36,7 +36,7 @@ int service_notify(const char *state)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&sa,
+	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&sa,
 		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
 		ret = -errno;
 	close(fd);
@@ -50,6 +50,15 @@ static uint64_t env_number(const char *name)
 	uint64_t value;
 
 	return text && opt_parse_number(text, false, &value) == 0 ? value : 0;
+}
+
+double service_watchdog(void)
+{
+	uint64_t pid = env_number("WATCHDOG_PID");
+
+	if (pid && pid != (uint64_t)getpid())
+		return 0;
+	return (double)env_number("WATCHDOG_USEC") / 2e6;
 }
 
 int service_listen_fds(void)

@@ -8,9 +8,15 @@
 
 /*
  * Sends state ("READY=1") to $NOTIFY_SOCKET (a path, or @ for the abstract name space).
- * Returns 0 also where there is no such variable, or -errno.
+ * Never waits: what the service manager has no room for is lost.  Returns 0 also where there is no such variable, or -errno.
  */
 int service_notify(const char *state);
+
+/*
+ * How often the service manager wants to hear WATCHDOG=1 of this process, seconds: half of WATCHDOG_USEC, as sd_watchdog_enabled(3)
+ * has it; 0: it does not.
+ */
+double service_watchdog(void);
 
 /*
  * The number of sockets the service manager passed (LISTEN_FDS when LISTEN_PID is this process), of

@@ -233,7 +233,7 @@ static int load_slots(struct events *e, const struct state_record *r)
 	if (!n || le32toh(head.begun) > 1)
 		return -EINVAL;
 	if (n > e->o.room) {
-		log_error(&e->d->log, "state: %u events wait for the driver, and there is room for %u here", n,
+		log_guest(&e->d->log, "state: %u events wait for the driver, and there is room for %u here", n,
 			  e->o.room);
 		return -EINVAL;
 	}

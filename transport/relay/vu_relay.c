@@ -55,6 +55,7 @@ struct vu_relay {
 	struct ev_io front_io, back_io;
 	struct ev_timer timer;         /* calls, or looks */
 	bool missed;                   /* said that there is no back end */
+	unsigned int backs;            /* back ends so far */
 
 	struct vu_reader front_reader, back_reader;
 	bool have;                     /* a message of the front-end waits for its answer */
@@ -535,7 +536,7 @@ static void call_back(struct vu_relay *r)
 	r->back = unix_connect(r->to);
 	if (r->back < 0) {
 		if (!r->missed)
-			log_warn(r->log, "no back end at %s (%s); trying again and again", r->to, strerror(-r->back));
+			log_guest(r->log, "no back end at %s (%s); trying again and again", r->to, strerror(-r->back));
 		r->missed = true;
 		r->back = -1;
 		timer_in(r, CALL_INTERVAL);
@@ -543,8 +544,9 @@ static void call_back(struct vu_relay *r)
 	}
 	ev_io_set(&r->back_io, r->back, EV_READ);
 	ev_io_start(r->loop, &r->back_io);
+	r->backs++;
 	if (r->missed)
-		log_info(r->log, "there is a back end at %s", r->to);
+		log_guest_info(r->log, "there is a back end at %s", r->to);
 	r->missed = false;
 	r->acks = false;
 	r->phase = r->said.first ? ASK_FEATURES : SERVE;
@@ -614,6 +616,13 @@ int vu_relay_open(struct ev_loop *loop, struct log *log, const char *path, uint6
 	ev_io_start(loop, &r->accept_io);
 	*out = r;
 	return 0;
+}
+
+void vu_relay_look(const struct vu_relay *r, struct vu_relay_view *view)
+{
+	view->front = r->front >= 0;
+	view->back = r->back >= 0;
+	view->backs = r->backs;
 }
 
 void vu_relay_free(struct vu_relay *r)

@@ -25,6 +25,14 @@ struct vu_relay;
 int vu_relay_open(struct ev_loop *loop, struct log *log, const char *path, uint64_t mode, const char *to,
 		  struct vu_relay **out);
 
+/* What there is to be seen from outside. */
+struct vu_relay_view {
+	bool front, back;   /* there is one */
+	unsigned int backs; /* so far */
+};
+
+void vu_relay_look(const struct vu_relay *r, struct vu_relay_view *view);
+
 /* Ends the connections and unlinks the socket; NULL is allowed. */
 void vu_relay_free(struct vu_relay *r);
 

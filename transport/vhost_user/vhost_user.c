@@ -126,7 +126,7 @@ void vu_backend_free(struct vu_backend *b)
 	vu_close(b, NULL);
 	if (b->conn.closing && !wait_closed(b)) {
 		/* A host operation hangs with a chain of ours: better to lose some memory than to have it freed in use. */
-		log_warn(&b->d->log, "a host operation does not end; its request is abandoned");
+		log_guest(&b->d->log, "a host operation does not end; its request is abandoned");
 		return;
 	}
 	vdev_attach(b->d, NULL, NULL);

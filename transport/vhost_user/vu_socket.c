@@ -40,8 +40,10 @@ static int serve(struct vu_socket *s, int fd)
 	int err = vu_backend_serve(s->backend, fd);
 
 	if (err) {
-		log_error(&s->d->log, "cannot serve a front-end: %s", strerror(-err));
+		log_guest(&s->d->log, "cannot serve a front-end: %s", strerror(-err));
 		close(fd);
+	} else {
+		vdev_connected(s->d, true);
 	}
 	return err;
 }
@@ -54,7 +56,7 @@ static void accept_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 	if (fd < 0) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
 			/* The waiting front-end stays ready: look again later, not at once. */
-			log_warn(&s->d->log, "cannot accept a front-end: %s", strerror(errno));
+			log_guest(&s->d->log, "cannot accept a front-end: %s", strerror(errno));
 			ev_io_stop(loop, w);
 			ev_timer_set(&s->retry, CONNECT_INTERVAL, 0.);
 			ev_timer_start(loop, &s->retry);
@@ -78,7 +80,7 @@ static void connect_now(struct vu_socket *s)
 
 	if (fd < 0 || serve(s, fd)) {
 		if (!s->connect_failed)
-			log_info(&s->d->log, "no front-end at %s yet (%s); trying every second", s->connect,
+			log_guest_info(&s->d->log, "no front-end at %s yet (%s); trying every second", s->connect,
 				 strerror(fd < 0 ? -fd : EIO));
 		s->connect_failed = true;
 		connect_retry(s);
@@ -102,6 +104,7 @@ static void closed(void *arg)
 {
 	struct vu_socket *s = arg;
 
+	vdev_connected(s->d, false);
 	if (s->listen_fd >= 0)
 		ev_io_start(s->d->loop, &s->accept_io);
 	else if (s->connect)

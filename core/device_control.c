@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * device_control.c - the commands that every device has on its control socket; see device_control.h.
+ *
+ * The keys of "stat" and "health" are for scripts: they stay as they are, and new ones come after them.
+ */
+#include "core/device_control.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/control.h"
+
+/* A whole answer in JSON is one line of at most so many bytes. */
+#define JSON_MAX (CONTROL_OUT_MAX / 2)
+
+uint64_t vdev_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000 + 1;
+}
+
+/* Seconds since then, 0 where that was never. */
+static double seconds_since(uint64_t ms)
+{
+	return ms ? (double)(vdev_now_ms() - ms) / 1000 : 0;
+}
+
+/* ---- stat, a line for each value */
+
+static void say_queue(struct control_client *c, struct vdev *d, unsigned int q)
+{
+	struct vdev_queue_stats s;
+
+	control_say(c, "queue.%u.name %s", q, d->class->queues[q].name);
+	if (!vdev_queue_stats(d, q, &s))
+		return;
+	control_say(c, "queue.%u.state %s", q, s.broken ? "broken" : s.running ? "running" : "stopped");
+	control_say(c, "queue.%u.requests %ju", q, (uintmax_t)s.requests);
+	control_say(c, "queue.%u.errors %ju", q, (uintmax_t)s.errors);
+	control_say(c, "queue.%u.bytes-read %ju", q, (uintmax_t)s.read);
+	control_say(c, "queue.%u.bytes-written %ju", q, (uintmax_t)s.written);
+	control_say(c, "queue.%u.in-flight %u", q, s.in_flight);
+	for (unsigned int i = 0; i < VDEV_LATENCY_BUCKETS; i++) {
+		if (s.latency[i])
+			control_say(c, "queue.%u.latency.%ju %ju", q, (uintmax_t)BIT(i), (uintmax_t)s.latency[i]);
+	}
+}
+
+static void say_stat(struct control_client *c, struct vdev *d)
+{
+	control_say(c, "device %s", d->class->name);
+	control_say(c, "uptime %.3f", seconds_since(d->begun_ms));
+	control_say(c, "front-end %s", d->front_end_ms ? "connected" : "none");
+	control_say(c, "front-end-seconds %.3f", seconds_since(d->front_end_ms));
+	control_say(c, "front-ends %u", d->front_ends);
+	control_say(c, "log-lost %u", log_lost());
+	for (unsigned int q = 0; q < d->class->nqueues; q++)
+		say_queue(c, d, q);
+}
+
+/* ---- stat json, one line */
+
+static void json_queue(FILE *out, struct vdev *d, unsigned int q)
+{
+	const char *sep = "";
+	struct vdev_queue_stats s;
+
+	fputs(q ? ", {\"name\": " : "{\"name\": ", out);
+	json_print_string(out, d->class->queues[q].name);
+	if (vdev_queue_stats(d, q, &s)) {
+		fprintf(out,
+			", \"state\": \"%s\", \"requests\": %ju, \"errors\": %ju, \"bytes-read\": %ju, \"bytes-written\": %ju, "
+			"\"in-flight\": %u, \"latency\": {",
+			s.broken ? "broken" : s.running ? "running" : "stopped", (uintmax_t)s.requests, (uintmax_t)s.errors,
+			(uintmax_t)s.read, (uintmax_t)s.written, s.in_flight);
+		for (unsigned int i = 0; i < VDEV_LATENCY_BUCKETS; i++) {
+			if (!s.latency[i])
+				continue;
+			fprintf(out, "%s\"%ju\": %ju", sep, (uintmax_t)BIT(i), (uintmax_t)s.latency[i]);
+			sep = ", ";
+		}
+		putc('}', out);
+	}
+	putc('}', out);
+}
+
+static void json_stat(FILE *out, struct vdev *d)
+{
+	fputs("{\"device\": ", out);
+	json_print_string(out, d->class->name);
+	fprintf(out, ", \"uptime\": %.3f, \"front-end\": %s, \"front-end-seconds\": %.3f, \"front-ends\": %u, \"log-lost\": %u, "
+		     "\"queues\": [",
+		seconds_since(d->begun_ms), d->front_end_ms ? "true" : "false", seconds_since(d->front_end_ms), d->front_ends,
+		log_lost());
+	for (unsigned int q = 0; q < d->class->nqueues; q++)
+		json_queue(out, d, q);
+	fputs("]}", out);
+}
+
+static int say_json(struct control_client *c, struct vdev *d, char *why, size_t why_size)
+{
+	size_t len = 0;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &len);
+	bool failed = !out;
+
+	if (out) {
+		json_stat(out, d);
+		failed = ferror(out);
+		failed |= fclose(out) != 0;
+	}
+	if (failed || len > JSON_MAX) {
+		free(text);
+		snprintf(why, why_size, failed ? "out of memory" : "more than an answer has room for");
+		return failed ? -ENOMEM : -E2BIG;
+	}
+	control_say(c, "%s", text);
+	free(text);
+	return 0;
+}
+
+/* ---- commands */
+
+static int run_stat(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
+{
+	if (argc && strcmp(argv[0], "json") == 0)
+		return say_json(c, arg, why, why_size);
+	if (argc) {
+		snprintf(why, why_size, "stat [json] is wanted");
+		return -EINVAL;
+	}
+	say_stat(c, arg);
+	return 0;
+}
+
+static int run_health(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
+{
+	struct vdev *d = arg;
+	struct vdev_queue_stats s;
+	int broken = -1;
+
+	(void)argc;
+	(void)argv;
+	for (unsigned int q = 0; q < d->class->nqueues; q++) {
+		vdev_queue_stats(d, q, &s);
+		if (s.broken && broken < 0)
+			broken = (int)q;
+	}
+	control_say(c, "front-end %s", d->front_end_ms ? "connected" : "none");
+	control_say(c, "log-lost %u", log_lost());
+	if (broken < 0)
+		return 0;
+	snprintf(why, why_size, "the ring of queue %d (%s) is broken; the driver has to reset the device", broken,
+		 d->class->queues[broken].name);
+	return -EIO;
+}
+
+static const struct control_command every_device[] = {
+	{"stat", "[json]", "shows what was served, a value a line, or as JSON", 0, 1, run_stat},
+	{"health", "", "shows what there is to worry about; an error: a ring is broken", 0, 0, run_health},
+	{0},
+};
+
+int vdev_control_open(struct vdev *d)
+{
+	int err;
+
+	if (!d->control_path)
+		return 0;
+	err = control_open(d->control_path, &d->log, d->loop, &d->control);
+	if (err) {
+		log_error(&d->log, "--control=%s: %s%s", d->control_path, strerror(-err),
+			  err == -EADDRINUSE ? " (another process serves it, or it is no socket)" : "");
+		return err;
+	}
+	control_add(d->control, d->class->commands, d);
+	control_add(d->control, every_device, d);
+	return 0;
+}
