@@ -53,7 +53,7 @@ static void tell_run(struct loop_again *again)
 static void begin(struct uring *u, struct uring_op *o, enum uring_what what, int fd)
 {
 	o->way.u = u;
-	o->way.what = what;
+	o->way.what = (int)what;
 	o->way.fd = fd;
 	o->way.cancelled = false;
 	TAILQ_INSERT_TAIL(&u->all, &o->way, all);
