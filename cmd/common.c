@@ -197,6 +197,20 @@ static const struct opt common_opts[] = {
 		       "vdevd(1).",
 	},
 	{
+		.name = "realtime",
+		.type = OPT_UINT,
+		.off = AT(realtime),
+		.arg = "PRIO",
+		.min = 1,
+		.max = 99,
+		.help = "real-time priority, 1 to 99; memory is locked",
+		.man = "Run under the scheduling policy SCHED_FIFO with this priority, 1 (the least) to 99, and lock memory, so that "
+		       "neither other processes nor paging delay the device. Guest memory is locked as it is touched. It takes "
+		       "CAP_SYS_NICE or a limit RLIMIT_RTPRIO as high as the priority (LimitRTPRIO= of a systemd unit), and unlimited locked "
+		       "memory: RLIMIT_MEMLOCK (LimitMEMLOCK=infinity), or CAP_SYS_RESOURCE, by which vdevd lifts the limit. They are needed "
+		       "only at the beginning.",
+	},
+	{
 		.name = "log-level",
 		.type = OPT_WORD,
 		.words = log_level_names,

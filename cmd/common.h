@@ -23,6 +23,7 @@ struct common {
 	unsigned int log_level; /* enum log_level */
 	unsigned int xen; /* enum common_xen */
 	uint64_t xen_grant_cache; /* pages */
+	uint64_t realtime; /* priority; 0: not asked for */
 	bool print_capabilities, print_man, help, version;
 	/* Called as the daemon this replaces: so many instances, socket names without their number. */
 	uint64_t count;

@@ -14,6 +14,7 @@
 #include "cmd/inherit.h"
 #include "cmd/instances.h"
 #include "cmd/manager.h"
+#include "cmd/realtime.h"
 #include "cmd/signals.h"
 #include "config.h"
 #include "core/unix_socket.h"
@@ -85,6 +86,8 @@ static int run_device(struct run *r, const struct common *c, const struct vu_soc
 	struct vdev *d = c->d;
 	int ret = vdev_open(d);
 
+	if (ret == 0 && c->realtime)
+		ret = realtime_begin(&d->log, (unsigned int)c->realtime);
 	if (ret < 0)
 		return ret;
 	ret = gmem_sigbus_install();

@@ -29,6 +29,7 @@ refuses 'a bad mode' 2 '^vdevd rng: --socket-mode=980: not a mode' "$VDEVD" rng 
 refuses 'no mode' 2 '^vdevd rng: --socket-mode=: ' "$VDEVD" rng --socket-path=s --socket-mode=
 refuses 'a mode without a path' 2 '^vdevd rng: --socket-mode: goes with' "$VDEVD" rng --fd=0 --socket-mode=600
 refuses 'a bad level' 2 '^vdevd rng: --log-level=loud: unknown (error, warn, info or debug is wanted)' "$VDEVD" rng --socket-path=s --log-level=loud
+refuses 'a bad priority' 2 '^vdevd rng: --realtime=100: out of range (a number from 1 to 99 is wanted)' "$VDEVD" rng --socket-path=s --realtime=100
 refuses 'a bad quirk' 2 '^vdevd rng: --quirks=flux: .*there is shmem-bit-21' "$VDEVD" rng --socket-path=s --quirks=flux
 refuses 'a bad feature' 2 '^vdevd rng: --features=+flux: .*flux' "$VDEVD" rng --socket-path=s --features=+flux
 if "$VDEVD" rng --help | grep -q -e '--xen='; then
