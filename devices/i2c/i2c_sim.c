@@ -616,10 +616,9 @@ static void add_defaults(struct i2c_setup *setup)
 /* The guest may use the targets of those buses for which there is no --addr. */
 static void complete_rules(struct i2c_setup *setup)
 {
-	bool ruled[I2C_BUSES_MAX] = {false};
+	bool ruled[I2C_BUSES_MAX];
 
-	for (unsigned int i = 0; i < I2C_ADDR_INDICES; i++)
-		ruled[setup->rules[i].bus] |= setup->rules[i].access != I2C_ACCESS_NONE;
+	i2c_setup_ruled(setup, ruled);
 	for (unsigned int i = 0; i < setup->ntargets; i++) {
 		const struct i2c_sim_spec *t = &setup->targets[i];
 		struct i2c_rule *rule = &setup->rules[i2c_addr_index(t->addr)];
