@@ -6,12 +6,14 @@
  * requests tied together are a group.  A group is made as one transfer on one bus: START, the segments with a repeated
  * START between them, STOP; for that is what its driver means, and what a register is read with.
  *
- * A group is collected first, then checked as a whole, then handed to the worker thread, with copies of what is
- * written and room for what is read; its chains wait on this side.  One group is under way at a time, further
- * requests stay in the ring: order is kept and memory bounded.
+ * A group is collected first, then checked as a whole.  All groups of a turn are one job, with copies of what is written and
+ * room for what is read; their chains wait on this side.  The worker thread makes a job's transfers, one after the other, and
+ * tells the loop at the end, or earlier when the job takes long; a host side that cannot block makes them on the loop.
+ * One job is under way at a time, further requests stay in the ring: order is kept and memory bounded.
  *
- * Where a group fails before it reaches the bus (a malformed request, an address that is not the guest's, addresses on
- * two buses, more segments than a transfer has), nothing of it is made and all of its requests are answered with ERR.
+ * Where a group is refused before it reaches the bus (a malformed request, an address that is not the guest's, addresses
+ * on two buses, more segments than a transfer has), nothing of it is made and all of its requests are answered with ERR, in
+ * their turn.
  * Where the bus fails, those are answered with OK that the host side knows to be done.  What follows in the
  * same group is answered with ERR without being made: "needs to fail the next request instead of attempting to execute it".
  *
@@ -20,9 +22,11 @@
  * made as a transfer of its own.
  */
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <ev.h>
 
@@ -55,20 +59,43 @@ struct virtio_i2c_out_hdr {
 /* How long the end waits for a transfer that hangs, ms. */
 #define CLOSE_PATIENCE 20
 
+/* Segments of a job, and bytes of data at which no further group begins: a whole group has room behind them. */
+#define JOB_SEGMENTS  256
+#define JOB_BYTES     65536
+#define JOB_DATA_SIZE (JOB_BYTES + I2C_SEGMENTS_MAX * I2C_SEGMENT_MAX)
+
+/* How long a job's ended transfers wait for those behind them, ns: a slow bus costs nobody more than this. */
+#define JOB_TURN 2000000
+
+/* Requests that are one transfer. */
+struct i2c_group {
+	unsigned int first, n; /* of the job's segments and chains */
+	size_t data;           /* where its bytes begin in the job's data */
+	unsigned int bus;
+	bool refused;          /* it is not made */
+	bool partial;          /* its rest has not come */
+	int result;            /* segments that were done, from the first on, or -errno */
+};
+
 /*
- * A transfer: all that the worker thread touches, apart, so that it can be left behind when it hangs; with the chains, which it
- * does not touch.
+ * Groups: all that the worker thread touches, apart, so that it can be left behind when it hangs; with the chains, which it
+ * does not touch.  While it runs, what stands behind the complete groups is the loop's.
  */
 struct i2c_job {
 	struct work work;
 	struct i2c *i2c;
 	const struct i2c_host_ops *ops;
 	void *host;
-	unsigned int bus, n;
-	int result;
-	struct chain *chains[I2C_SEGMENTS_MAX];
-	struct i2c_segment segs[I2C_SEGMENTS_MAX];
-	uint8_t data[I2C_SEGMENTS_MAX * I2C_SEGMENT_MAX];
+	atomic_bool stop;      /* no further transfer is to begin */
+	unsigned int ngroups;  /* complete ones; the next in groups is collected */
+	unsigned int made;     /* of them; those that were refused count */
+	unsigned int answered; /* likewise */
+	unsigned int nsegs;    /* segments and chains, with those of the group that is collected */
+	size_t used;           /* bytes of data */
+	struct i2c_group groups[JOB_SEGMENTS + 1];
+	struct chain *chains[JOB_SEGMENTS];
+	struct i2c_segment segs[JOB_SEGMENTS];
+	uint8_t data[JOB_DATA_SIZE];
 };
 
 struct i2c {
@@ -80,11 +107,9 @@ struct i2c {
 	struct work_queue *worker;
 	struct i2c_job *job;
 	void *host;
-	/* the group that is collected in the job, or under way */
-	size_t used;    /* bytes of job->data */
-	bool open;      /* its rest has not come */
-	bool running;   /* it is the worker's */
-	bool failing;   /* what comes belongs to a group that has failed */
+	bool running; /* the job is the worker's */
+	bool behind;  /* there may be chains in the ring for the time after the job */
+	bool failing; /* what comes belongs to a group that has failed */
 	struct ev_timer patience;
 	struct loop_again again;
 };
@@ -148,7 +173,7 @@ static const char *request_check(const struct chain *c, const struct virtio_i2c_
 }
 
 /* Whether the guest may talk to the address, and the group to its bus. */
-static bool request_allowed(struct i2c *s, const struct i2c_segment *seg)
+static bool request_allowed(struct i2c *s, struct i2c_group *g, const struct i2c_segment *seg)
 {
 	const struct i2c_rule *rule = &s->setup.rules[i2c_addr_index(seg->addr)];
 
@@ -156,9 +181,9 @@ static bool request_allowed(struct i2c *s, const struct i2c_segment *seg)
 		log_debug(&s->d.log, "address 0x%02x is not the guest's", seg->addr);
 		return false;
 	}
-	if (s->job->n == 0)
-		s->job->bus = rule->bus;
-	if (s->job->bus != rule->bus) {
+	if (g->n == 0)
+		g->bus = rule->bus;
+	if (g->bus != rule->bus) {
 		log_guest(&s->d.log, "a transfer with addresses on two buses: no adapter can make it");
 		return false;
 	}
@@ -166,9 +191,9 @@ static bool request_allowed(struct i2c *s, const struct i2c_segment *seg)
 }
 
 /*
- * Reads a request.  Returns whether it can be made; *more: another of its group follows.
+ * Reads a request of the group.  Returns whether it can be made; *more: another of its group follows.
  */
-static bool request_read(struct i2c *s, struct chain *c, struct i2c_segment *seg, bool *more)
+static bool request_read(struct i2c *s, struct i2c_group *g, struct chain *c, struct i2c_segment *seg, bool *more)
 {
 	struct virtio_i2c_out_hdr h;
 	const char *wrong;
@@ -186,35 +211,37 @@ static bool request_read(struct i2c *s, struct chain *c, struct i2c_segment *seg
 		log_guest(&s->d.log, "malformed request: %s", wrong);
 		return false;
 	}
-	return request_allowed(s, seg);
+	if (*more && g->n + 1 == I2C_SEGMENTS_MAX) {
+		log_guest(&s->d.log, "a transfer of more than %d segments: no adapter can make it", I2C_SEGMENTS_MAX);
+		return false;
+	}
+	return request_allowed(s, g, seg);
 }
 
 /* ---- groups */
 
-/* Answers the collected requests with an error. */
-static void group_fail(struct i2c *s)
+/* The group that is collected. */
+static struct i2c_group *group_open(struct i2c_job *job)
 {
-	ev_timer_stop(s->d.loop, &s->patience);
-	for (unsigned int i = 0; i < s->job->n; i++)
-		request_answer(s->job->chains[i], false);
-	s->job->n = 0;
-	s->used = 0;
+	return &job->groups[job->ngroups];
 }
 
 /*
  * Whether the rules allow the group.  Where an address is read-only, a write must be the register address of the
  * read that follows.
  */
-static bool group_allowed(struct i2c *s)
+static bool group_allowed(struct i2c *s, const struct i2c_group *g)
 {
-	for (unsigned int i = 0; i < s->job->n; i++) {
-		const struct i2c_segment *seg = &s->job->segs[i], *next = seg + 1;
+	const struct i2c_segment *segs = s->job->segs + g->first;
+
+	for (unsigned int i = 0; i < g->n; i++) {
+		const struct i2c_segment *seg = &segs[i], *next = seg + 1;
 		uint8_t access = s->setup.rules[i2c_addr_index(seg->addr)].access;
 		unsigned int most = access == I2C_ACCESS_READ16 ? 2 : 1;
 
 		if (seg->read || access == I2C_ACCESS_FULL)
 			continue;
-		if (seg->len > 0 && seg->len <= most && i + 1 < s->job->n && next->read && next->addr == seg->addr)
+		if (seg->len > 0 && seg->len <= most && i + 1 < g->n && next->read && next->addr == seg->addr)
 			continue;
 		log_guest(&s->d.log, "address 0x%02x is read-only", seg->addr);
 		return false;
@@ -222,71 +249,198 @@ static bool group_allowed(struct i2c *s)
 	return true;
 }
 
-/* Makes the collected group, whose rest may be missing (s->open). */
-static void group_run(struct i2c *s)
+/* Completes the group that is collected, whose rest may be missing (partial), and begins the next. */
+static void group_end(struct i2c *s, bool partial)
 {
-	int err;
+	struct i2c_job *job = s->job;
+	struct i2c_group *g = group_open(job);
 
-	ev_timer_stop(s->d.loop, &s->patience);
-	s->failing = s->open;
-	if (!group_allowed(s)) {
-		group_fail(s);
-		return;
-	}
-	err = work_submit(s->worker, &s->job->work);
-	if (err) {
-		log_guest(&s->d.log, "no worker thread: %s", strerror(-err));
-		group_fail(s);
-		return;
-	}
-	s->running = true;
+	g->refused = g->refused || !group_allowed(s, g);
+	g->partial = partial;
+	s->failing = partial && g->refused;
+	job->ngroups++;
+	*group_open(job) = (struct i2c_group){.first = job->nsegs, .data = job->used};
 }
 
-/* Adds a request to the group, and makes the group when it is complete. */
+/* Adds a request to the group that is collected. */
 static void group_add(struct i2c *s, struct chain *c)
 {
-	struct i2c_segment *seg = &s->job->segs[s->job->n];
-	bool more, ok = request_read(s, c, seg, &more);
+	struct i2c_job *job = s->job;
+	struct i2c_group *g = group_open(job);
+	struct i2c_segment *seg = &job->segs[job->nsegs];
+	bool more, ok = request_read(s, g, c, seg, &more);
 
-	if (ok && more && s->job->n + 1 == I2C_SEGMENTS_MAX) {
-		log_guest(&s->d.log, "a transfer of more than %d segments: no adapter can make it", I2C_SEGMENTS_MAX);
-		ok = false;
+	g->refused |= !ok || s->failing;
+	if (!g->refused) {
+		seg->buf = job->data + job->used;
+		job->used += seg->len;
+		if (!seg->read)
+			chain_get(c, seg->buf, seg->len);
 	}
-	if (!ok || s->failing) {
-		group_fail(s);
-		request_answer(c, false);
-		s->failing = more;
-		return;
-	}
-	seg->buf = s->job->data + s->used;
-	s->used += seg->len;
-	if (!seg->read)
-		chain_get(c, seg->buf, seg->len);
-	s->job->chains[s->job->n++] = c;
-	s->open = more;
-	/* When the driver has no more room in the ring, the rest waits for this. */
-	if (!more || s->job->n == virtq_size(chain_queue(c)))
-		group_run(s);
-	else
-		ev_timer_again(s->d.loop, &s->patience);
+	job->chains[job->nsegs++] = c;
+	g->n++;
+	if (!more || g->n == I2C_SEGMENTS_MAX)
+		group_end(s, more);
 }
 
-/* Works off the ring until a group is under way, or for a while. */
-static void i2c_serve(struct i2c *s)
+/* Gives the requests of a group back, to be made when the ring starts again. */
+static void group_requeue(struct i2c_job *job, struct i2c_group *g)
 {
-	struct virtq *vq = vdev_queue(&s->d, 0);
+	for (unsigned int i = 0; i < g->n; i++)
+		virtq_requeue(job->chains[g->first + i]);
+}
 
-	for (unsigned int budget = virtq_size(vq); !s->running; budget--) {
-		struct chain *c = budget ? virtq_pop(vq) : NULL;
+/*
+ * Says why a transfer failed.  That there is no target is no news: adapters report it in one of four ways (Linux,
+ * Documentation/i2c/fault-codes.rst).
+ */
+static void log_failure(struct i2c *s, uint16_t addr, int err)
+{
+	if (err <= 0 || err == ENXIO || err == EREMOTEIO || err == ENODEV || err == EIO)
+		log_debug(&s->d.log, "transfer with 0x%02x: not acknowledged", addr);
+	else
+		log_guest(&s->d.log, "transfer with 0x%02x: %s", addr, strerror(err));
+}
 
-		if (c) {
-			group_add(s, c);
-			continue;
+/* Answers the requests of a group whose turn is over. */
+static void group_answer(struct i2c *s, const struct i2c_group *g)
+{
+	struct i2c_job *job = s->job;
+	const struct i2c_segment *segs = job->segs + g->first;
+	unsigned int done = g->refused || g->result < 0 ? 0 : (unsigned int)g->result;
+
+	if (!g->refused && done < g->n)
+		log_failure(s, segs->addr, -g->result);
+	if (!g->refused && job->ops->ended)
+		job->ops->ended(job->host, g->bus, segs, g->n, g->result);
+	for (unsigned int i = 0; i < g->n; i++) {
+		struct chain *c = job->chains[g->first + i];
+
+		if (i < done && segs[i].read)
+			chain_put(c, segs[i].buf, segs[i].len);
+		request_answer(c, i < done);
+	}
+	s->failing |= g->partial && done < g->n;
+}
+
+/* ---- jobs */
+
+/* Whether another request can be added: one of the group that is collected always can. */
+static bool job_has_room(struct i2c_job *job)
+{
+	return group_open(job)->n || (job->nsegs + I2C_SEGMENTS_MAX <= JOB_SEGMENTS && job->used <= JOB_BYTES);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Makes the transfers of a job, or those of a turn.  On the worker thread, or on the loop where they cannot block. */
+static void job_run(struct work *w)
+{
+	struct i2c_job *job = container_of(w, struct i2c_job, work);
+	uint64_t begin = job->ngroups > 1 ? now_ns() : 0;
+
+	while (job->made < job->ngroups && !atomic_load_explicit(&job->stop, memory_order_relaxed)) {
+		struct i2c_group *g = &job->groups[job->made];
+
+		if (!g->refused)
+			g->result = job->ops->transfer(job->host, g->bus, job->segs + g->first, g->n);
+		job->made++;
+		if (job->made < job->ngroups && now_ns() - begin > JOB_TURN)
+			break;
+	}
+}
+
+/* Empties the job but for the group that is collected, which moves to the front. */
+static void job_clear(struct i2c_job *job)
+{
+	struct i2c_group g = *group_open(job);
+
+	memmove(job->chains, job->chains + g.first, g.n * sizeof(*job->chains));
+	memmove(job->segs, job->segs + g.first, g.n * sizeof(*job->segs));
+	memmove(job->data, job->data + g.data, job->used - g.data);
+	for (unsigned int i = 0; i < g.n; i++)
+		job->segs[i].buf -= g.data;
+	job->nsegs = g.n;
+	job->used -= g.data;
+	g.first = 0;
+	g.data = 0;
+	job->groups[0] = g;
+	job->ngroups = job->made = job->answered = 0;
+}
+
+/* Has the groups of the job made that have not been.  Returns whether the worker does it. */
+static bool job_begin(struct i2c *s)
+{
+	struct i2c_job *job = s->job;
+	unsigned int i = job->made;
+	int err;
+
+	while (i < job->ngroups && job->groups[i].refused)
+		i++;
+	if (i < job->ngroups && !(job->ops->prompt && job->ops->prompt(job->host))) {
+		err = work_submit(s->worker, &job->work);
+		if (!err)
+			return true;
+		log_guest(&s->d.log, "no worker thread: %s", strerror(-err));
+		for (; i < job->ngroups; i++)
+			job->groups[i].refused = true;
+	}
+	while (job->made < job->ngroups)
+		job_run(&job->work);
+	return false;
+}
+
+/* Groups of the job have been made: answers them, goes on with the next. */
+static void job_done(struct work *w)
+{
+	struct i2c_job *job = container_of(w, struct i2c_job, work);
+	struct i2c *s = job->i2c;
+
+	do {
+		while (job->answered < job->made)
+			group_answer(s, &job->groups[job->answered++]);
+		if (atomic_load_explicit(&job->stop, memory_order_relaxed)) {
+			for (; job->made < job->ngroups; job->made++)
+				group_requeue(job, &job->groups[job->made]);
+			job->answered = job->made;
 		}
-		if (!budget)
-			loop_again_start(&s->again, s->d.loop);
+		if (job->made < job->ngroups && job_begin(s))
+			return;
+	} while (job->answered < job->ngroups);
+	atomic_store_explicit(&job->stop, false, memory_order_relaxed);
+	job_clear(job);
+	s->running = false;
+	if (group_open(job)->n)
+		ev_timer_again(s->d.loop, &s->patience);
+	if (s->behind)
+		loop_again_start(&s->again, s->d.loop);
+	s->behind = false;
+}
+
+/* Has what was collected made; a group that may go on is waited for. */
+static void job_start(struct i2c *s)
+{
+	struct i2c_job *job = s->job;
+	const struct i2c_group *g = group_open(job);
+
+	/* When the driver has no more room in the ring, the rest waits for this. */
+	if (g->n && (g->refused || g->n == virtq_size(vdev_queue(&s->d, 0))))
+		group_end(s, true);
+	if (!job->ngroups) {
+		if (g->n)
+			ev_timer_again(s->d.loop, &s->patience);
 		return;
 	}
+	ev_timer_stop(s->d.loop, &s->patience);
+	s->running = true;
+	if (!job_begin(s))
+		job_done(&job->work);
 }
 
 /* The rest of a group has not come. */
@@ -294,61 +448,28 @@ static void patience_ends(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
 	struct i2c *s = container_of(w, struct i2c, patience);
 
-	group_run(s);
-	i2c_serve(s);
+	group_end(s, true);
+	job_start(s);
+}
+
+/* Collects what is in the ring, as far as a job goes. */
+static void i2c_serve(struct i2c *s)
+{
+	struct virtq *vq = vdev_queue(&s->d, 0);
+	struct chain *c = NULL;
+
+	s->behind = s->running;
+	while (!s->running && job_has_room(s->job) && (c = virtq_pop(vq)))
+		group_add(s, c);
+	if (s->running)
+		return;
+	s->behind = c != NULL;
+	job_start(s);
 }
 
 static void again_run(struct loop_again *again)
 {
 	i2c_serve(container_of(again, struct i2c, again));
-}
-
-/* ---- transfers */
-
-/* On the worker thread. */
-static void job_run(struct work *w)
-{
-	struct i2c_job *job = container_of(w, struct i2c_job, work);
-
-	job->result = job->ops->transfer(job->host, job->bus, job->segs, job->n);
-}
-
-/*
- * Says why a transfer failed.  That there is no target is no news: adapters report it in one of four ways (Linux,
- * Documentation/i2c/fault-codes.rst).
- */
-static void log_failure(struct i2c *s, const struct i2c_job *job)
-{
-	uint16_t addr = job->segs[0].addr;
-	int err = -job->result;
-
-	if (err <= 0 || err == ENXIO || err == EREMOTEIO || err == ENODEV || err == EIO)
-		log_debug(&s->d.log, "transfer with 0x%02x: not acknowledged", addr);
-	else
-		log_guest(&s->d.log, "transfer with 0x%02x: %s", addr, strerror(err));
-}
-
-/* The transfer has ended: answers its requests, goes on with the next. */
-static void job_done(struct work *w)
-{
-	struct i2c_job *job = container_of(w, struct i2c_job, work);
-	struct i2c *s = job->i2c;
-	unsigned int done = job->result < 0 ? 0 : (unsigned int)job->result;
-
-	if (done < job->n)
-		log_failure(s, job);
-	if (job->ops->ended)
-		job->ops->ended(job->host, job->bus, job->segs, job->n, job->result);
-	for (unsigned int i = 0; i < job->n; i++) {
-		if (i < done && job->segs[i].read)
-			chain_put(job->chains[i], job->segs[i].buf, job->segs[i].len);
-		request_answer(job->chains[i], i < done);
-	}
-	s->failing = s->open && done < job->n;
-	job->n = 0;
-	s->used = 0;
-	s->running = false;
-	i2c_serve(s);
 }
 
 /* ---- the device */
@@ -358,19 +479,20 @@ static void i2c_kick(struct vdev *d, unsigned int q)
 	i2c_serve(to_i2c(d));
 }
 
-/* What is collected goes back; what is on the bus is answered when that is done (job_done). */
+/* What has not begun goes back; what is on the bus is answered when that is done (job_done). */
 static void i2c_quiesce(struct vdev *d, unsigned int q)
 {
 	struct i2c *s = to_i2c(d);
+	struct i2c_group *g = group_open(s->job);
 
 	ev_timer_stop(d->loop, &s->patience);
 	loop_again_stop(&s->again, d->loop);
-	if (s->running)
-		return;
-	for (unsigned int i = 0; i < s->job->n; i++)
-		virtq_requeue(s->job->chains[i]);
-	s->job->n = 0;
-	s->used = 0;
+	s->behind = false;
+	atomic_store_explicit(&s->job->stop, s->running, memory_order_relaxed);
+	group_requeue(s->job, g);
+	s->job->nsegs -= g->n;
+	s->job->used = g->data;
+	g->n = 0;
 }
 
 static void i2c_reset(struct vdev *d)
@@ -511,7 +633,8 @@ static int i2c_open(struct vdev *d)
 		log_error(&d->log, "out of memory");
 		return -ENOMEM;
 	}
-	s->job->n = 0;
+	memset(s->job, 0, offsetof(struct i2c_job, groups));
+	s->job->groups[0] = (struct i2c_group){0};
 	s->job->work = (struct work){.run = job_run, .done = job_done};
 	s->job->i2c = s;
 	s->job->ops = s->ops;
@@ -526,6 +649,8 @@ static void i2c_close(struct vdev *d)
 
 	ev_timer_stop(d->loop, &s->patience);
 	loop_again_stop(&s->again, d->loop);
+	if (s->job)
+		atomic_store_explicit(&s->job->stop, true, memory_order_relaxed);
 	idle = work_queue_free(s->worker, CLOSE_PATIENCE);
 	if (!idle)
 		log_warn(&d->log, "a transfer hangs; it is left behind");

@@ -32,9 +32,11 @@ struct i2c_host_ops {
 	const char *name; /* of --backend */
 	/* NULL: this build has no such host side.  Opens the buses; completes the setup where it may.  Returns 0 and *host, or -errno after it has logged why. */
 	int (*open)(struct i2c_setup *setup, struct log *log, struct ev_loop *loop, void **host);
+	/* Whether transfers cannot block now: then they are made on the loop.  NULL: they can. */
+	bool (*prompt)(void *host);
 	/*
 	 * Makes one transfer on one bus: START, the segments with repeated START between them, STOP.  Runs on the worker
-	 * thread.  Returns how many segments, from the first on, were done, or -errno.
+	 * thread, or on the loop when prompt says so.  Returns how many segments, from the first on, were done, or -errno.
 	 */
 	int (*transfer)(void *host, unsigned int bus, struct i2c_segment *segs, unsigned int n);
 	/* On the loop, when the transfer has ended with this result.  May be NULL. */

@@ -3,7 +3,8 @@
  * i2c_sim.c - I2C buses with targets that are nowhere but here, for --backend=sim: a thermometer, EEPROMs, register files.  A
  * person or a test watches and changes them through a control socket (core/control.h).
  *
- * Transfers are made on the worker thread, as real ones; commands come on the loop: a lock stands between.
+ * Transfers that take their time (--sim-delay) are made on the worker thread, as real ones; commands come on the loop: a lock
+ * stands between.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -256,6 +257,12 @@ static bool segment_make(struct sim_target *t, unsigned int bus, struct i2c_segm
 			t->kind->write(t, seg->buf[t->at]);
 	}
 	return true;
+}
+
+/* The delay is set on the loop, where this runs. */
+static bool sim_prompt(void *host)
+{
+	return !((struct sim *)host)->delay_ms;
 }
 
 static int sim_transfer(void *host, unsigned int bus, struct i2c_segment *segs, unsigned int n)
@@ -679,6 +686,7 @@ static int sim_open(struct i2c_setup *setup, struct log *log, struct ev_loop *lo
 const struct i2c_host_ops i2c_sim_ops = {
 	.name = "sim",
 	.open = sim_open,
+	.prompt = sim_prompt,
 	.transfer = sim_transfer,
 	.ended = sim_ended,
 	.save = sim_save,
