@@ -3,7 +3,9 @@
  * work.c - calls that block on threads beside the event loop; see work.h.
  *
  * Two lists under one lock: jobs that wait, jobs that have ended.  A thread takes the first of one and appends to
- * the other, then wakes the loop with ev_async, the one call of libev that a foreign thread may make.
+ * the other, then wakes the loop with ev_async, the one call of libev that a foreign thread may make.  Who is woken wants
+ * the lock at once, so nobody wakes another with the lock in hand: on one processor each job would cost two switches of
+ * threads more.  The loop is there until the threads have been joined.
  *
  * A host call can hang for longer than a process may take to end.  Then the queue is abandoned: nobody frees it,
  * and the thread, which has seen nothing but its job and the queue, finds it closed when the call returns.
@@ -118,7 +120,9 @@ static void worker_run(struct worker *me, struct work *w)
 	if (work_interrupted(w))
 		sched_yield(); /* a signal that is under way comes here */
 	list_append(&wq->ended, w);
+	pthread_mutex_unlock(&wq->lock);
 	ev_async_send(wq->loop, &wq->ended_async);
+	pthread_mutex_lock(&wq->lock);
 }
 
 static void *thread_main(void *arg)
@@ -272,8 +276,8 @@ int work_submit(struct work_queue *wq, struct work *w)
 	list_append(&wq->waiting, w);
 	wq->nwaiting++;
 	more = wq->nwaiting > wq->nidle && wq->nworkers < wq->max;
-	pthread_cond_signal(&wq->begin);
 	pthread_mutex_unlock(&wq->lock);
+	pthread_cond_signal(&wq->begin);
 	if (!more)
 		return 0;
 	if (!wq->nworkers)
