@@ -31,7 +31,6 @@
 #include <ev.h>
 
 #include "core/device.h"
-#include "core/loop.h"
 #include "core/work.h"
 #include "devices/i2c/i2c_host.h"
 #include "transport/chain.h"
@@ -53,7 +52,7 @@ struct virtio_i2c_out_hdr {
 /* How long the rest of a group is waited for after its last request, seconds. */
 #define GROUP_PATIENCE 0.02
 
-/* A failed read's buffer is zeroed up to this size; what is longer no driver means. */
+/* A failed read's buffer is zeroed up to this size, that of the longest read a driver can mean (Linux: a 16-bit length). */
 #define ZERO_MAX 65536
 
 /* How long the end waits for a transfer that hangs, ms. */
@@ -111,7 +110,6 @@ struct i2c {
 	bool behind;  /* there may be chains in the ring for the time after the job */
 	bool failing; /* what comes belongs to a group that has failed */
 	struct ev_timer patience;
-	struct loop_again again;
 };
 
 static struct i2c *to_i2c(struct vdev *d)
@@ -121,17 +119,22 @@ static struct i2c *to_i2c(struct vdev *d)
 
 /* ---- requests */
 
-/* Answers a request.  The buffer of a read that was made is filled in already. */
+/*
+ * Answers a request.  The buffer of a read that was made is filled in already.  Of a buffer that no driver means nothing is
+ * written but the status at its end; so nothing is told as written, for that would be all that lies before it.
+ */
 static void request_answer(struct chain *c, bool ok)
 {
 	uint8_t status = ok ? VIRTIO_I2C_MSG_OK : VIRTIO_I2C_MSG_ERR;
 	size_t room = chain_writable(c);
 
-	if (room > 1 && room <= ZERO_MAX)
-		chain_put_zeros(c, room - 1);
-	else if (room > 1)
-		chain_wrote(c, room - 1);
-	chain_put(c, &status, sizeof(status)); /* a request without room for it goes back as it is */
+	if (room > ZERO_MAX) {
+		chain_put_at(c, room - 1, &status, sizeof(status));
+	} else {
+		if (room > 1)
+			chain_put_zeros(c, room - 1);
+		chain_put(c, &status, sizeof(status)); /* a request without room for it goes back as it is */
+	}
 	virtq_push(c);
 }
 
@@ -419,7 +422,7 @@ static void job_done(struct work *w)
 	if (group_open(job)->n)
 		ev_timer_again(s->d.loop, &s->patience);
 	if (s->behind)
-		loop_again_start(&s->again, s->d.loop);
+		virtq_again(vdev_queue(&s->d, 0));
 	s->behind = false;
 }
 
@@ -452,31 +455,22 @@ static void patience_ends(struct ev_loop *loop, struct ev_timer *w, int revents)
 	job_start(s);
 }
 
-/* Collects what is in the ring, as far as a job goes. */
-static void i2c_serve(struct i2c *s)
-{
-	struct virtq *vq = vdev_queue(&s->d, 0);
-	struct chain *c = NULL;
-
-	s->behind = s->running;
-	while (!s->running && job_has_room(s->job) && (c = virtq_pop(vq)))
-		group_add(s, c);
-	if (s->running)
-		return;
-	s->behind = c != NULL;
-	job_start(s);
-}
-
-static void again_run(struct loop_again *again)
-{
-	i2c_serve(container_of(again, struct i2c, again));
-}
-
 /* ---- the device */
 
+/* Collects what is in the ring, as far as a job goes. */
 static void i2c_kick(struct vdev *d, unsigned int q)
 {
-	i2c_serve(to_i2c(d));
+	struct i2c *s = to_i2c(d);
+	struct chain *c = NULL;
+
+	if (s->running) {
+		s->behind = true;
+		return;
+	}
+	while (job_has_room(s->job) && (c = virtq_pop(vdev_queue(d, q))))
+		group_add(s, c);
+	s->behind = c != NULL;
+	job_start(s);
 }
 
 /* What has not begun goes back; what is on the bus is answered when that is done (job_done). */
@@ -486,7 +480,6 @@ static void i2c_quiesce(struct vdev *d, unsigned int q)
 	struct i2c_group *g = group_open(s->job);
 
 	ev_timer_stop(d->loop, &s->patience);
-	loop_again_stop(&s->again, d->loop);
 	s->behind = false;
 	atomic_store_explicit(&s->job->stop, s->running, memory_order_relaxed);
 	group_requeue(s->job, g);
@@ -622,7 +615,6 @@ static int i2c_open(struct vdev *d)
 
 	ev_init(&s->patience, patience_ends);
 	s->patience.repeat = GROUP_PATIENCE;
-	loop_again_init(&s->again, again_run);
 	s->ops = host_ops(s);
 	s->setup.control = d->control;
 	err = s->ops->open(&s->setup, &d->log, d->loop, &s->host);
@@ -648,7 +640,6 @@ static void i2c_close(struct vdev *d)
 	bool idle;
 
 	ev_timer_stop(d->loop, &s->patience);
-	loop_again_stop(&s->again, d->loop);
 	if (s->job)
 		atomic_store_explicit(&s->job->stop, true, memory_order_relaxed);
 	idle = work_queue_free(s->worker, CLOSE_PATIENCE);
