@@ -306,6 +306,32 @@ START_TEST(test_buffers)
 }
 END_TEST
 
+/* What is written far behind the cursor marks nothing that lies between. */
+START_TEST(test_far_behind)
+{
+	static const uint8_t byte = 1;
+	struct iovec iov;
+	struct chain *c;
+
+	begin(8, _i ? PACKED : 0);
+	virtq_log(r.vq, dirty, false, 0);
+	add_writable(0, 8 * PAGE);
+	c = virtq_pop(r.vq);
+	ck_assert(chain_put_at(c, 8 * PAGE - 1, &byte, 1));
+	virtq_push(c);
+	ck_assert(marked(rig_addr(7 * PAGE)));
+	ck_assert_uint_eq(marked_pages(), 1);
+	add_writable(0, 8 * PAGE);
+	c = virtq_pop(r.vq);
+	ck_assert(chain_put(c, &byte, 1));
+	ck_assert_uint_eq(chain_iov(c, CHAIN_WRITE, 5 * PAGE - 1, &iov, 1, PAGE), 1);
+	ck_assert(chain_put_at(c, 3 * PAGE - 1, &byte, 1));
+	virtq_push(c);
+	for (unsigned int i = 0; i < 8; i++)
+		ck_assert(marked(rig_addr(i * PAGE)) == (i == 0 || (i >= 3 && i <= 5) || i == 7));
+}
+END_TEST
+
 /* On and off at any time: what is given back while it is on is marked, whenever it was written. */
 START_TEST(test_on_and_off)
 {
@@ -422,6 +448,7 @@ Suite *suite_ring_log(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_loop_test(tc, test_random, 0, ARRAY_SIZE(kinds));
 	tcase_add_loop_test(tc, test_buffers, 0, 2);
+	tcase_add_loop_test(tc, test_far_behind, 0, 2);
 	tcase_add_loop_test(tc, test_on_and_off, 0, 2);
 	tcase_add_test(tc, test_ring_elsewhere);
 	tcase_add_test(tc, test_ring_packed);

@@ -40,6 +40,7 @@ int chain_begin(struct virtq *vq, uint16_t head, struct chain **out)
 	c->first_writable = SEG_NONE;
 	c->has_writable = c->unsettled = false;
 	c->readable = c->writable = c->written = c->shown = 0;
+	c->shown_from = SIZE_MAX;
 	*out = c;
 	return 0;
 }
@@ -147,20 +148,27 @@ int chain_ready(struct chain *c)
 	return 0;
 }
 
+/* Marks the bytes of the writable part from one place to another. */
+static void chain_mark(const struct chain *c, size_t from, size_t to)
+{
+	size_t at = 0, n;
+
+	for (uint32_t i = c->first_writable; at < to; i = seg_at(c, i)->next, at += n) {
+		const struct gmem_seg *mem = &seg_at(c, i)->mem;
+		size_t skip = from > at ? from - at : 0;
+		uint64_t addr;
+
+		n = mem->len;
+		if (skip < n && gmem_guest_addr(mem, &addr))
+			dirty_log_mark(c->vq->log, addr + skip, min_size(n, to - at) - skip);
+	}
+}
+
 /* Marks what was, or may have been, written. */
 static void chain_log(const struct chain *c)
 {
-	size_t left = c->shown > c->written ? c->shown : c->written;
-
-	for (uint32_t i = c->first_writable; left; i = seg_at(c, i)->next) {
-		const struct gmem_seg *mem = &seg_at(c, i)->mem;
-		size_t n = min_size(left, mem->len);
-		uint64_t addr;
-
-		if (gmem_guest_addr(mem, &addr))
-			dirty_log_mark(c->vq->log, addr, n);
-		left -= n;
-	}
+	chain_mark(c, 0, c->written);
+	chain_mark(c, c->shown_from > c->written ? c->shown_from : c->written, c->shown);
 }
 
 void chain_end(struct chain *c, enum chain_state state)
@@ -268,13 +276,12 @@ bool chain_put_zeros(struct chain *c, size_t len)
 	return true;
 }
 
-/* The next len bytes of the room may be written, or are, though the cursor has not gone over them. */
-static void chain_show(struct chain *c, size_t len)
+/* Bytes of the room, from off to end behind the cursor, may be written, or are, though that has not gone over them. */
+static void chain_show(struct chain *c, size_t off, size_t end)
 {
-	size_t end = c->written + len;
-
-	if (c->shown < end)
-		c->shown = end;
+	c->shown_from = min_size(c->shown_from, c->written + off);
+	if (c->shown < c->written + end)
+		c->shown = c->written + end;
 }
 
 unsigned int chain_iov(struct chain *c, enum chain_part part, size_t off, struct iovec *iov, unsigned int max,
@@ -283,6 +290,7 @@ unsigned int chain_iov(struct chain *c, enum chain_part part, size_t off, struct
 	struct seg_cursor cur = part == CHAIN_WRITE ? c->write : c->read;
 	size_t left = part == CHAIN_WRITE ? c->writable : c->readable, n;
 	unsigned int i = 0;
+	size_t end = off;
 
 	if (off >= left)
 		return 0;
@@ -291,10 +299,10 @@ unsigned int chain_iov(struct chain *c, enum chain_part part, size_t off, struct
 	for (; left && i < max; i++, left -= n, cur.off += n) {
 		iov[i].iov_base = cursor_span(c, &cur, left, &n);
 		iov[i].iov_len = n;
-		off += n;
+		end += n;
 	}
 	if (part == CHAIN_WRITE && i)
-		chain_show(c, off);
+		chain_show(c, off, end);
 	return i;
 }
 
@@ -330,7 +338,7 @@ bool chain_put_at(struct chain *c, size_t off, const void *buf, size_t len)
 	cursor_step(c, &cur, off);
 	cursor_put(c, &cur, buf, len);
 	if (len)
-		chain_show(c, off + len);
+		chain_show(c, off, off + len);
 	return true;
 }
 

@@ -66,7 +66,8 @@ struct chain {
 	size_t readable;    /* bytes left */
 	size_t writable;
 	size_t written;
-	size_t shown;       /* of the writable part, for host I/O: may be written although nobody said so */
+	size_t shown_from;  /* of the writable part, for host I/O: what may be written although nobody said so */
+	size_t shown;       /* its end */
 };
 
 /* What follows the first piece of a part of a ring. */

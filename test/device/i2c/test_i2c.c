@@ -23,6 +23,9 @@
 #define ABSENT	0x33
 #define FOREIGN 0x34
 
+/* The largest buffer of a read that fails and is zeroed. */
+#define ZERO_MAX 65536
+
 static const char *const usual[] = {
 	"--sim=lm75@0x48:21.5", "--sim=eeprom@0x50:256", "--sim=eeprom@81:4K",
 	"--sim=regs@0x20:64",	"--addr=0x20,0x33,0x48,0x50-0x51", NULL,
@@ -325,11 +328,10 @@ static void malformed(struct carrier *c)
 		{REGS << 1, 0, HEADER + SEGMENT_MAX + 1, 1},	      /* longer than any adapter takes */
 		{REGS << 1, M_RD, HEADER, SEGMENT_MAX + 2},	      /* */
 		{REGS << 1, 0, HEADER + 65536, 1},		      /* */
-		{REGS << 1, M_RD, HEADER, 65536 + 1},		      /* */
-		{REGS << 1, M_RD, HEADER, 70000},		      /* */
+		{REGS << 1, M_RD, HEADER, ZERO_MAX},		      /* */
 		{REGS << 1, M_RD | FAIL_NEXT, HEADER, SEGMENT_MAX + 2}, /* and a group that goes on */
 	};
-	uint8_t *out = calloc(1, HEADER + 65536), *in = malloc(70000);
+	uint8_t *out = calloc(1, HEADER + 65536), *in = malloc(ZERO_MAX);
 
 	ck_assert_ptr_nonnull(out);
 	ck_assert_ptr_nonnull(in);
@@ -337,7 +339,7 @@ static void malformed(struct carrier *c)
 	out[HEADER + 1] = '!';
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
 		memcpy(out, i2c_head(table[i].field, table[i].flags, NULL, 0), HEADER);
-		memset(in, 0xee, 70000);
+		memset(in, 0xee, ZERO_MAX);
 		ck_assert_uint_eq(carrier_request(c, REQUESTQ, out, table[i].out, in, table[i].in), table[i].in);
 		ck_assert_msg(in[table[i].in - 1] == ERR, "row %zu: status %d", i, in[table[i].in - 1]);
 		if (table[i].flags & FAIL_NEXT && table[i].out >= HEADER)
@@ -364,6 +366,24 @@ static void no_status(struct carrier *c)
 	ck_assert_int_eq(i2c_put(c, REGS, "\x0a", 1), OK);
 	ck_assert_int_eq(i2c_take(c, REGS, in, 1), OK);
 	ck_assert_int_eq(in[0], 0);
+}
+
+/* Where there is more room than a driver can mean, the status alone is written, at its place, and no length is told. */
+static void much_room(struct carrier *c)
+{
+	const uint32_t room = ZERO_MAX + 1;
+	struct frontend_buf buf = carrier_alloc(c, HEADER + room);
+	const struct driver_buf bufs[] = {{buf.guest, HEADER, false}, {buf.guest + HEADER, room, true}};
+	uint8_t *in = (uint8_t *)buf.va + HEADER;
+
+	if (carrier_size(c, REQUESTQ) < ARRAY_SIZE(bufs))
+		return carrier_sample(c);
+	memcpy(buf.va, i2c_head(REGS << 1, M_RD, NULL, 0), HEADER);
+	memset(in, 0xee, room);
+	ck_assert_uint_eq(carrier_raw(c, REQUESTQ, bufs, ARRAY_SIZE(bufs)), 0);
+	ck_assert_int_eq(in[room - 1], ERR);
+	ck_assert_int_eq(in[0], 0xee);
+	ck_assert_int_eq(in[room - 2], 0xee);
 }
 
 /* Descriptors of a byte, of none, and a status alone at the end: where a request is cut means nothing. */
@@ -441,6 +461,67 @@ static void slow_stop(struct carrier *c)
 	carrier_start(c, REQUESTQ, base);
 	i2c_check(c, &point, reqs[1]);
 	i2c_check(c, &get, reqs[2]);
+}
+
+static const char *const brisk[] = {"--sim=lm75@0x48:21.5", "--sim=eeprom@0x50", "--sim=regs@0x20:64",
+				    "--addr=0x20,0x33,0x48,0x50", "--sim-delay=1", NULL};
+
+/* Several groups go to the worker thread at once: each is a transfer of its own, in order, and fails for itself. */
+static void brisk_groups(struct carrier *c)
+{
+	TOGETHER(c, {EEPROM, 0, "\x20" "a", 0, 0, OK, NULL}, {EEPROM, FAIL_NEXT, "\x20", 0, 0, OK, NULL},
+		 {EEPROM, M_RD, NULL, 0, 1, OK, "a"}, {ABSENT, FAIL_NEXT, "\x01", 0, 0, ERR, NULL},
+		 {REGS, 0, "\x01!", 0, 0, ERR, NULL}, {REGS, 0, "\x01", 0, 0, OK, NULL}, {REGS, M_RD, NULL, 0, 1, OK, "\0"},
+		 {FOREIGN, 0, "\x01", 0, 0, ERR, NULL}, {REGS, 0, "\x02r", 0, 0, OK, NULL}, {REGS, 0, "\x02", 0, 0, OK, NULL},
+		 {REGS, M_RD, NULL, 0, 1, OK, "r"}, {FOREIGN, FAIL_NEXT, "\x01", 0, 0, ERR, NULL},
+		 {REGS, 0, "\x02!", 0, 0, ERR, NULL}, {LM75, M_RD, NULL, 0, 1, OK, "\x15"});
+}
+
+/* More than a job holds: as many segments as a ring has room for, and as many bytes. */
+static void brisk_many(struct carrier *c)
+{
+	static uint8_t out[HEADER + SEGMENT_MAX], in[SEGMENT_MAX + 1];
+	struct i2c_test_segment s[40];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(s); i++)
+		s[i] = (struct i2c_test_segment){REGS, i % 2 ? M_RD : FAIL_NEXT, i % 2 ? NULL : "\x03", 0, i % 2, OK, "\0"};
+	i2c_together(c, s, ARRAY_SIZE(s));
+	memcpy(out, i2c_head(REGS << 1, 0, NULL, 0), HEADER);
+	for (unsigned int i = 0; i < 3; i++) {
+		ck_assert_uint_eq(carrier_request(c, REQUESTQ, out, sizeof(out), in, 1), 1);
+		ck_assert_int_eq(in[0], OK);
+	}
+}
+
+/* A ring stops amid a job: what was begun is answered, the rest goes back, with a group that is not complete. */
+static void brisk_stop(struct carrier *c)
+{
+	static const struct i2c_test_segment open = {REGS, FAIL_NEXT, "\x04", 0, 0, OK, NULL};
+	static const struct i2c_test_segment last = {REGS, M_RD, NULL, 0, 1, OK, "\x07"};
+	struct i2c_test_segment sets[8];
+	struct frontend_request *reqs[ARRAY_SIZE(sets)], *opened;
+	uint32_t base, done;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(sets); i++) {
+		static const char *const values[] = {"\x04\0", "\x04\x01", "\x04\x02", "\x04\x03",
+						     "\x04\x04", "\x04\x05", "\x04\x06", "\x04\x07"};
+
+		sets[i] = (struct i2c_test_segment){REGS, 0, values[i], 2, 0, OK, NULL};
+		reqs[i] = i2c_offer(c, &sets[i], false);
+	}
+	opened = i2c_offer(c, &open, true);
+	carrier_idle(c, 1);
+	base = carrier_stop(c, REQUESTQ);
+	done = (uint16_t)(base - carrier_setting(c)->base);
+	ck_assert_uint_lt(done, ARRAY_SIZE(sets));
+	for (unsigned int i = 0; i < done; i++)
+		i2c_check(c, &sets[i], reqs[i]);
+	carrier_stays(c, REQUESTQ, 50);
+	carrier_start(c, REQUESTQ, base);
+	for (unsigned int i = done; i < ARRAY_SIZE(sets); i++)
+		i2c_check(c, &sets[i], reqs[i]);
+	i2c_check(c, &last, i2c_offer(c, &last, true));
+	i2c_check(c, &open, opened);
 }
 
 /* A driver or a front-end that leaves in the midst of a transfer; then the next one. */
@@ -576,10 +657,14 @@ static const struct device_case cases[] = {
 	{.name = "10-bit addresses", .run = ten_bit_addresses, .args = ten_bit, .flags = CASE_ONCE},
 	{.name = "malformed", .run = malformed},
 	{.name = "no status", .run = no_status},
+	{.name = "much room", .run = much_room},
 	{.name = "odd pieces", .run = odd_pieces},
 	{.name = "feature refused", .run = feature_refused, .flags = CASE_NOT_BINARY},
 	{.name = "slow transfer", .run = slow_transfer, .args = slow, .flags = CASE_ONCE},
 	{.name = "slow stop", .run = slow_stop, .args = slow, .flags = CASE_ONCE, .depth = 3},
+	{.name = "brisk groups", .run = brisk_groups, .args = brisk, .flags = CASE_ONCE, .depth = 14},
+	{.name = "brisk: many", .run = brisk_many, .args = brisk, .flags = CASE_ONCE, .depth = 40},
+	{.name = "brisk stop", .run = brisk_stop, .args = brisk, .flags = CASE_ONCE, .depth = 10},
 	{.name = "slow leave", .run = slow_leave, .args = slow, .flags = CASE_ONCE},
 	{.name = "control", .run = control, .args = with_control, .flags = CASE_ONCE},
 	{.name = "control: watch", .run = control_watch, .args = with_control, .flags = CASE_ONCE, .depth = 2},
