@@ -97,6 +97,12 @@ struct gpio_response {
 	uint8_t value;
 };
 
+/* The words of --backend. */
+enum {
+	BACKEND_GPIOD,
+	BACKEND_SIM,
+};
+
 struct gpio;
 
 /* A chip while the device runs. */
@@ -128,11 +134,12 @@ struct line {
 struct gpio {
 	struct vdev d;
 	/* options */
-	bool sim;
+	unsigned int backend;
+	const char *device_list; /* NULL: none, or shared out */
 	struct gpio_plan plan;
 	uint64_t sim_lines;
 	const char *sim_names, *sim_wire;
-	char compat_chip[16];
+	char listed_chip[16]; /* of the device list */
 	/* host */
 	const struct gpio_host_ops *ops;
 	struct gpio_host *host;
@@ -771,8 +778,12 @@ static int chips_open(struct gpio *g)
 		c->spec = g->plan.chips[i];
 		err = g->ops->chip_open(g->host, c->spec, NULL, &c->host);
 		if (err) {
-			log_error(log, "--chip=%s: %s (a GPIO chip's path, number or label is wanted)", c->spec,
-				  err == -ENODEV ? "no such chip" : strerror(-err));
+			char chips[GPIO_TOLD_SIZE] = "is one";
+
+			if (g->ops->chips_tell)
+				g->ops->chips_tell(chips, sizeof(chips));
+			log_error(log, "--chip=%s: %s (a GPIO chip's path, number, name or label is wanted; there %s)", c->spec,
+				  err == -ENODEV ? "no such chip" : strerror(-err), chips);
 			return err;
 		}
 		snprintf(c->label, sizeof(c->label), "%s", g->ops->chip_label(c->host));
@@ -843,128 +854,7 @@ static struct gpio_host_args host_args(struct gpio *g)
 
 static const struct gpio_host_ops *host_ops(const struct gpio *g)
 {
-	return g->sim ? &gpio_host_sim : &gpio_host_gpiod;
-}
-
-static int gpio_check(struct vdev *d)
-{
-	struct gpio *g = to_gpio(d);
-	const struct gpio_host_args args = host_args(g);
-	const struct gpio_host_ops *ops = host_ops(g);
-	const char *wrong = NULL;
-
-	if (g->sim && g->plan.nchips)
-		wrong = "--chip goes with --backend=gpiod only";
-	else if (!g->sim && (g->sim_names || g->sim_wire))
-		wrong = "--sim-names and --sim-wire go with --backend=sim only";
-	else if (!ops->start)
-		wrong = "this build is without libgpiod and can only simulate: --backend=sim is wanted";
-	else if (!g->sim && !g->plan.nchips)
-		wrong = "no chip: --chip=/dev/gpiochipN, a number or a label is wanted, or --backend=sim";
-	else if (!ops->debounces && gpio_plan_has(&g->plan, GPIO_RULE_DEBOUNCE))
-		wrong = "--debounce-us: this build cannot (libgpiod 2 can)";
-	if (!wrong)
-		return ops->check ? ops->check(&args) : 0;
-	log_usage(&d->log, "%s", wrong);
-	return -EINVAL;
-}
-
-static int gpio_open(struct vdev *d)
-{
-	struct gpio *g = to_gpio(d);
-	const struct gpio_host_args args = host_args(g);
-	int err;
-
-	ev_init(&g->returned, returned_ready);
-	loop_again_init(&g->look, look_run);
-	g->ops = host_ops(g);
-	if (g->sim)
-		gpio_plan_chip(&g->plan, NULL, NULL, 0);
-	err = g->ops->start(&args, &g->host);
-	if (!err)
-		err = chips_open(g);
-	return err ? err : lines_make(g);
-}
-
-static void gpio_close(struct vdev *d)
-{
-	struct gpio *g = to_gpio(d);
-
-	for (unsigned int i = 0; i < g->nlines; i++)
-		line_drop(&g->lines[i]);
-	for (unsigned int i = 0; i < g->plan.nchips; i++) {
-		if (g->chips[i].host)
-			g->ops->chip_close(g->chips[i].host);
-	}
-	loop_again_stop(&g->look, d->loop);
-	if (ev_is_active(&g->returned)) {
-		ev_io_stop(d->loop, &g->returned);
-		g->ops->wait_end(g->host);
-	}
-	if (g->host)
-		g->ops->stop(g->host);
-	free(g->lines);
-	free(g->names);
-}
-
-/*
- * Options.
- */
-
-static int set_backend(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
-{
-	struct gpio *g = obj;
-
-	g->sim = strcmp(value, "sim") == 0;
-	if (g->sim || strcmp(value, "gpiod") == 0)
-		return 0;
-	snprintf(why, why_size, "no such backend (gpiod or sim is wanted)");
-	return -EINVAL;
-}
-
-static int set_chip(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
-{
-	return gpio_plan_chip(&((struct gpio *)obj)->plan, value, why, why_size);
-}
-
-static int set_lines(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
-{
-	return gpio_plan_rule(&((struct gpio *)obj)->plan, GPIO_RULE_LINES, value, why, why_size);
-}
-
-static int set_rename(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
-{
-	return gpio_plan_rule(&((struct gpio *)obj)->plan, GPIO_RULE_RENAME, value, why, why_size);
-}
-
-static int set_input_only(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
-{
-	return gpio_plan_rule(&((struct gpio *)obj)->plan, GPIO_RULE_INPUT_ONLY, value, why, why_size);
-}
-
-static int set_output_only(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
-{
-	return gpio_plan_rule(&((struct gpio *)obj)->plan, GPIO_RULE_OUTPUT_ONLY, value, why, why_size);
-}
-
-static int set_active_low(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
-{
-	return gpio_plan_rule(&((struct gpio *)obj)->plan, GPIO_RULE_ACTIVE_LOW, value, why, why_size);
-}
-
-static int set_bias(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
-{
-	return gpio_plan_rule(&((struct gpio *)obj)->plan, GPIO_RULE_BIAS, value, why, why_size);
-}
-
-static int set_drive(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
-{
-	return gpio_plan_rule(&((struct gpio *)obj)->plan, GPIO_RULE_DRIVE, value, why, why_size);
-}
-
-static int set_debounce(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
-{
-	return gpio_plan_rule(&((struct gpio *)obj)->plan, GPIO_RULE_DEBOUNCE, value, why, why_size);
+	return g->backend == BACKEND_SIM ? &gpio_host_sim : &gpio_host_gpiod;
 }
 
 /* The next item of a list parted by colons.  Returns its length; *list is what follows, NULL at the end. */
@@ -1005,22 +895,106 @@ static unsigned int list_pick(const char *list, unsigned int which, char *out, s
 static int gpio_fit(struct vdev *d, unsigned int i, unsigned int count)
 {
 	struct gpio *g = to_gpio(d);
-	const char *list = g->plan.nchips == 1 ? g->plan.chips[0] : "";
-	bool right = list_pick(list, i, g->compat_chip, sizeof(g->compat_chip)) == count;
+	bool other = g->plan.nchips || g->backend == BACKEND_SIM, right = false;
+	const char *list = g->device_list ? g->device_list : "";
 
-	if (right && g->compat_chip[0] == 's') {
-		g->sim = true;
-		g->plan.nchips = 0;
-		right = opt_parse_number(g->compat_chip + 1, false, &g->sim_lines) == 0 && g->sim_lines &&
+	if (!g->device_list && other && count == 1)
+		return 0;
+	if (!other)
+		right = list_pick(list, i, g->listed_chip, sizeof(g->listed_chip)) == count;
+	if (right && g->listed_chip[0] == 's') {
+		g->backend = BACKEND_SIM;
+		right = opt_parse_number(g->listed_chip + 1, false, &g->sim_lines) == 0 && g->sim_lines &&
 			g->sim_lines <= GPIO_SIM_MAX_LINES;
-	} else {
-		g->plan.chips[0] = g->compat_chip;
+	} else if (right) {
+		g->plan.chips[g->plan.nchips++] = g->listed_chip;
 	}
+	g->device_list = NULL;
 	if (right)
 		return 0;
-	log_usage(&d->log, "--device-list=%s: numbers of %u different GPIO chips, separated by colons, are wanted",
-		  list, count);
+	log_usage(&d->log, "--device-list=%s: numbers of %u different GPIO chips, separated by colons, are wanted (s8: 8 simulated lines)%s", list, count,
+		  other ? ", with no --chip or --backend=sim beside them" : "");
 	return -EINVAL;
+}
+
+static int gpio_check(struct vdev *d)
+{
+	struct gpio *g = to_gpio(d);
+	const char *wrong = NULL;
+
+	if (g->device_list && gpio_fit(d, 0, 1) < 0)
+		return -EINVAL;
+	const struct gpio_host_args args = host_args(g);
+	const struct gpio_host_ops *ops = host_ops(g);
+	bool sim = g->backend == BACKEND_SIM;
+
+	if (sim && g->plan.nchips)
+		wrong = "--chip goes with --backend=gpiod only";
+	else if (!sim && (g->sim_names || g->sim_wire))
+		wrong = "--sim-names and --sim-wire go with --backend=sim only";
+	else if (!ops->start)
+		wrong = "this build is without libgpiod and can only simulate: --backend=sim is wanted";
+	else if (!sim && !g->plan.nchips)
+		wrong = "no chip: --chip=/dev/gpiochipN, a number or a label is wanted, or --backend=sim";
+	else if (!ops->debounces && gpio_plan_has(&g->plan, GPIO_RULE_DEBOUNCE))
+		wrong = "--debounce-us: this build cannot (libgpiod 2 can)";
+	if (!wrong)
+		return ops->check ? ops->check(&args) : 0;
+	log_usage(&d->log, "%s", wrong);
+	return -EINVAL;
+}
+
+static int gpio_open(struct vdev *d)
+{
+	struct gpio *g = to_gpio(d);
+	const struct gpio_host_args args = host_args(g);
+	int err;
+
+	ev_init(&g->returned, returned_ready);
+	loop_again_init(&g->look, look_run);
+	g->ops = host_ops(g);
+	if (g->backend == BACKEND_SIM)
+		gpio_plan_chip(&g->plan, NULL, NULL, 0);
+	err = g->ops->start(&args, &g->host);
+	if (!err)
+		err = chips_open(g);
+	return err ? err : lines_make(g);
+}
+
+static void gpio_close(struct vdev *d)
+{
+	struct gpio *g = to_gpio(d);
+
+	for (unsigned int i = 0; i < g->nlines; i++)
+		line_drop(&g->lines[i]);
+	for (unsigned int i = 0; i < g->plan.nchips; i++) {
+		if (g->chips[i].host)
+			g->ops->chip_close(g->chips[i].host);
+	}
+	loop_again_stop(&g->look, d->loop);
+	if (ev_is_active(&g->returned)) {
+		ev_io_stop(d->loop, &g->returned);
+		g->ops->wait_end(g->host);
+	}
+	if (g->host)
+		g->ops->stop(g->host);
+	free(g->lines);
+	free(g->names);
+}
+
+/*
+ * Options.
+ */
+
+static int set_chip(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
+{
+	return gpio_plan_chip(&((struct gpio *)obj)->plan, value, why, why_size);
+}
+
+/* Options about lines: their kind is the rule's. */
+static int set_rule(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
+{
+	return gpio_plan_rule(&((struct gpio *)obj)->plan, (enum gpio_rule_kind)o->kind, value, why, why_size);
 }
 
 static const struct vdev_queue_desc gpio_queues[] = {
@@ -1035,11 +1009,14 @@ static const struct vdev_feature gpio_features[] = {
 
 #define OFF(member) offsetof(struct gpio, member)
 
+static const char *const backend_words[] = {[BACKEND_GPIOD] = "gpiod", [BACKEND_SIM] = "sim", NULL};
+
 static const struct opt gpio_opts[] = {
 	{
 		.name = "backend",
-		.type = OPT_CALL,
-		.set = set_backend,
+		.type = OPT_WORD,
+		.off = OFF(backend),
+		.words = backend_words,
 		.arg = "NAME",
 		.def = "gpiod",
 		.help = "gpiod (real chips) or sim (a simulated one)",
@@ -1051,18 +1028,18 @@ static const struct opt gpio_opts[] = {
 		.type = OPT_CALL,
 		.set = set_chip,
 		.arg = "CHIP",
-		.help = "path, number or label of a GPIO chip",
-		.man = "A chip whose lines the guest gets: /dev/gpiochip0, or 0, or its label as gpiodetect shows "
-		       "it.  Can be given up to 16 times: the guest sees one chip with the lines of all, in this "
+		.help = "path, number, name or label of a GPIO chip",
+		.man = "A chip whose lines the guest gets: /dev/gpiochip0, or 0, or its name or label as gpiodetect shows "
+		       "them.  Can be given up to 16 times: the guest sees one chip with the lines of all, in this "
 		       "order.  The options about lines are about the chip before them, or the first one.  Where "
 		       "they want LINES, these are the chip's own offsets, ranges of them, and names, separated "
 		       "by commas: 0-3,7,LED_RED.",
-		.compat = "l,device-list",
 	},
 	{
 		.name = "lines",
 		.type = OPT_CALL,
-		.set = set_lines,
+		.set = set_rule,
+		.kind = GPIO_RULE_LINES,
 		.arg = "LINES",
 		.help = "lines the guest gets, in this order (all)",
 		.man = "Lines of the chip that the guest gets, in this order; it sees them numbered from 0, or "
@@ -1072,7 +1049,8 @@ static const struct opt gpio_opts[] = {
 	{
 		.name = "rename",
 		.type = OPT_CALL,
-		.set = set_rename,
+		.set = set_rule,
+		.kind = GPIO_RULE_RENAME,
 		.arg = "LINE:NAME",
 		.help = "the guest sees the line by this name",
 		.man = "The name by which the guest sees the line, up to 31 characters of ASCII; an empty one "
@@ -1081,7 +1059,8 @@ static const struct opt gpio_opts[] = {
 	{
 		.name = "input-only",
 		.type = OPT_CALL,
-		.set = set_input_only,
+		.set = set_rule,
+		.kind = GPIO_RULE_INPUT_ONLY,
 		.arg = "LINES",
 		.help = "the guest can read, but not drive these",
 		.man = "The guest can read these lines, but not make outputs of them.",
@@ -1089,7 +1068,8 @@ static const struct opt gpio_opts[] = {
 	{
 		.name = "output-only",
 		.type = OPT_CALL,
-		.set = set_output_only,
+		.set = set_rule,
+		.kind = GPIO_RULE_OUTPUT_ONLY,
 		.arg = "LINES",
 		.help = "the guest can use these as outputs only",
 		.man = "The guest can make nothing but outputs of these lines.",
@@ -1097,7 +1077,8 @@ static const struct opt gpio_opts[] = {
 	{
 		.name = "active-low",
 		.type = OPT_CALL,
-		.set = set_active_low,
+		.set = set_rule,
+		.kind = GPIO_RULE_ACTIVE_LOW,
 		.arg = "LINES",
 		.help = "these are inverted: low is 1, high is 0",
 		.man = "Lines that are inverted: low is 1 to the guest, high is 0.",
@@ -1105,7 +1086,8 @@ static const struct opt gpio_opts[] = {
 	{
 		.name = "bias",
 		.type = OPT_CALL,
-		.set = set_bias,
+		.set = set_rule,
+		.kind = GPIO_RULE_BIAS,
 		.arg = "[LINES:]BIAS",
 		.help = "pull-up, pull-down or disabled",
 		.man = "The resistor the chip connects to these lines, or to all that the guest gets: pull-up, "
@@ -1114,7 +1096,8 @@ static const struct opt gpio_opts[] = {
 	{
 		.name = "drive",
 		.type = OPT_CALL,
-		.set = set_drive,
+		.set = set_rule,
+		.kind = GPIO_RULE_DRIVE,
 		.arg = "[LINES:]DRIVE",
 		.help = "push-pull, open-drain or open-source",
 		.man = "How these lines, or all that the guest gets, are driven when they are outputs: push-pull, "
@@ -1123,7 +1106,8 @@ static const struct opt gpio_opts[] = {
 	{
 		.name = "debounce-us",
 		.type = OPT_CALL,
-		.set = set_debounce,
+		.set = set_rule,
+		.kind = GPIO_RULE_DEBOUNCE,
 		.arg = "[LINES:]US",
 		.help = "ignore changes shorter than this (libgpiod 2)",
 		.man = "Microseconds for which a level must last on these lines, or on all that the guest gets, "
@@ -1159,6 +1143,16 @@ static const struct opt gpio_opts[] = {
 		       "with the level of the first, so that a guest can see its own outputs.",
 	},
 	VDEV_SIM_CONTROL,
+	{
+		.name = "device-list",
+		.type = OPT_TEXT,
+		.off = OFF(device_list),
+		.arg = "LIST",
+		.help = "a chip's number, or s8: 8 simulated lines",
+		.man = "The chip as vhost-device-gpio takes it: N for /dev/gpiochipN, sN for a simulated chip of N lines.  Under that "
+		       "name it is a list, one for each socket, separated by colons.",
+		.compat = "l,device-list",
+	},
 	{0},
 };
 

@@ -72,6 +72,41 @@ int chardev_find(const char *spec, const char *label, int (*try)(void *arg, cons
 	return err == -ENOENT ? -ENODEV : err;
 }
 
+/* A list that is being written. */
+struct tell {
+	char *buf;
+	size_t size, len;
+	int (*look)(const char *path, char label[static GPIO_NAME_SIZE]);
+};
+
+/* Adds a chip to the list.  Returns -ENODEV, so that the search goes on. */
+static int tell_chip(void *arg, const char *path, const char *label)
+{
+	struct tell *t = arg;
+	char text[GPIO_NAME_SIZE + 80], its[GPIO_NAME_SIZE] = "";
+	int lines = t->look(path, its), n;
+
+	path += strlen(DEV_DIR "/");
+	if (lines < 0)
+		n = snprintf(text, sizeof(text), "%s %.40s: %s", t->len ? "," : "are", path, strerror(-lines));
+	else
+		n = snprintf(text, sizeof(text), "%s %.40s [%s] (%d lines)", t->len ? "," : "are", path, its, lines);
+	if (n > 0 && (size_t)n < sizeof(text) && t->len + (size_t)n < t->size) {
+		memcpy(t->buf + t->len, text, (size_t)n + 1);
+		t->len += (size_t)n;
+	}
+	return -ENODEV;
+}
+
+void chardev_tell(char *buf, size_t size, int (*look)(const char *path, char label[static GPIO_NAME_SIZE]))
+{
+	struct tell t = {.buf = buf, .size = size, .look = look};
+
+	try_all(NULL, tell_chip, &t);
+	if (!t.len)
+		snprintf(buf, size, "is none");
+}
+
 int chardev_watch(const char *spec, int fd)
 {
 	const char *slash = strrchr(spec, '/');

@@ -5,7 +5,7 @@
 #ifndef VDEVD_DEVICES_GPIO_GPIO_CHARDEV_H
 #define VDEVD_DEVICES_GPIO_GPIO_CHARDEV_H
 
-#include "core/base.h"
+#include "devices/gpio/gpio_host.h"
 
 /*
  * Finds a chip: spec is a path, a number, a name such as gpiochip0, or a label; label: NULL, or the one it must have.
@@ -14,6 +14,12 @@
  */
 int chardev_find(const char *spec, const char *label, int (*try)(void *arg, const char *path, const char *label),
 		 void *arg);
+
+/*
+ * Writes which chips there are, as gpio_host.h's chips_tell does.  look() opens the chip at a path, writes its label and
+ * closes it.  It returns the number of its lines or -errno.
+ */
+void chardev_tell(char *buf, size_t size, int (*look)(const char *path, char label[static GPIO_NAME_SIZE]));
 
 /*
  * Watches /dev, and the folder of spec where that is a path, for chips that come.

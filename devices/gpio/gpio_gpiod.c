@@ -120,6 +120,24 @@ static int gpiod_open(struct gpio_host *h, const char *spec, const char *label, 
 	return err;
 }
 
+static int look_chip(const char *path, char label[static GPIO_NAME_SIZE])
+{
+	struct gpiod_chip *chip = gpiod_chip_open(path);
+	struct gpiod_chip_info *info = chip ? gpiod_chip_get_info(chip) : NULL;
+	int n = info ? (int)gpiod_chip_info_get_num_lines(info) : -errno;
+
+	if (info)
+		snprintf(label, GPIO_NAME_SIZE, "%s", gpiod_chip_info_get_label(info));
+	gpiod_chip_info_free(info);
+	gpiod_chip_close(chip);
+	return n;
+}
+
+static void gpiod_tell(char *buf, size_t size)
+{
+	chardev_tell(buf, size, look_chip);
+}
+
 static void gpiod_release(struct gpio_chip *chip, unsigned int offset)
 {
 	if (chip->lines[offset])
@@ -269,6 +287,7 @@ const struct gpio_host_ops gpio_host_gpiod = {
 	.start = gpiod_start,
 	.stop = gpiod_stop,
 	.chip_open = gpiod_open,
+	.chips_tell = gpiod_tell,
 	.chip_close = gpiod_close,
 	.chip_label = gpiod_label,
 	.chip_lines = gpiod_lines,

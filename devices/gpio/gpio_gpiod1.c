@@ -90,6 +90,24 @@ static int gpiod1_open(struct gpio_host *h, const char *spec, const char *label,
 	return chardev_find(spec, label, try_chip, out);
 }
 
+static int look_chip(const char *path, char label[static GPIO_NAME_SIZE])
+{
+	struct gpiod_chip *chip = gpiod_chip_open(path);
+	int n;
+
+	if (!chip)
+		return -errno;
+	n = (int)gpiod_chip_num_lines(chip);
+	snprintf(label, GPIO_NAME_SIZE, "%s", gpiod_chip_label(chip));
+	gpiod_chip_close(chip);
+	return n;
+}
+
+static void gpiod1_tell(char *buf, size_t size)
+{
+	chardev_tell(buf, size, look_chip);
+}
+
 static void gpiod1_release(struct gpio_chip *chip, unsigned int offset)
 {
 	struct gpiod1_line *l = &chip->lines[offset];
@@ -242,6 +260,7 @@ const struct gpio_host_ops gpio_host_gpiod = {
 	.start = gpiod1_start,
 	.stop = gpiod1_stop,
 	.chip_open = gpiod1_open,
+	.chips_tell = gpiod1_tell,
 	.chip_close = gpiod1_close,
 	.chip_label = gpiod1_label,
 	.chip_lines = gpiod1_lines,

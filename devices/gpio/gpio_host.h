@@ -17,6 +17,9 @@
 /* Room for a line's name or a chip's label, NUL included: GPIO_MAX_NAME_SIZE of <linux/gpio.h>. */
 #define GPIO_NAME_SIZE 32
 
+/* Room for a list of chips, bytes: what does not fit is left out. */
+#define GPIO_TOLD_SIZE 400
+
 /* The most lines a simulated chip has: their list fits into one answer of its control socket. */
 #define GPIO_SIM_MAX_LINES 256
 
@@ -76,6 +79,8 @@ struct gpio_host_ops {
 	 * chip_close), or -errno without a word; -ENODEV: there is no such chip.
 	 */
 	int (*chip_open)(struct gpio_host *h, const char *spec, const char *label, struct gpio_chip **out);
+	/* Writes which chips there are: "are gpiochip0 [sim] (8 lines), ...", or "is none".  NULL: only one can be. */
+	void (*chips_tell)(char *buf, size_t size);
 	/* Releases its lines, too. */
 	void (*chip_close)(struct gpio_chip *chip);
 	const char *(*chip_label)(const struct gpio_chip *chip);

@@ -244,6 +244,20 @@ static int offer_change(struct build *b, const struct gpio_rule *r, unsigned int
 	return -EINVAL;
 }
 
+/* Says that there is no such line, and which there are: as many names as a line of the log has room for. */
+static void log_no_line(const struct build *b, const struct gpio_rule *r, const char *item, size_t len)
+{
+	char names[256] = "";
+	size_t at = 0;
+
+	for (unsigned int i = 0; i < b->nlines && at + GPIO_NAME_SIZE + 8 < sizeof(names); i++) {
+		if (b->names[i][0])
+			at += (size_t)snprintf(names + at, sizeof(names) - at, "%s %s", at ? "," : "; names:", b->names[i]);
+	}
+	log_error(b->log, "--%s=%s: chip %s has no line '%.*s' (it has %u, from 0 on%s)", rule_kinds[r->kind].name, r->text,
+		  b->ops->chip_label(b->host), (int)len, item, b->nlines, names);
+}
+
 /* Applies a rule to all lines of its list. */
 static int rule_apply(struct build *b, const struct gpio_rule *r)
 {
@@ -259,9 +273,7 @@ static int rule_apply(struct build *b, const struct gpio_rule *r)
 		unsigned int from, to;
 
 		if (item_resolve(b, item, len, &from, &to) < 0) {
-			log_error(b->log, "--%s=%s: chip %s has no line '%.*s' (it has %u, and gpioinfo shows them)",
-				  rule_kinds[r->kind].name, r->text, b->ops->chip_label(b->host), (int)len, item,
-				  b->nlines);
+			log_no_line(b, r, item, len);
 			return -ENOENT;
 		}
 		for (unsigned int i = from; i <= to && !err; i++)

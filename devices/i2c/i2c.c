@@ -58,6 +58,13 @@ struct virtio_i2c_out_hdr {
 /* How long the end waits for a transfer that hangs, ms. */
 #define CLOSE_PATIENCE 20
 
+/* The words of --backend. */
+enum {
+	BACKEND_AUTO,
+	BACKEND_I2C_DEV,
+	BACKEND_SIM,
+};
+
 /* Segments of a job, and bytes of data at which no further group begins: a whole group has room behind them. */
 #define JOB_SEGMENTS  256
 #define JOB_BYTES     65536
@@ -101,8 +108,9 @@ struct i2c {
 	struct vdev d;
 	/* options */
 	struct i2c_setup setup;
-	const struct i2c_host_ops *ops; /* --backend; NULL: not given */
+	unsigned int backend;
 	/* host */
+	const struct i2c_host_ops *ops;
 	struct work_queue *worker;
 	struct i2c_job *job;
 	void *host;
@@ -323,7 +331,8 @@ static void group_answer(struct i2c *s, const struct i2c_group *g)
 			chain_put(c, segs[i].buf, segs[i].len);
 		request_answer(c, i < done);
 	}
-	s->failing |= g->partial && done < g->n;
+	/* What follows one that was refused knows already: it is in this job, too (group_end). */
+	s->failing |= g->partial && !g->refused && done < g->n;
 }
 
 /* ---- jobs */
@@ -574,7 +583,9 @@ static int i2c_load(struct vdev *d, const struct state_record *r)
 /* The host side that is asked for: the simulator where there is something to simulate. */
 static const struct i2c_host_ops *host_ops(const struct i2c *s)
 {
-	return s->ops ? s->ops : s->setup.ntargets ? &i2c_sim_ops : &i2c_dev_ops;
+	if (s->backend == BACKEND_AUTO)
+		return s->setup.ntargets ? &i2c_sim_ops : &i2c_dev_ops;
+	return s->backend == BACKEND_SIM ? &i2c_sim_ops : &i2c_dev_ops;
 }
 
 static int i2c_check(struct vdev *d)
@@ -653,21 +664,6 @@ static void i2c_close(struct vdev *d)
 
 /* ---- options */
 
-static int set_backend(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
-{
-	static const struct i2c_host_ops *const all[] = {&i2c_dev_ops, &i2c_sim_ops};
-	struct i2c *s = obj;
-
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		if (strcmp(value, all[i]->name) == 0) {
-			s->ops = all[i];
-			return 0;
-		}
-	}
-	snprintf(why, why_size, "unknown (i2c-dev or sim is wanted)");
-	return -EINVAL;
-}
-
 static int set_bus(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	return i2c_setup_bus(&((struct i2c *)obj)->setup, value, why, why_size);
@@ -699,14 +695,21 @@ static const struct vdev_feature i2c_feature_names[] = {
 	{0},
 };
 
+static const char *const backend_words[] = {
+	[BACKEND_AUTO] = "auto",
+	[BACKEND_I2C_DEV] = "i2c-dev",
+	[BACKEND_SIM] = "sim",
+	NULL,
+};
+
 static const struct opt i2c_opts[] = {
 	{
 		.name = "bus",
 		.type = OPT_CALL,
 		.arg = "BUS",
-		.help = "adapter: /dev/i2c-1, 1, or its name; repeatable",
-		.man = "An I2C adapter of the host: its device node, its number, or its name as in "
-		       "/sys/bus/i2c/devices/i2c-*/name.  Several can be given, each followed by its --addr.  With "
+		.help = "adapter: /dev/i2c-1, i2c-1, 1, or its name",
+		.man = "An I2C adapter of the host: its device node, its number, or i2c-N or the name that i2cdetect -l shows "
+		       "(/sys/bus/i2c/devices/i2c-*/name).  Several can be given, each followed by its --addr.  With "
 		       "--backend=sim it begins another simulated bus.",
 		.set = set_bus,
 	},
@@ -749,11 +752,13 @@ static const struct opt i2c_opts[] = {
 	},
 	{
 		.name = "backend",
-		.type = OPT_CALL,
+		.type = OPT_WORD,
+		.off = offsetof(struct i2c, backend),
+		.words = backend_words,
 		.arg = "NAME",
+		.def = "auto",
 		.help = "i2c-dev, or sim: simulated targets",
-		.man = "i2c-dev: adapters of the host, the default.  sim: simulated buses; the default when there is a --sim.",
-		.set = set_backend,
+		.man = "i2c-dev: adapters of the host.  sim: simulated buses.  auto: sim when there is a --sim, otherwise i2c-dev.",
 	},
 	{
 		.name = "sim",

@@ -27,6 +27,12 @@
 
 #define SYSFS_DEVICES "/sys/bus/i2c/devices"
 
+/* What stands before the number in the names of adapters and of their nodes. */
+#define NODE_NAME "i2c-"
+
+/* Room for a list of adapters, bytes. */
+#define TOLD_SIZE 400
+
 /* The major number of i2c-dev's nodes: Linux, Documentation/admin-guide/devices.txt. */
 #define I2C_DEV_MAJOR 89
 
@@ -115,48 +121,92 @@ static bool read_line(const char *path, char *line, size_t size)
 	return ok;
 }
 
+/* An adapter, as i2cdetect -l shows it. */
+struct adapter {
+	unsigned int number;
+	char name[128];
+};
+
+/* Reads "7" or "i2c-7".  Returns whether it is that. */
+static bool read_number(const char *text, unsigned int *number)
+{
+	uint64_t v;
+
+	text += strncmp(text, NODE_NAME, strlen(NODE_NAME)) == 0 ? strlen(NODE_NAME) : 0;
+	if (!*text || text[strspn(text, "0123456789")] || opt_parse_number(text, false, &v) < 0 || v > UINT_MAX)
+		return false;
+	*number = (unsigned int)v;
+	return true;
+}
+
+/* The next adapter in the folder.  Returns false at the end. */
+static bool next_adapter(DIR *dir, struct adapter *a)
+{
+	for (struct dirent *e; dir && (e = readdir(dir));) {
+		char path[sizeof(SYSFS_DEVICES) + 300];
+
+		if (strncmp(e->d_name, NODE_NAME, strlen(NODE_NAME)) != 0 || !read_number(e->d_name, &a->number))
+			continue;
+		snprintf(path, sizeof(path), SYSFS_DEVICES "/%.40s/name", e->d_name);
+		if (read_line(path, a->name, sizeof(a->name)))
+			return true;
+	}
+	return false;
+}
+
 /* The number of the adapter with this name.  Returns 0; -ENODEV; -ENOTUNIQ: several have it. */
 static int find_name(const char *name, unsigned int *number)
 {
 	DIR *dir = opendir(SYSFS_DEVICES);
+	struct adapter a;
 	int err = -ENODEV;
 
-	for (struct dirent *e; dir && (e = readdir(dir));) {
-		char path[sizeof(SYSFS_DEVICES) + 300], line[128];
-		uint64_t i;
-
-		if (strncmp(e->d_name, "i2c-", 4) != 0 || opt_parse_number(e->d_name + 4, false, &i) < 0)
-			continue;
-		snprintf(path, sizeof(path), SYSFS_DEVICES "/%.40s/name", e->d_name);
-		if (!read_line(path, line, sizeof(line)) || strcmp(line, name) != 0)
+	while (next_adapter(dir, &a)) {
+		if (strcmp(a.name, name) != 0)
 			continue;
 		err = err == -ENODEV ? 0 : -ENOTUNIQ;
-		*number = (unsigned int)i;
+		*number = a.number;
 	}
 	if (dir)
 		closedir(dir);
 	return err;
 }
 
+/* Writes which adapters there are, as many as there is room for: "are i2c-0 (SMBus stub driver), ...", or "is none". */
+static void tell_adapters(char *buf, size_t size)
+{
+	DIR *dir = opendir(SYSFS_DEVICES);
+	struct adapter a;
+	size_t len = 0;
+
+	snprintf(buf, size, "is none");
+	while (next_adapter(dir, &a)) {
+		char text[sizeof(a.name) + 40];
+		int n = snprintf(text, sizeof(text), "%s " NODE_NAME "%u (%s)", len ? "," : "are", a.number, a.name);
+
+		if (n > 0 && len + (size_t)n < size) {
+			memcpy(buf + len, text, (size_t)n + 1);
+			len += (size_t)n;
+		}
+	}
+	if (dir)
+		closedir(dir);
+}
+
 /* Writes the path of the device node that spec names.  Returns 0 or as find_name. */
 static int find_node(const char *spec, char *path, size_t size)
 {
 	unsigned int number;
-	uint64_t v;
 	int err = 0;
 
 	if (spec[0] == '/') {
 		snprintf(path, size, "%s", spec);
 		return 0;
 	}
-	if (spec[strspn(spec, "0123456789")]) {
+	if (!read_number(spec, &number))
 		err = find_name(spec, &number);
-	} else {
-		err = opt_parse_number(spec, false, &v) < 0 || v > UINT_MAX ? -ENODEV : 0;
-		number = err ? 0 : (unsigned int)v;
-	}
 	if (!err)
-		snprintf(path, size, "/dev/i2c-%u", number);
+		snprintf(path, size, "/dev/" NODE_NAME "%u", number);
 	return err;
 }
 
@@ -176,21 +226,23 @@ static int open_node(struct dev_bus *b, const char *path)
 
 static int open_bus(struct dev_bus *b, const char *spec, struct log *log)
 {
-	char path[I2C_SPEC_MAX];
+	char path[I2C_SPEC_MAX], told[TOLD_SIZE];
 	int err = find_node(spec, path, sizeof(path));
 
 	b->fd = b->slave = -1;
-	if (err) {
-		log_error(log, "--bus=%s: %s", spec,
-			  err == -ENODEV ? "no adapter has this number or name (i2cdetect -l lists them; i2c-dev may have "
-					   "to be loaded)"
-					 : "several adapters have this name; use a number or a device node");
+	if (err == -ENOTUNIQ) {
+		log_error(log, "--bus=%s: several adapters have this name; use a number or a device node", spec);
 		return err;
 	}
-	err = open_node(b, path);
-	if (err)
-		log_error(log, "--bus=%s: %s: %s%s", spec, path, err == -ENOTTY ? "not an I2C adapter" : strerror(-err),
-			  err == -ENOENT ? " (i2c-dev may have to be loaded)" : "");
+	if (!err)
+		err = open_node(b, path);
+	if (!err)
+		return 0;
+	tell_adapters(told, sizeof(told));
+	if (err == -ENODEV || err == -ENOENT)
+		log_error(log, "--bus=%s: no such adapter; there %s (i2c-dev may have to be loaded)", spec, told);
+	else
+		log_error(log, "--bus=%s: %s: %s", spec, path, err == -ENOTTY ? "not an I2C adapter" : strerror(-err));
 	return err;
 }
 

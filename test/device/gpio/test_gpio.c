@@ -1218,6 +1218,11 @@ END_TEST
 START_TEST(test_device_list_sim)
 {
 	static const char *const args[] = {"--device-list", "s5:s3", NULL}, *const none[] = {NULL};
+	static const char *const one[] = {"--device-list=s8", NULL}, *const sim[] = {"--backend=sim", NULL};
+	static const char *const wrong[][3] = {
+		{"--device-list=s8:s8"}, {"--device-list=s0"}, {"--device-list=s257"}, {"--device-list=s8", "--chip=0"},
+		{"--device-list=s8", "--backend=sim"},
+	};
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
 	struct vdev *d = gpio_device(loop, args, true);
 	uint8_t space[8];
@@ -1229,6 +1234,22 @@ START_TEST(test_device_list_sim)
 	vdev_free(d);
 	d = gpio_device(loop, none, true);
 	ck_assert_int_eq(d->class->compat->fit(d, 0, 1), -EINVAL);
+	vdev_free(d);
+	/* Called by its own name, too; and one by --backend=sim needs none. */
+	d = gpio_device(loop, one, false);
+	ck_assert_int_eq(vdev_check(d), 0);
+	ck_assert_int_eq(vdev_open(d), 0);
+	vdev_config_read(d, 0, space, sizeof(space));
+	ck_assert_uint_eq(space[0], 8);
+	vdev_free(d);
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		d = gpio_device(loop, wrong[i], false);
+		ck_assert_int_eq(vdev_check(d), -EINVAL);
+		vdev_free(d);
+	}
+	d = gpio_device(loop, sim, true);
+	ck_assert_int_eq(d->class->compat->fit(d, 0, 1), 0);
+	ck_assert_int_eq(vdev_check(d), 0);
 	vdev_free(d);
 	ev_loop_destroy(loop);
 }
