@@ -220,8 +220,8 @@ static void chip_lost(struct gpio *g, struct chip *c)
 	loop_again_start(&g->look, g->d.loop);
 }
 
-/* The host refused something: one line until the line works again. */
-static void line_failed(struct line *l, const char *what, int err)
+/* The host refused something, or the chip has gone: one line until the line works again.  Returns err. */
+static int line_failed(struct line *l, const char *what, int err)
 {
 	struct chip *c = line_chip(l);
 
@@ -235,6 +235,7 @@ static void line_failed(struct line *l, const char *what, int err)
 	/* Where nothing tells of its return, requests are the time to look. */
 	if (!c->host && !ev_is_active(&l->g->returned))
 		loop_again_start(&l->g->look, l->g->d.loop);
+	return err;
 }
 
 /* Makes the host's line what the guest has made of it.  Returns 0 or -errno. */
@@ -262,8 +263,7 @@ static int line_apply(struct line *l)
 	if (err) {
 		if (c->host)
 			line_drop(l);
-		line_failed(l, "cannot be had", err);
-		return err;
+		return line_failed(l, "cannot be had", err);
 	}
 	l->complained = false;
 	if (s.edges)
@@ -299,28 +299,37 @@ static int line_change(struct line *l, uint8_t direction, uint8_t irq_type)
 	return err;
 }
 
-/* Takes what edges there are.  Returns their number; the line may be lost afterwards. */
-static unsigned int line_edges(struct line *l, unsigned int max)
+/* Takes what edges there are, at most max.  Returns their number, or -errno: the line is lost. */
+static int line_edges(struct line *l, unsigned int max)
 {
 	int n = l->g->ops->line_edges(line_chip(l)->host, l->o.offset, max);
 
 	if (n >= 0)
-		return (unsigned int)n;
+		return n;
 	line_failed(l, "edges", n);
 	line_drop(l);
-	return 0;
+	return n;
 }
 
-/* Takes all edges there are, as far as they have an end.  Returns their number; the line may be lost afterwards. */
-static unsigned int line_drain(struct line *l)
+/* Takes all edges there are, as far as they have an end, and latches them when they count.  Returns as line_edges. */
+static int line_drain(struct line *l, bool count)
 {
-	unsigned int all = 0, n = 1;
+	int all = 0, n = 1;
 
-	for (unsigned int i = 0; i < GPIO_DRAIN_TURNS && l->held && n; i++) {
+	for (unsigned int i = 0; i < GPIO_DRAIN_TURNS && n > 0; i++) {
 		n = line_edges(l, GPIO_EDGES_MAX);
 		all += n;
+		l->latched += count && n > 0 ? (unsigned int)n : 0;
 	}
-	return all;
+	return n < 0 ? n : all;
+}
+
+/* The line's value, 0 or 1, or -errno: then the line may be lost. */
+static int line_get(struct line *l)
+{
+	int value = l->g->ops->line_get(line_chip(l)->host, l->o.offset);
+
+	return value < 0 ? line_failed(l, "value", value) : value;
 }
 
 /*
@@ -360,11 +369,10 @@ static void irq_look(struct line *l)
 
 	if (!l->unmasked || !l->held)
 		return;
-	line_drain(l);
-	value = l->held ? l->g->ops->line_get(line_chip(l)->host, l->o.offset) : -EIO;
-	if (value < 0 && l->held)
-		line_failed(l, "value", value);
-	else if (value == (l->irq_type == GPIO_IRQ_TYPE_LEVEL_HIGH))
+	value = line_drain(l, false);
+	if (value >= 0)
+		value = line_get(l);
+	if (value == (l->irq_type == GPIO_IRQ_TYPE_LEVEL_HIGH))
 		irq_return(l, GPIO_IRQ_STATUS_VALID);
 	line_watch(l);
 }
@@ -382,8 +390,9 @@ static void edges_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	struct line *l = container_of(w, struct line, edges);
 
-	if (!irq_is_level(l->irq_type))
-		l->latched += line_edges(l, GPIO_EDGES_MAX);
+	int n = irq_is_level(l->irq_type) ? 0 : line_edges(l, GPIO_EDGES_MAX);
+
+	l->latched += n > 0 ? (unsigned int)n : 0;
 	irq_resume(l);
 }
 
@@ -403,7 +412,7 @@ static void chip_returned(struct gpio *g, struct chip *c)
 	for (unsigned int i = 0; i < g->nlines && c->host; i++) {
 		struct line *l = &g->lines[i];
 
-		if (line_chip(l) == c && line_apply(l) == 0 && l->held)
+		if (line_chip(l) == c && line_apply(l) == 0)
 			irq_resume(l);
 	}
 }
@@ -483,17 +492,17 @@ static int set_direction(struct line *l, uint32_t arg, uint8_t *value)
  */
 static int value_told(struct line *l)
 {
-	unsigned int late = 1;
-	int value = -ENODEV;
+	unsigned int turns = GPIO_DRAIN_TURNS;
+	int late = line_drain(l, true), value;
 
 	l->told = false;
-	l->latched += line_drain(l);
-	for (unsigned int i = 0; i < GPIO_DRAIN_TURNS && l->held && late; i++) {
-		value = l->g->ops->line_get(line_chip(l)->host, l->o.offset);
-		late = line_drain(l);
-		l->latched += late;
-	}
-	return value < 0 ? value : value ^ (int)(l->latched & 1);
+	do {
+		value = late < 0 ? late : line_get(l);
+		if (value < 0)
+			return value;
+		late = line_drain(l, true);
+	} while (late && --turns);
+	return value ^ (int)(l->latched & 1);
 }
 
 static int get_value(struct line *l, uint32_t arg, uint8_t *value)
@@ -502,11 +511,9 @@ static int get_value(struct line *l, uint32_t arg, uint8_t *value)
 
 	if (ret < 0)
 		return ret;
-	ret = l->told ? value_told(l) : l->g->ops->line_get(line_chip(l)->host, l->o.offset);
-	if (ret < 0) {
-		line_failed(l, "value", ret);
+	ret = l->told ? value_told(l) : line_get(l);
+	if (ret < 0)
 		return ret;
-	}
 	*value = (uint8_t)ret;
 	return 0;
 }
@@ -514,7 +521,7 @@ static int get_value(struct line *l, uint32_t arg, uint8_t *value)
 /* "The line may already be configured for output or may get configured to output later." */
 static int set_value(struct line *l, uint32_t arg, uint8_t *value)
 {
-	int err = 0;
+	int err;
 
 	if (arg > 1)
 		return -EINVAL;
@@ -525,11 +532,10 @@ static int set_value(struct line *l, uint32_t arg, uint8_t *value)
 		if (!err)
 			err = l->g->ops->line_set(line_chip(l)->host, l->o.offset, arg);
 		if (err)
-			line_failed(l, "value", err);
+			return line_failed(l, "value", err);
 	}
-	if (!err)
-		l->value = arg;
-	return err;
+	l->value = arg;
+	return 0;
 }
 
 static int set_irq_type(struct line *l, uint32_t arg, uint8_t *value)
@@ -556,7 +562,7 @@ static int set_irq_type(struct line *l, uint32_t arg, uint8_t *value)
 	if (err)
 		return err;
 	/* The host keeps edges that nobody took. */
-	line_drain(l);
+	line_drain(l, false);
 	l->latched = 0;
 	l->told = false;
 	irq_resume(l);
@@ -697,7 +703,7 @@ static void gpio_save(struct vdev *d, struct state *s)
 
 		/* Edges that the host has kept for us go along. */
 		if (l->held && l->irq_type && !irq_is_level(l->irq_type))
-			l->latched += line_drain(l);
+			line_drain(l, true);
 		const struct gpio_line_state state = {l->direction, l->irq_type, l->value, l->told,
 						      htole32((uint32_t)min_u64(l->latched, GPIO_LATCH_MAX))};
 
@@ -745,7 +751,7 @@ static int gpio_load(struct vdev *d, const struct state_record *r)
 	line_apply(l);
 	/* What lies before is of the other host. */
 	if (l->held && l->irq_type)
-		line_drain(l);
+		line_drain(l, false);
 	l->latched = le32toh(s.latched);
 	l->told = s.told;
 	return 0;
