@@ -60,8 +60,8 @@ static void print_bits(const struct vdev_class *class, const char *member, uint6
 static void print_queues(const struct vdev_class *class)
 {
 	fputs("  \"queues\": [", stdout);
-	for (unsigned int q = 0; q < class->nqueues; q++) {
-		const struct vdev_queue_desc *desc = &class->queues[q];
+	for (unsigned int q = 0; q < class->face.nqueues; q++) {
+		const struct vdev_queue_desc *desc = &class->face.queues[q];
 
 		fputs(q > 0 ? ", {\"name\": " : "{\"name\": ", stdout);
 		json_print_string(stdout, desc->name);
@@ -83,7 +83,7 @@ void print_capabilities(const struct common *c)
 		   protocol_feature_name);
 	printf("  \"virtio-id\": %u,\n", class->virtio_id);
 	print_queues(class);
-	printf("  \"config-size\": %zu,\n  \"options\": ", class->config_size);
+	printf("  \"config-size\": %zu,\n  \"options\": ", class->face.config_size);
 	opt_print_json(stdout, c->groups);
 	puts("\n}");
 }

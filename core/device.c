@@ -19,13 +19,14 @@ int vdev_new(const struct vdev_class *class, const char *prefix, struct ev_loop 
 	struct vdev *d;
 	int ret;
 
-	if (class->config_size > VDEV_CONFIG_MAX || class->nshmem > VDEV_SHMEM_MAX)
+	if (class->face.config_size > VDEV_CONFIG_MAX || class->face.nshmem > VDEV_SHMEM_MAX)
 		return -EINVAL;
 	d = calloc(1, class->inst_size);
 	if (!d)
 		return -ENOMEM;
 	group.obj = d;
 	d->class = class;
+	d->face = class->face;
 	d->log.prefix = prefix;
 	d->loop = loop;
 	d->feature_mask = UINT64_MAX;
@@ -108,7 +109,7 @@ void vdev_config_changed(struct vdev *d)
 void vdev_config_read(struct vdev *d, size_t off, void *buf, size_t len)
 {
 	uint8_t space[VDEV_CONFIG_MAX] = {0};
-	size_t size = d->class->config_size;
+	size_t size = d->face.config_size;
 
 	memset(buf, 0, len);
 	if (!d->class->config || off >= size)
@@ -121,7 +122,7 @@ int vdev_config_write(struct vdev *d, size_t off, const void *buf, size_t len)
 {
 	size_t end;
 
-	if (__builtin_add_overflow(off, len, &end) || end > d->class->config_size)
+	if (__builtin_add_overflow(off, len, &end) || end > d->face.config_size)
 		return -EINVAL;
 	if (!d->class->config_write)
 		return -EPERM;
@@ -134,7 +135,7 @@ int vdev_config_restore(struct vdev *d, size_t off, const void *buf, size_t len)
 	uint8_t have[VDEV_CONFIG_MAX];
 	size_t end, first = 0;
 
-	if (__builtin_add_overflow(off, len, &end) || end > d->class->config_size)
+	if (__builtin_add_overflow(off, len, &end) || end > d->face.config_size)
 		return -EINVAL;
 	vdev_config_read(d, off, have, len);
 	while (first < len && want[first] == have[first])
@@ -149,8 +150,8 @@ static bool mapping_fits(const struct vdev_class *class, const struct vdev_mappi
 {
 	uint64_t end;
 
-	return m->shmid < class->nshmem && m->len && !__builtin_add_overflow(m->offset, m->len, &end) &&
-	       end <= class->shmem[m->shmid];
+	return m->shmid < class->face.nshmem && m->len && !__builtin_add_overflow(m->offset, m->len, &end) &&
+	       end <= class->face.shmem[m->shmid];
 }
 
 int vdev_ask(struct vdev *d, struct vdev_ask *ask)
@@ -230,7 +231,7 @@ int vdev_feature_bit(const struct vdev_class *class, const char *name)
 		if (strcmp(f->name, name) == 0)
 			return (int)f->bit;
 	}
-	if (opt_parse_number(name, false, &bit) < 0 || bit >= 64 || !(class->features & BIT(bit)))
+	if (opt_parse_number(name, false, &bit) < 0 || bit >= 64 || !(class->face.features & BIT(bit)))
 		return -1;
 	return (int)bit;
 }

@@ -132,20 +132,28 @@ struct vdev_compat {
 	int (*fit)(struct vdev *d, unsigned int i, unsigned int count);
 };
 
+/*
+ * What a driver finds.  An instance begins with its class's and may change its own in check and open, as its options and
+ * its host say; then it stays.
+ */
+struct vdev_face {
+	uint64_t features;   /* bits 0-23 and 50-63: the device's own; ring features belong to the transport */
+	const struct vdev_queue_desc *queues;
+	unsigned int nqueues;
+	bool any_order;      /* a chain waits for an event, and others must not wait for it: never offer VIRTIO_F_IN_ORDER */
+	size_t config_size;  /* of the device configuration space, bytes, at most VDEV_CONFIG_MAX; 0: none */
+	const uint64_t *shmem; /* bytes of its shared memory regions by shmid, multiples of 64 KiB; 0: there is none */
+	unsigned int nshmem; /* of them, at most VDEV_SHMEM_MAX */
+};
+
 /* A kind of device.  Constant data and functions; one in each devices/NAME/NAME.c. */
 struct vdev_class {
 	const char *name;    /* the personality: "rng" */
 	const char *summary; /* one line: "entropy device" */
 	const char *about;   /* the man page's DESCRIPTION, paragraphs parted by an empty line */
 	uint32_t virtio_id;  /* VIRTIO 1.4, section 5 "Device Types" */
-	uint64_t features;   /* bits 0-23 and 50-63: the device's own; ring features belong to the transport */
+	struct vdev_face face; /* of an instance that decides nothing for itself, and the most of those that do */
 	const struct vdev_feature *feature_names; /* ends with a NULL name; may be NULL */
-	const struct vdev_queue_desc *queues;
-	unsigned int nqueues;
-	bool any_order;      /* a chain waits for an event, and others must not wait for it: never offer VIRTIO_F_IN_ORDER */
-	size_t config_size;  /* of the device configuration space, bytes; 0: none */
-	const uint64_t *shmem; /* bytes of its shared memory regions by shmid, multiples of 64 KiB; 0: there is none */
-	unsigned int nshmem; /* of them, at most VDEV_SHMEM_MAX */
 	bool shares_objects; /* it asks for VDEV_OBJECT_... */
 	const struct opt *opts; /* ends with a NULL name; offsets are in the instance; may be NULL */
 	/* The operator's, on the socket of --control (core/control.h); they are handed the struct vdev.  May be NULL. */
@@ -237,6 +245,7 @@ struct vdev_transport_ops {
 /* An instance.  First member of each device's own struct. */
 struct vdev {
 	const struct vdev_class *class;
+	struct vdev_face face;
 	struct log log;
 	struct ev_loop *loop;
 	uint64_t feature_mask;    /* device and ring features that may be offered (--features=-NAME) */
@@ -246,7 +255,7 @@ struct vdev {
 	unsigned int quirks;      /* enum vdev_quirk, as bits: faults of front-ends to be put up with (--quirks) */
 	uint64_t features;        /* those the driver has accepted */
 	const struct vdev_transport_ops *transport;
-	struct virtq **queues;    /* class->nqueues of them; the transport's */
+	struct virtq **queues;    /* face.nqueues of them; the transport's */
 	const char *control_path; /* --control; NULL: none */
 	struct control *control;  /* its socket from vdev_open on: class->open may add commands; NULL: none */
 	uint64_t begun_ms, front_end_ms; /* CLOCK_MONOTONIC: vdev_open; since when the present front-end is there, 0: none is */
@@ -274,7 +283,7 @@ int vdev_open(struct vdev *d);
 /* Closes the device and frees the instance; NULL is allowed.  Its transport is gone by then. */
 void vdev_free(struct vdev *d);
 
-/* Gives the instance its transport and class->nqueues queues; both must outlive it or be detached (NULL). */
+/* Gives the instance its transport and face.nqueues queues; both must outlive it or be detached (NULL). */
 void vdev_attach(struct vdev *d, const struct vdev_transport_ops *transport, struct virtq **queues);
 
 /* A front-end has come, or the present one has gone: the transport says so.  The service manager is told. */
@@ -283,10 +292,10 @@ void vdev_connected(struct vdev *d, bool connected);
 /* What it tells, as sd_notify(3) has it: "STATUS=waiting for a front-end". */
 const char *vdev_status(const struct vdev *d);
 
-/* The queue with this index, which must be below class->nqueues. */
+/* The queue with this index, which must be below face.nqueues. */
 struct virtq *vdev_queue(struct vdev *d, unsigned int q);
 
-/* What queue q, below class->nqueues, has done.  Returns false, and zeros, where nobody counts. */
+/* What queue q, below face.nqueues, has done.  Returns false, and zeros, where nobody counts. */
 bool vdev_queue_stats(struct vdev *d, unsigned int q, struct vdev_queue_stats *stats);
 
 /* Tells the driver that the configuration space has changed; nothing happens without a front-end. */

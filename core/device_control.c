@@ -37,7 +37,7 @@ static void say_queue(struct control_client *c, struct vdev *d, unsigned int q)
 {
 	struct vdev_queue_stats s;
 
-	control_say(c, "queue.%u.name %s", q, d->class->queues[q].name);
+	control_say(c, "queue.%u.name %s", q, d->face.queues[q].name);
 	if (!vdev_queue_stats(d, q, &s))
 		return;
 	control_say(c, "queue.%u.state %s", q, s.broken ? "broken" : s.running ? "running" : "stopped");
@@ -60,7 +60,7 @@ static void say_stat(struct control_client *c, struct vdev *d)
 	control_say(c, "front-end-seconds %.3f", seconds_since(d->front_end_ms));
 	control_say(c, "front-ends %u", d->front_ends);
 	control_say(c, "log-lost %u", log_lost());
-	for (unsigned int q = 0; q < d->class->nqueues; q++)
+	for (unsigned int q = 0; q < d->face.nqueues; q++)
 		say_queue(c, d, q);
 }
 
@@ -72,7 +72,7 @@ static void json_queue(FILE *out, struct vdev *d, unsigned int q)
 	struct vdev_queue_stats s;
 
 	fputs(q ? ", {\"name\": " : "{\"name\": ", out);
-	json_print_string(out, d->class->queues[q].name);
+	json_print_string(out, d->face.queues[q].name);
 	if (vdev_queue_stats(d, q, &s)) {
 		fprintf(out,
 			", \"state\": \"%s\", \"requests\": %ju, \"errors\": %ju, \"bytes-read\": %ju, \"bytes-written\": %ju, "
@@ -98,7 +98,7 @@ static void json_stat(FILE *out, struct vdev *d)
 		     "\"queues\": [",
 		seconds_since(d->begun_ms), d->front_end_ms ? "true" : "false", seconds_since(d->front_end_ms), d->front_ends,
 		log_lost());
-	for (unsigned int q = 0; q < d->class->nqueues; q++)
+	for (unsigned int q = 0; q < d->face.nqueues; q++)
 		json_queue(out, d, q);
 	fputs("]}", out);
 }
@@ -147,7 +147,7 @@ static int run_health(void *arg, struct control_client *c, unsigned int argc, ch
 
 	(void)argc;
 	(void)argv;
-	for (unsigned int q = 0; q < d->class->nqueues; q++) {
+	for (unsigned int q = 0; q < d->face.nqueues; q++) {
 		vdev_queue_stats(d, q, &s);
 		if (s.broken && broken < 0)
 			broken = (int)q;
@@ -157,7 +157,7 @@ static int run_health(void *arg, struct control_client *c, unsigned int argc, ch
 	if (broken < 0)
 		return 0;
 	snprintf(why, why_size, "the ring of queue %d (%s) is broken; the driver has to reset the device", broken,
-		 d->class->queues[broken].name);
+		 d->face.queues[broken].name);
 	return -EIO;
 }
 

@@ -135,7 +135,7 @@ static const struct opt probe_opts[] = {
 /* The most bytes of configuration space it gives at once, from those a fixed set of sizes names. */
 static void read_config(struct probe *p)
 {
-	uint32_t size = p->class ? (uint32_t)p->class->config_size : VU_MAX_CONFIG_SIZE;
+	uint32_t size = p->class ? (uint32_t)p->class->face.config_size : VU_MAX_CONFIG_SIZE;
 
 	while (size && frontend_get_config(p->fe, 0, p->config, size)) {
 		size /= 2;
@@ -161,7 +161,7 @@ static int learn(struct probe *p)
 		err = probe_negotiate(p, 0);
 	if (err)
 		return err;
-	p->nqueues = p->class ? p->class->nqueues : 0;
+	p->nqueues = p->class ? p->class->face.nqueues : 0;
 	if ((p->protocol & BIT(VU_PF_MQ)) && !frontend_ask_u64(p->fe, VU_GET_QUEUE_NUM, &queues))
 		p->nqueues = (unsigned int)min_u64(queues, FRONTEND_MAX_QUEUES);
 	if (p->protocol & BIT(VU_PF_CONFIG))

@@ -244,7 +244,7 @@ static int request_send(struct bench *b, const void *out, size_t out_len, size_t
 static int queue_start(struct bench *b)
 {
 	const struct vdev_class *class = b->p->class;
-	unsigned int q = b->request.queue, max = class && q < class->nqueues ? class->queues[q].max : RING;
+	unsigned int q = b->request.queue, max = class && q < class->face.nqueues ? class->face.queues[q].max : RING;
 	struct frontend_queue_opts opts = frontend_queue_defaults((unsigned int)min_size(RING, max));
 	int err = frontend_ring(b->p->fe, q) ? 0 : frontend_queue_start(b->p->fe, q, &opts);
 

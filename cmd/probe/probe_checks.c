@@ -110,7 +110,7 @@ static enum probe_verdict queue_num(struct probe *p)
 	TRY(probe_negotiate(p, 0));
 	TRY(frontend_ask_u64(p->fe, VU_GET_QUEUE_NUM, &num));
 
-	bool good = num >= (p->class ? p->class->nqueues : 1);
+	bool good = num >= (p->class ? p->class->face.nqueues : 1);
 
 	return probe_say(p, good ? PROBE_OK : PROBE_FAIL, "%llu", (unsigned long long)num);
 }

@@ -270,7 +270,7 @@ static enum probe_verdict ring_largest(struct probe *p)
 	if (!p->class)
 		return probe_say(p, PROBE_NA, "needs a device that is built in");
 
-	struct frontend_queue_opts opts = frontend_queue_defaults(p->class->queues[probe_queue(p)].max);
+	struct frontend_queue_opts opts = frontend_queue_defaults(p->class->face.queues[probe_queue(p)].max);
 
 	TRY(ready_queue(p, 0, &opts));
 	return probe_request(p, NULL);

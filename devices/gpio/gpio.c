@@ -1256,12 +1256,12 @@ const struct vdev_class vdev_gpio_class = {
 		 "(INFLIGHT_SHMFD and GET_VRING_BASE_SKIP_DRAIN), or else where none that was asked for later has come before them; those that "
 		 "cannot go along are lost to the guest, and the log of the other host says so.",
 	.virtio_id = 41,
-	.features = BIT(GPIO_F_IRQ),
+	.face.features = BIT(GPIO_F_IRQ),
 	.feature_names = gpio_features,
-	.queues = gpio_queues,
-	.nqueues = ARRAY_SIZE(gpio_queues),
-	.any_order = true, /* a line's interrupt does not wait for another's */
-	.config_size = sizeof(struct gpio_config),
+	.face.queues = gpio_queues,
+	.face.nqueues = ARRAY_SIZE(gpio_queues),
+	.face.any_order = true, /* a line's interrupt does not wait for another's */
+	.face.config_size = sizeof(struct gpio_config),
 	.opts = gpio_opts,
 	.inst_size = sizeof(struct gpio),
 	.samples = gpio_samples,

@@ -883,10 +883,10 @@ const struct vdev_class vdev_i2c_class = {
 		 "those of the other host know the same is the operator's to see to.  Simulated ones go along, with the bytes that "
 		 "they hold.",
 	.virtio_id = 34,
-	.features = BIT(VIRTIO_I2C_F_ZERO_LENGTH_REQUEST),
+	.face.features = BIT(VIRTIO_I2C_F_ZERO_LENGTH_REQUEST),
 	.feature_names = i2c_feature_names,
-	.queues = i2c_queues,
-	.nqueues = ARRAY_SIZE(i2c_queues),
+	.face.queues = i2c_queues,
+	.face.nqueues = ARRAY_SIZE(i2c_queues),
 	.opts = i2c_opts,
 	.inst_size = sizeof(struct i2c),
 	.samples = i2c_samples,

@@ -378,8 +378,8 @@ const struct vdev_class vdev_rng_class = {
 		 "With a guest that moves to another host (live migration) goes what is left of the period and of its bytes, as "
 		 "far as --max-bytes and --period allow there; requests that wait are in its rings.",
 	.virtio_id = 4,
-	.queues = rng_queues,
-	.nqueues = ARRAY_SIZE(rng_queues),
+	.face.queues = rng_queues,
+	.face.nqueues = ARRAY_SIZE(rng_queues),
 	.opts = rng_opts,
 	.inst_size = sizeof(struct rng),
 	.samples = rng_samples,

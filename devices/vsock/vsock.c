@@ -542,12 +542,12 @@ const struct vdev_class vdev_vsock_class = {
 		 "loaded.  Its connections cannot move, for their other ends are sockets of the host it leaves: there they are closed, "
 		 "and the guest is told on its arrival (TRANSPORT_RESET).  Sockets that it listens at stay.",
 	.virtio_id = 19,
-	.features = BIT(VIRTIO_VSOCK_F_STREAM) | BIT(VIRTIO_VSOCK_F_SEQPACKET) |
+	.face.features = BIT(VIRTIO_VSOCK_F_STREAM) | BIT(VIRTIO_VSOCK_F_SEQPACKET) |
 		    BIT(VIRTIO_VSOCK_F_NO_IMPLIED_STREAM),
 	.feature_names = vsock_feature_names,
-	.queues = vsock_queues,
-	.nqueues = ARRAY_SIZE(vsock_queues),
-	.config_size = sizeof(struct vsock_config),
+	.face.queues = vsock_queues,
+	.face.nqueues = ARRAY_SIZE(vsock_queues),
+	.face.config_size = sizeof(struct vsock_config),
 	.opts = vsock_opts,
 	.inst_size = sizeof(struct vsock),
 	.samples = vsock_samples,

@@ -83,7 +83,7 @@ static void kick(struct harness *h, unsigned int q)
 /* Takes what was used; the driver's side checks ids and lengths. */
 static void reap(struct harness *h)
 {
-	for (unsigned int q = 0; q < h->d->class->nqueues; q++) {
+	for (unsigned int q = 0; q < h->d->face.nqueues; q++) {
 		struct driver_used used;
 		int got;
 
@@ -102,7 +102,7 @@ static void turns(struct harness *h, unsigned int n)
 	while (n-- && more) {
 		more = false;
 		ev_run(h->loop, EVRUN_NOWAIT);
-		for (unsigned int q = 0; q < h->d->class->nqueues; q++) {
+		for (unsigned int q = 0; q < h->d->face.nqueues; q++) {
 			more |= h->again[q];
 			if (h->again[q])
 				kick(h, q);
@@ -146,7 +146,7 @@ static uint32_t stop(struct harness *h, unsigned int q)
 
 static void reset(struct harness *h)
 {
-	for (unsigned int q = 0; q < h->d->class->nqueues; q++) {
+	for (unsigned int q = 0; q < h->d->face.nqueues; q++) {
 		stop(h, q);
 		virtq_forget(h->vqs[q]);
 		h->again[q] = false;
@@ -154,7 +154,7 @@ static void reset(struct harness *h)
 	vdev_reset(h->d);
 	vdev_features_set(h->d, h->features);
 	h->next_buffer = 0;
-	for (unsigned int q = 0; q < h->d->class->nqueues; q++) {
+	for (unsigned int q = 0; q < h->d->face.nqueues; q++) {
 		renew(h, q);
 		start(h, q, 0);
 	}
@@ -213,7 +213,7 @@ static void config(struct harness *h, const struct record *r)
 	vdev_config_read(h->d, r->a, buf, r->b);
 	must(!memcmp(buf + r->b, guard + r->b, sizeof(buf) - r->b));
 	for (size_t i = 0; i < r->b; i++)
-		must(r->a + i < h->d->class->config_size || !buf[i]);
+		must(r->a + i < h->d->face.config_size || !buf[i]);
 }
 
 static void run_record(struct harness *h, const struct record *r)
@@ -242,7 +242,7 @@ static void run_record(struct harness *h, const struct record *r)
 		turns(h, 4);
 		break;
 	case FUZZ_FEATURES:
-		h->features = (r->a | (uint64_t)r->b << 8) & h->d->class->features;
+		h->features = (r->a | (uint64_t)r->b << 8) & h->d->face.features;
 		h->features |= BIT(VIRTIO_F_VERSION_1);
 		reset(h);
 		break;
@@ -255,7 +255,7 @@ static void run_input(struct harness *h, const uint8_t *data, size_t size)
 	while (size >= 4) {
 		struct record r = {
 			.what = data[0] >> 4 & 7,
-			.queue = (data[0] & 15) % h->d->class->nqueues,
+			.queue = (data[0] & 15) % h->d->face.nqueues,
 			.a = data[1],
 			.b = data[2],
 			.how = data[3],
@@ -291,9 +291,9 @@ static void make(struct harness *h, const char *device, const char *const *args)
 	log_set_level(LOG_LEVEL_ERROR);
 	h->loop = ev_loop_new(EVFLAG_AUTO);
 	must(h->loop != NULL);
-	must(open_device(device, h->loop, args, &h->d) == 0 && h->d->class->nqueues <= MAX_QUEUES);
+	must(open_device(device, h->loop, args, &h->d) == 0 && h->d->face.nqueues <= MAX_QUEUES);
 	make_memory(h);
-	for (unsigned int q = 0; q < h->d->class->nqueues; q++)
+	for (unsigned int q = 0; q < h->d->face.nqueues; q++)
 		must(virtq_new(q, &events, h, &h->vqs[q]) == 0);
 	h->ops.config_changed = on_config_changed;
 	vdev_attach(h->d, &h->ops, h->vqs);
@@ -307,12 +307,12 @@ int fuzz_device(const char *device, const char *const *args, const uint8_t *data
 		h = calloc(1, sizeof(*h));
 		must(h != NULL);
 		make(h, device, args);
-		for (unsigned int q = 0; q < h->d->class->nqueues; q++) {
+		for (unsigned int q = 0; q < h->d->face.nqueues; q++) {
 			renew(h, q);
 			start(h, q, 0);
 		}
 	}
-	h->features = (h->d->class->features & UINT64_C(0xffffff)) | BIT(VIRTIO_F_VERSION_1);
+	h->features = (h->d->face.features & UINT64_C(0xffffff)) | BIT(VIRTIO_F_VERSION_1);
 	memset(h->va + BUFFERS, 0, 4096);
 	reset(h);
 	run_input(h, data, size);

@@ -190,7 +190,7 @@ uint64_t carrier_wanted_features(const struct carrier *c)
 
 unsigned int carrier_size(const struct carrier *c, unsigned int q)
 {
-	const struct vdev_queue_desc *desc = &c->class->queues[q];
+	const struct vdev_queue_desc *desc = &c->class->face.queues[q];
 
 	if (!c->set->num)
 		return desc->size;
@@ -227,7 +227,7 @@ static uint64_t rings_end(struct carrier *c)
 	const struct frontend_region *r = frontend_mem_region(frontend_mem(c->fe), 0);
 	uint64_t end = 0;
 
-	for (unsigned int q = 0; q < c->class->nqueues; q++) {
+	for (unsigned int q = 0; q < c->class->face.nqueues; q++) {
 		struct vu_vring_addr a = frontend_queue_addr(c->fe, q);
 		struct driver_ring_sizes s;
 
@@ -351,7 +351,7 @@ static void arrive(struct carrier *c, void *state, size_t len)
 		frontend_set_iommu(c->fe, &iommu);
 	}
 	make_mem(c);
-	for (unsigned int q = 0; q < c->class->nqueues; q++) {
+	for (unsigned int q = 0; q < c->class->face.nqueues; q++) {
 		struct frontend_queue_opts o = queue_opts(c, q);
 
 		carrier_ok(c, frontend_queue_make(c->fe, q, &o), "queue");
@@ -360,7 +360,7 @@ static void arrive(struct carrier *c, void *state, size_t len)
 	c->ops->share(c);
 	if (state)
 		load(c, state, len);
-	for (unsigned int q = 0; q < c->class->nqueues; q++)
+	for (unsigned int q = 0; q < c->class->face.nqueues; q++)
 		c->ops->start(c, q, driver_ring_base(frontend_ring(c->fe, q)));
 	if (c->set->logged)
 		carrier_log_begin(c);
@@ -376,7 +376,7 @@ void carrier_move(struct carrier *c)
 	void *state;
 	size_t len;
 
-	for (unsigned int q = 0; q < c->class->nqueues; q++)
+	for (unsigned int q = 0; q < c->class->face.nqueues; q++)
 		c->ops->stop(c, q);
 	state = save(c, &len);
 	carrier_leave(c);
@@ -458,7 +458,7 @@ static struct carrier *open_with(enum carrier_kind kind, const struct carrier_se
 	c->dcase = dcase;
 	c->peer = -1;
 	c->class = find_class(ds);
-	ck_assert_uint_le(c->class->nqueues, CARRIER_MAX_QUEUES);
+	ck_assert_uint_le(c->class->face.nqueues, CARRIER_MAX_QUEUES);
 	ck_assert_uint_lt((size_t)snprintf(c->dir, sizeof(c->dir), "%s/vdevd-test-XXXXXX", tmp ? tmp : "/tmp"),
 			  sizeof(c->dir));
 	ck_assert_ptr_nonnull(mkdtemp(c->dir));
@@ -661,10 +661,10 @@ void carrier_renew(struct carrier *c, unsigned int q)
 
 void carrier_reset(struct carrier *c)
 {
-	for (unsigned int q = 0; q < c->class->nqueues; q++)
+	for (unsigned int q = 0; q < c->class->face.nqueues; q++)
 		c->ops->stop(c, q);
 	c->ops->reset(c);
-	for (unsigned int q = 0; q < c->class->nqueues; q++)
+	for (unsigned int q = 0; q < c->class->face.nqueues; q++)
 		carrier_renew(c, q);
 }
 
@@ -876,16 +876,16 @@ static bool suits(enum carrier_kind kind, const struct carrier_setting *set, con
 	if (!(set->kinds & 1u << kind) || (ds->class && kind == CARRIER_BINARY))
 		return false;
 	/* Some devices cannot keep it, and refuse to be asked: test_vu_offer.c. */
-	if (class->any_order && set->masks && strstr(set->masks, "in_order"))
+	if (class->face.any_order && set->masks && strstr(set->masks, "in_order"))
 		return false;
 	if (set != settings && ((dc->flags & CASE_ONCE) || !in_depth(kind, set)))
 		return false;
 	if ((dc->flags & CASE_NOT_BINARY) && kind == CARRIER_BINARY)
 		return false;
-	if ((dc->flags & CASE_CONFIG) && (!class->config_size || (set->refuse_protocol & BIT(VU_PF_CONFIG))))
+	if ((dc->flags & CASE_CONFIG) && (!class->face.config_size || (set->refuse_protocol & BIT(VU_PF_CONFIG))))
 		return false;
-	for (unsigned int q = 0; q < class->nqueues; q++) {
-		unsigned int size = class->queues[q].size;
+	for (unsigned int q = 0; q < class->face.nqueues; q++) {
+		unsigned int size = class->face.queues[q].size;
 
 		if (depth_of(set, set->num && set->num < size ? set->num : size) < dc->depth)
 			return false;

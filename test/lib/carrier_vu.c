@@ -24,10 +24,10 @@
 /* As QEMU does: the memory is the back end's, and the front-end gives it back. */
 static void share_record(struct carrier *c)
 {
-	struct vu_inflight about = {.nqueues = (uint16_t)c->class->nqueues};
+	struct vu_inflight about = {.nqueues = (uint16_t)c->class->face.nqueues};
 	int fd;
 
-	for (unsigned int q = 0; q < c->class->nqueues; q++)
+	for (unsigned int q = 0; q < c->class->face.nqueues; q++)
 		about.queue_size = (uint16_t)(carrier_size(c, q) > about.queue_size ? carrier_size(c, q) : about.queue_size);
 	carrier_ok(c, frontend_get_inflight(c->fe, &about, &fd), "record");
 	carrier_ok(c, frontend_set_inflight(c->fe, &about, fd), "record given back");
@@ -126,7 +126,7 @@ static void vu_reset(struct carrier *c)
 		carrier_ok(c, frontend_reset_device(c->fe), "reset");
 	} else {
 		carrier_reconnect(c);
-		for (unsigned int q = 0; q < c->class->nqueues; q++)
+		for (unsigned int q = 0; q < c->class->face.nqueues; q++)
 			vu_stop(c, q);
 	}
 }

@@ -323,7 +323,7 @@ static void try_row(struct carrier *c, const struct row *row, bool ask)
 	enum want want = row->want;
 
 	/* The row without a space is the other device's row with one. */
-	if (want == REFUSED_LIVES && row->request == VU_GET_CONFIG && carrier_class(c)->config_size)
+	if (want == REFUSED_LIVES && row->request == VU_GET_CONFIG && carrier_class(c)->face.config_size)
 		want = CLOSED;
 	carrier_sample(c);
 

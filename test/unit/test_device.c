@@ -80,9 +80,9 @@ static const struct vdev_feature fake_features[] = {{0, "irq"}, {52, "high"}, {0
 
 static const struct vdev_class fake_class = {
 	.name = "fake",
-	.features = BIT(0) | BIT(5) | BIT(52),
+	.face.features = BIT(0) | BIT(5) | BIT(52),
 	.feature_names = fake_features,
-	.config_size = 8,
+	.face.config_size = 8,
 	.opts = fake_opts,
 	.inst_size = sizeof(struct fake),
 	.check = fake_check,
@@ -99,7 +99,7 @@ static const struct vdev_class fake_class = {
 /* The least a device has. */
 static const struct vdev_class bare_class = {
 	.name = "bare",
-	.config_size = 4,
+	.face.config_size = 4,
 	.inst_size = sizeof(struct vdev),
 	.kick = fake_kick,
 };
@@ -190,9 +190,9 @@ START_TEST(bad_class)
 	struct vdev *d = NULL;
 	struct capture c;
 
-	class.config_size = VDEV_CONFIG_MAX;
+	class.face.config_size = VDEV_CONFIG_MAX;
 	vdev_free(make(&class));
-	class.config_size = VDEV_CONFIG_MAX + 1;
+	class.face.config_size = VDEV_CONFIG_MAX + 1;
 	ck_assert_int_eq(vdev_new(&class, "fake", NULL, &d), -EINVAL);
 
 	class = fake_class;
@@ -351,10 +351,10 @@ START_TEST(ask)
 	struct vdev *d;
 
 	class.shares_objects = true;
-	class.shmem = sizes;
-	class.nshmem = VDEV_SHMEM_MAX + 1;
+	class.face.shmem = sizes;
+	class.face.nshmem = VDEV_SHMEM_MAX + 1;
 	ck_assert_int_eq(vdev_new(&class, "fake", NULL, &d), -EINVAL);
-	class.nshmem = 1;
+	class.face.nshmem = 1;
 	d = make(&class);
 	ck_assert_int_eq(vdev_ask(d, &map), -ENOTCONN);
 	vdev_attach(d, &ops, NULL);
@@ -433,9 +433,9 @@ START_TEST(table)
 		ck_assert_uint_ne(class->virtio_id, 0);
 		ck_assert_uint_ge(class->inst_size, sizeof(struct vdev));
 		ck_assert_ptr_nonnull(class->kick);
-		for (unsigned int q = 0; q < class->nqueues; q++) {
-			ck_assert_uint_le(class->queues[q].size, class->queues[q].max);
-			ck_assert_uint_le(class->queues[q].max, 32768);
+		for (unsigned int q = 0; q < class->face.nqueues; q++) {
+			ck_assert_uint_le(class->face.queues[q].size, class->face.queues[q].max);
+			ck_assert_uint_le(class->face.queues[q].max, 32768);
 		}
 		for (const struct opt *o = class->opts; o && o->name; o++) {
 			ck_assert(!o->help || strlen(o->help) <= 50);

@@ -142,7 +142,7 @@ static const struct vdev_sample source_samples[] = {
 #define SOURCE_CLASS(how) \
 	{ \
 		.name = "source", .summary = "events device", .about = "Tells what it is told to.", .virtio_id = 42, \
-		.queues = source_queues, .nqueues = ARRAY_SIZE(source_queues), .inst_size = sizeof(struct source), \
+		.face.queues = source_queues, .face.nqueues = ARRAY_SIZE(source_queues), .inst_size = sizeof(struct source), \
 		.samples = source_samples, \
 		.open = how##_open, .kick = source_kick, .quiesce = source_quiesce, .reset = source_reset, \
 		.save = source_save, .load = source_load, .close = source_close, \

@@ -55,15 +55,24 @@ static const struct vdev_queue_desc echo_queues[] = {{"echoq", 64, 32768}, {"eve
 static const struct vdev_class echo_class = {
 	.name = "echo",
 	.summary = "echo",
-	.features = BIT(3),
-	.queues = echo_queues,
-	.nqueues = ARRAY_SIZE(echo_queues),
-	.config_size = 8,
+	.face.features = BIT(3),
+	.face.queues = echo_queues,
+	.face.nqueues = ARRAY_SIZE(echo_queues),
+	.face.config_size = 8,
 	.inst_size = sizeof(struct echo),
 	.kick = echo_kick,
 	.config = echo_config,
 	.config_write = echo_config_write,
 };
+
+/* Makes an instance lesser than its class: one queue, half the space, no feature. */
+static int lesser_check(struct vdev *d)
+{
+	d->face.nqueues = 1;
+	d->face.config_size = 4;
+	d->face.features = 0;
+	return 0;
+}
 
 static struct ev_loop *loop;
 static struct vdev *device;
@@ -92,6 +101,34 @@ static int new_frontend(bool pumped)
 	ck_assert_int_eq(frontend_new(&opts, &fe), 0);
 	return pair[1];
 }
+
+/* What a front-end finds is the instance's, not its class's. */
+START_TEST(test_face_of_instance)
+{
+	struct vdev_class lesser = echo_class;
+	uint8_t space[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+	uint64_t features, n;
+
+	lesser.check = lesser_check;
+	loop = ev_loop_new(0);
+	ck_assert_int_eq(vdev_new(&lesser, "lesser", loop, &device), 0);
+	ck_assert_uint_eq(device->face.nqueues, 2);
+	ck_assert_int_eq(vdev_check(device), 0);
+	ck_assert_int_eq(vdev_config_write(device, 4, space, 1), -EINVAL);
+	ck_assert_int_eq(vdev_config_write(device, 3, space, 1), 0);
+	ck_assert_int_eq(vu_backend_new(device, &gmem_shm, on_closed, NULL, &backend), 0);
+	ck_assert_int_eq(vu_backend_serve(backend, new_frontend(true)), 0);
+	ck_assert_int_eq(frontend_ask_u64(fe, VU_GET_FEATURES, &features), 0);
+	ck_assert(!(features & BIT(3)));
+	ck_assert_int_eq(frontend_negotiate(fe, 0, UINT64_MAX), 0);
+	ck_assert_int_eq(frontend_ask_u64(fe, VU_GET_QUEUE_NUM, &n), 0);
+	ck_assert_uint_eq(n, 1);
+	frontend_free(fe);
+	vu_backend_free(backend);
+	vdev_free(device);
+	ev_loop_destroy(loop);
+}
+END_TEST
 
 static void setup(void)
 {
@@ -635,7 +672,8 @@ END_TEST
 Suite *suite_frontend(void)
 {
 	Suite *s = suite_create("frontend");
-	TCase *tc = tcase_create("with a back end"), *peers = tcase_create("with a bad peer");
+	TCase *tc = tcase_create("with a back end"), *peers = tcase_create("with a bad peer"),
+	      *faces = tcase_create("faces");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_negotiation);
@@ -655,6 +693,9 @@ Suite *suite_frontend(void)
 	tcase_add_test(tc, test_many_in_flight);
 	tcase_add_test(tc, test_disconnect);
 	suite_add_tcase(s, tc);
+
+	tcase_add_test(faces, test_face_of_instance);
+	suite_add_tcase(s, faces);
 
 	tcase_add_checked_fixture(peers, setup_peer, teardown_peer);
 	tcase_add_test(peers, test_silent_peer);

@@ -125,11 +125,11 @@ static const uint64_t shmem[] = {65536, 0, 131072};
 static const struct vdev_class sink_class = {
 	.name = "sink",
 	.virtio_id = 19,
-	.queues = queues,
-	.nqueues = ARRAY_SIZE(queues),
-	.config_size = 8,
-	.shmem = shmem,
-	.nshmem = ARRAY_SIZE(shmem),
+	.face.queues = queues,
+	.face.nqueues = ARRAY_SIZE(queues),
+	.face.config_size = 8,
+	.face.shmem = shmem,
+	.face.nshmem = ARRAY_SIZE(shmem),
 	.shares_objects = true,
 	.inst_size = sizeof(struct vdev),
 	.kick = sink_kick,
@@ -138,9 +138,9 @@ static const struct vdev_class sink_class = {
 static const struct vdev_class keeper_class = {
 	.name = "keeper",
 	.virtio_id = 19,
-	.queues = queues,
-	.nqueues = ARRAY_SIZE(queues),
-	.config_size = 8,
+	.face.queues = queues,
+	.face.nqueues = ARRAY_SIZE(queues),
+	.face.config_size = 8,
 	.inst_size = sizeof(struct keeper),
 	.kick = keeper_kick,
 	.quiesce = keeper_quiesce,
@@ -149,8 +149,8 @@ static const struct vdev_class keeper_class = {
 static const struct vdev_class picky_class = {
 	.name = "picky",
 	.virtio_id = 42,
-	.queues = queues,
-	.nqueues = 1,
+	.face.queues = queues,
+	.face.nqueues = 1,
 	.inst_size = sizeof(struct picky),
 	.kick = picky_kick,
 };
@@ -584,7 +584,7 @@ START_TEST(test_samples)
 	for (const struct vdev_class *const *c = vdev_classes; *c; c++) {
 		/* A vendor's may have none. */
 		for (const struct vdev_sample *s = (*c)->samples; s && s->what; s++) {
-			ck_assert_uint_lt(s->queue, (*c)->nqueues);
+			ck_assert_uint_lt(s->queue, (*c)->face.nqueues);
 			ck_assert(s->out_len <= VDEV_SAMPLE_MAX && s->in_len < VDEV_SAMPLE_MAX && s->out_len + s->in_len > 0);
 			ck_assert(!s->vary.step || s->vary.at < s->out_len);
 			/* More than there is room for; nothing where there is room. */

@@ -18,9 +18,9 @@ static const struct vdev_class plain = {.name = "plain", .inst_size = sizeof(str
 static const struct vdev_class rich = {
 	.name = "rich",
 	.inst_size = sizeof(struct vdev),
-	.features = BIT(0) | BIT(5) | BIT(51),
+	.face.features = BIT(0) | BIT(5) | BIT(51),
 	.feature_names = names,
-	.config_size = 8,
+	.face.config_size = 8,
 };
 
 static const uint64_t shmem[] = {65536};
@@ -28,8 +28,8 @@ static const uint64_t shmem[] = {65536};
 static const struct vdev_class sharer = {
 	.name = "sharer",
 	.inst_size = sizeof(struct vdev),
-	.shmem = shmem,
-	.nshmem = 1,
+	.face.shmem = shmem,
+	.face.nshmem = 1,
 	.shares_objects = true,
 };
 
@@ -144,7 +144,7 @@ END_TEST
 /* A device whose chains wait for one event each cannot keep an order: who asks for it is told. */
 START_TEST(test_any_order)
 {
-	static const struct vdev_class loose = {.name = "loose", .inst_size = sizeof(struct vdev), .any_order = true};
+	static const struct vdev_class loose = {.name = "loose", .inst_size = sizeof(struct vdev), .face.any_order = true};
 
 	make(&loose);
 	ck_assert_int_eq(mask("+in_order"), -EINVAL);

@@ -56,7 +56,7 @@ static void start_failed(struct vu_queue *q, int err)
 {
 	vu_iotlb_settle(q);
 	q->awaited = false;
-	log_guest(&q->b->d->log, "queue %u (%s) does not start: %s", q->index, q->b->d->class->queues[q->index].name,
+	log_guest(&q->b->d->log, "queue %u (%s) does not start: %s", q->index, q->b->d->face.queues[q->index].name,
 		  strerror(-err));
 	if (q->err.fd >= 0)
 		notify_fd_signal(&q->err);
@@ -68,7 +68,7 @@ static void access_failed(struct vu_queue *q)
 	struct vdev *d = q->b->d;
 
 	vu_iotlb_settle(q);
-	log_guest(&d->log, "queue %u (%s): no access to 0x%llx (to %s)", q->index, d->class->queues[q->index].name,
+	log_guest(&d->log, "queue %u (%s): no access to 0x%llx (to %s)", q->index, d->face.queues[q->index].name,
 		  (unsigned long long)q->miss.iova, q->miss.perm == IOTLB_READ ? "read" : "write");
 	q->failed = q->miss;
 	q->fail_pending = true;

@@ -40,14 +40,14 @@
 /* Ring features that cannot be had with this device. */
 static uint64_t unfit(const struct vdev *d)
 {
-	return d->class->any_order ? BIT(VIRTIO_F_IN_ORDER) : 0;
+	return d->face.any_order ? BIT(VIRTIO_F_IN_ORDER) : 0;
 }
 
 uint64_t vu_offered_features(const struct vdev *d)
 {
 	uint64_t wished = WISHED_FEATURES & ~unfit(d);
 
-	return ((d->class->features | RING_FEATURES) & d->feature_mask) | (wished & d->feature_wish);
+	return ((d->face.features | RING_FEATURES) & d->feature_mask) | (wished & d->feature_wish);
 }
 
 uint64_t vu_offered_protocol_features(const struct vdev *d)
@@ -55,9 +55,9 @@ uint64_t vu_offered_protocol_features(const struct vdev *d)
 	uint64_t features = PROTOCOL_FEATURES;
 
 	/* Some front-ends take the bit for a promise that there is something to read. */
-	if (d->class->config_size)
+	if (d->face.config_size)
 		features |= BIT(VU_PF_CONFIG);
-	if (d->class->nshmem)
+	if (d->face.nshmem)
 		features |= BIT(VU_PF_SHMEM) | BIT(VU_PF_BACKEND_SEND_FD);
 	if (d->class->shares_objects)
 		features |= BIT(VU_PF_SHARED_OBJECT);

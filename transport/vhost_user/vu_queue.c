@@ -31,7 +31,7 @@ static void on_broken(struct virtq *vq, const char *why)
 	struct vu_queue *q = virtq_owner(vq);
 	struct vdev *d = q->b->d;
 
-	log_guest(&d->log, "queue %u (%s) is broken: %s", q->index, d->class->queues[q->index].name, why);
+	log_guest(&d->log, "queue %u (%s) is broken: %s", q->index, d->face.queues[q->index].name, why);
 	if (q->err.fd >= 0) {
 		notify_fd_signal(&q->err);
 	} else if (vu_has(q->b, VU_PF_INBAND_NOTIFICATIONS)) {
@@ -206,7 +206,7 @@ int vu_queue_start(struct vu_queue *q)
 	q->parked = false;
 	if (virtq_lost(q->vq))
 		log_guest(&b->d->log, "queue %u (%s): requests of %u descriptors were in flight elsewhere, and are lost: the front-end keeps "
-			  "no record of them (INFLIGHT_SHMFD)", q->index, b->d->class->queues[q->index].name, virtq_lost(q->vq));
+			  "no record of them (INFLIGHT_SHMFD)", q->index, b->d->face.queues[q->index].name, virtq_lost(q->vq));
 	/* "If VHOST_USER_F_PROTOCOL_FEATURES has not been negotiated, the ring starts directly in the enabled state." */
 	if (!(b->features & BIT(VHOST_USER_F_PROTOCOL_FEATURES)))
 		q->enabled = true;
@@ -294,7 +294,7 @@ void vu_queue_clear(struct vu_queue *q)
 
 int vu_queues_new(struct vu_backend *b)
 {
-	b->nqueues = b->d->class->nqueues;
+	b->nqueues = b->d->face.nqueues;
 	b->queues = calloc(b->nqueues, sizeof(*b->queues));
 	b->vqs = calloc(b->nqueues, sizeof(*b->vqs));
 	if (!b->queues || !b->vqs)

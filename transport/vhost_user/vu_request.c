@@ -312,7 +312,7 @@ static int set_vring_num(struct vu_backend *b, struct vu_msg *m)
 
 	bool packed = b->features & BIT(VIRTIO_F_RING_PACKED);
 
-	if (!q || !num || (!packed && (num & (num - 1))) || num > b->d->class->queues[q->index].max)
+	if (!q || !num || (!packed && (num & (num - 1))) || num > b->d->face.queues[q->index].max)
 		return -EINVAL;
 	if (vu_queue_started(q))
 		return num == q->num ? 0 : -EBUSY;
@@ -595,8 +595,8 @@ static int get_shmem_config(struct vu_backend *b, struct vu_msg *m)
 	struct vu_shmem_config *c = &b->conn.reply.p.shmem;
 
 	*c = (struct vu_shmem_config){.nregions = 0};
-	for (unsigned int i = 0; i < b->d->class->nshmem; i++) {
-		c->sizes[i] = b->d->class->shmem[i];
+	for (unsigned int i = 0; i < b->d->face.nshmem; i++) {
+		c->sizes[i] = b->d->face.shmem[i];
 		c->nregions += c->sizes[i] != 0;
 	}
 	b->conn.reply.h.size = sizeof(*c);
