@@ -173,7 +173,7 @@ static const struct opt common_opts[] = {
 		.name = "xen-grant-cache",
 		.type = OPT_UINT,
 		.off = AT(xen_grant_cache),
-		.arg = "PAGES",
+		.arg = "N",
 		.def = "0",
 		.max = UINT32_MAX,
 		.help = "granted pages to keep mapped after use",
@@ -184,7 +184,7 @@ static const struct opt common_opts[] = {
 	},
 #else
 	{.name = "xen", .type = OPT_CALL, .set = set_no_xen, .arg = "WHEN"},
-	{.name = "xen-grant-cache", .type = OPT_CALL, .set = set_no_xen, .arg = "PAGES"},
+	{.name = "xen-grant-cache", .type = OPT_CALL, .set = set_no_xen, .arg = "N"},
 #endif
 	{
 		.name = "control",
