@@ -13,13 +13,25 @@
 #include "core/device_control.h"
 #include "core/service.h"
 
+/* Whether a device can look like this. */
+static bool face_sound(const struct vdev_face *f)
+{
+	if (f->config_size > VDEV_CONFIG_MAX || f->nshmem > VDEV_SHMEM_MAX || f->nqueues > VDEV_QUEUES_MAX)
+		return false;
+	for (unsigned int i = 0; i < f->nqueues; i++) {
+		if (f->queues[i].size > f->queues[i].max)
+			return false;
+	}
+	return true;
+}
+
 int vdev_new(const struct vdev_class *class, const char *prefix, struct ev_loop *loop, struct vdev **out)
 {
 	struct opt_group group = {.title = class->name, .opts = class->opts};
 	struct vdev *d;
 	int ret;
 
-	if (class->face.config_size > VDEV_CONFIG_MAX || class->face.nshmem > VDEV_SHMEM_MAX)
+	if (!face_sound(&class->face))
 		return -EINVAL;
 	d = calloc(1, class->inst_size);
 	if (!d)
@@ -55,7 +67,13 @@ int vdev_open(struct vdev *d)
 		return err;
 	d->begun_ms = vdev_now_ms();
 	d->opened = true;
-	return d->class->open ? d->class->open(d) : 0;
+	err = d->class->open ? d->class->open(d) : 0;
+	if (!err && !face_sound(&d->face)) {
+		log_error(&d->log, "%u queues, %zu bytes of configuration, %u memory regions: more than a device can have",
+			  d->face.nqueues, d->face.config_size, d->face.nshmem);
+		err = -EINVAL;
+	}
+	return err;
 }
 
 const char *vdev_status(const struct vdev *d)
@@ -145,20 +163,20 @@ int vdev_config_restore(struct vdev *d, size_t off, const void *buf, size_t len)
 	return first == len ? 0 : vdev_config_write(d, off + first, want + first, len - first);
 }
 
-/* Whether the mapping is inside a region of the class. */
-static bool mapping_fits(const struct vdev_class *class, const struct vdev_mapping *m)
+/* Whether the mapping is inside a region of the device. */
+static bool mapping_fits(const struct vdev_face *face, const struct vdev_mapping *m)
 {
 	uint64_t end;
 
-	return m->shmid < class->face.nshmem && m->len && !__builtin_add_overflow(m->offset, m->len, &end) &&
-	       end <= class->face.shmem[m->shmid];
+	return m->shmid < face->nshmem && m->len && !__builtin_add_overflow(m->offset, m->len, &end) &&
+	       end <= face->shmem[m->shmid];
 }
 
 int vdev_ask(struct vdev *d, struct vdev_ask *ask)
 {
 	bool memory = ask->what == VDEV_SHMEM_MAP || ask->what == VDEV_SHMEM_UNMAP;
 
-	if (memory ? !mapping_fits(d->class, &ask->mapping) : !d->class->shares_objects)
+	if (memory ? !mapping_fits(&d->face, &ask->mapping) : !d->class->shares_objects)
 		return -EINVAL;
 	if (!d->transport)
 		return -ENOTCONN;

@@ -28,7 +28,7 @@
 #include "core/state.h"
 
 /* Changes with every change of this file, chain.h or opt.h that a module could notice. */
-#define VDEV_CONTRACT 6
+#define VDEV_CONTRACT 7
 
 /* The largest config_size, bytes: what a vhost-user message carries (VHOST_USER_MAX_CONFIG_SIZE). */
 #define VDEV_CONFIG_MAX 256
@@ -132,18 +132,22 @@ struct vdev_compat {
 	int (*fit)(struct vdev *d, unsigned int i, unsigned int count);
 };
 
+/* The most queues of a device, and the most that a front-end can name. */
+#define VDEV_QUEUES_MAX 256
+
 /*
- * What a driver finds.  An instance begins with its class's and may change its own in check and open, as its options and
- * its host say; then it stays.
+ * What a driver sees of a device before it has asked anything.  A class has the usual one; each instance a copy, in which
+ * class->check or class->open may change what depends on options or on the host.  What pointers lead to lives as long as
+ * the instance.
  */
 struct vdev_face {
 	uint64_t features;   /* bits 0-23 and 50-63: the device's own; ring features belong to the transport */
 	const struct vdev_queue_desc *queues;
-	unsigned int nqueues;
-	bool any_order;      /* a chain waits for an event, and others must not wait for it: never offer VIRTIO_F_IN_ORDER */
-	size_t config_size;  /* of the device configuration space, bytes, at most VDEV_CONFIG_MAX; 0: none */
+	unsigned int nqueues; /* of them, at most VDEV_QUEUES_MAX */
+	size_t config_size;  /* of the device configuration space, at most VDEV_CONFIG_MAX bytes; 0: none */
 	const uint64_t *shmem; /* bytes of its shared memory regions by shmid, multiples of 64 KiB; 0: there is none */
 	unsigned int nshmem; /* of them, at most VDEV_SHMEM_MAX */
+	bool any_order;      /* a chain waits for an event, and others must not wait for it: never offer VIRTIO_F_IN_ORDER */
 };
 
 /* A kind of device.  Constant data and functions; one in each devices/NAME/NAME.c. */
@@ -152,7 +156,7 @@ struct vdev_class {
 	const char *summary; /* one line: "entropy device" */
 	const char *about;   /* the man page's DESCRIPTION, paragraphs parted by an empty line */
 	uint32_t virtio_id;  /* VIRTIO 1.4, section 5 "Device Types" */
-	struct vdev_face face; /* of an instance that decides nothing for itself, and the most of those that do */
+	struct vdev_face face; /* of an instance with its options at their defaults; what --print-capabilities shows */
 	const struct vdev_feature *feature_names; /* ends with a NULL name; may be NULL */
 	bool shares_objects; /* it asks for VDEV_OBJECT_... */
 	const struct opt *opts; /* ends with a NULL name; offsets are in the instance; may be NULL */
@@ -170,11 +174,11 @@ struct vdev_class {
 
 	/*
 	 * Looks whether the parsed options make sense together, and with this build: a wrong call (exit status 2), where
-	 * open's errors are the host's (1).  Opens nothing.  May be NULL.
+	 * open's errors are the host's (1).  Opens nothing; may change d->face.  May be NULL.
 	 * Returns 0, or -EINVAL after a line (log_usage) that names the option and says what would be right.
 	 */
 	int (*check)(struct vdev *d);
-	/* Takes host resources.  Returns 0, or -errno after it has logged why. */
+	/* Takes host resources; the last that may change d->face.  Returns 0, or -errno after it has logged why. */
 	int (*open)(struct vdev *d);
 	/* Queue q may have new chains.  Called again until a virtq_pop has found it empty. */
 	void (*kick)(struct vdev *d, unsigned int q);
@@ -186,10 +190,10 @@ struct vdev_class {
 	void (*quiesce)(struct vdev *d, unsigned int q);
 	/* Forgets what the guest could see; host resources stay.  The device holds no chain.  May be NULL. */
 	void (*reset)(struct vdev *d);
-	/* Writes the whole configuration space, config_size bytes; buf comes zeroed.  NULL: all zero. */
+	/* Writes the whole configuration space, d->face.config_size bytes; buf comes zeroed.  NULL: all zero. */
 	void (*config)(struct vdev *d, void *buf);
 	/*
-	 * The driver writes len bytes at offset off; the core has checked that they lie inside config_size.
+	 * The driver writes len bytes at offset off; the core has checked that they lie inside d->face.config_size.
 	 * Returns 0 or -errno; NULL: the space is read-only (-EPERM).
 	 */
 	int (*config_write)(struct vdev *d, size_t off, const void *buf, size_t len);
@@ -245,7 +249,7 @@ struct vdev_transport_ops {
 /* An instance.  First member of each device's own struct. */
 struct vdev {
 	const struct vdev_class *class;
-	struct vdev_face face;
+	struct vdev_face face;    /* this instance's; does not change after vdev_open */
 	struct log log;
 	struct ev_loop *loop;
 	uint64_t feature_mask;    /* device and ring features that may be offered (--features=-NAME) */
@@ -255,7 +259,7 @@ struct vdev {
 	unsigned int quirks;      /* enum vdev_quirk, as bits: faults of front-ends to be put up with (--quirks) */
 	uint64_t features;        /* those the driver has accepted */
 	const struct vdev_transport_ops *transport;
-	struct virtq **queues;    /* face.nqueues of them; the transport's */
+	struct virtq **queues;    /* d->face.nqueues of them; the transport's */
 	const char *control_path; /* --control; NULL: none */
 	struct control *control;  /* its socket from vdev_open on: class->open may add commands; NULL: none */
 	uint64_t begun_ms, front_end_ms; /* CLOCK_MONOTONIC: vdev_open; since when the present front-end is there, 0: none is */
@@ -270,20 +274,23 @@ struct vdev {
  * Makes an instance with its options at their defaults.
  * prefix: the name in its log lines, not copied.  loop: where its watchers live, not owned; may be
  * stored later (d->loop), before vdev_open.
- * Returns 0 and *out (free with vdev_free); -ENOMEM; -EINVAL: the class breaks the contract (a default, config_size).
+ * Returns 0 and *out (free with vdev_free); -ENOMEM; -EINVAL: the class breaks the contract (a default, its face).
  */
 int vdev_new(const struct vdev_class *class, const char *prefix, struct ev_loop *loop, struct vdev **out);
 
 /* Looks at the options as a whole, before vdev_open.  Returns 0, or -EINVAL after a line that says what would be right. */
 int vdev_check(struct vdev *d);
 
-/* Makes the control socket, takes the host resources.  Returns 0, or -errno after a line that says why. */
+/*
+ * Makes the control socket, takes the host resources.  Returns 0, or -errno after a line that says why; -EINVAL: check or open
+ * made a face that cannot be.
+ */
 int vdev_open(struct vdev *d);
 
 /* Closes the device and frees the instance; NULL is allowed.  Its transport is gone by then. */
 void vdev_free(struct vdev *d);
 
-/* Gives the instance its transport and face.nqueues queues; both must outlive it or be detached (NULL). */
+/* Gives the instance its transport and d->face.nqueues queues; both must outlive it or be detached (NULL). */
 void vdev_attach(struct vdev *d, const struct vdev_transport_ops *transport, struct virtq **queues);
 
 /* A front-end has come, or the present one has gone: the transport says so.  The service manager is told. */
@@ -292,10 +299,10 @@ void vdev_connected(struct vdev *d, bool connected);
 /* What it tells, as sd_notify(3) has it: "STATUS=waiting for a front-end". */
 const char *vdev_status(const struct vdev *d);
 
-/* The queue with this index, which must be below face.nqueues. */
+/* The queue with this index, which must be below d->face.nqueues. */
 struct virtq *vdev_queue(struct vdev *d, unsigned int q);
 
-/* What queue q, below face.nqueues, has done.  Returns false, and zeros, where nobody counts. */
+/* What queue q, below d->face.nqueues, has done.  Returns false, and zeros, where nobody counts. */
 bool vdev_queue_stats(struct vdev *d, unsigned int q, struct vdev_queue_stats *stats);
 
 /* Tells the driver that the configuration space has changed; nothing happens without a front-end. */

@@ -141,26 +141,34 @@ static void make_argv(struct carrier *c)
 	}
 }
 
-void carrier_make_device(struct carrier *c)
+struct vdev *carrier_make_closed(struct carrier *c)
 {
 	struct opt_group groups[2] = {{.title = "Device options"}};
+	struct vdev *d;
 	int argc = 0;
 	char why[100];
 
-	c->loop = ev_loop_new(EVFLAG_AUTO);
-	ck_assert_ptr_nonnull(c->loop);
-	ck_assert_int_eq(vdev_new(c->class, c->class->name, c->loop, &c->d), 0);
+	ck_assert_int_eq(vdev_new(c->class, c->class->name, c->loop, &d), 0);
 	groups[0].opts = c->class->opts;
-	groups[0].obj = c->d;
+	groups[0].obj = d;
 	while (c->argv[argc])
 		argc++;
 	if (c->class->opts)
 		ck_assert_int_eq(opt_parse(groups, false, argc, c->argv), argc);
 	if (c->set->masks)
-		ck_assert_int_eq(vu_apply_feature_masks(c->d, c->set->masks, why, sizeof(why)), 0);
+		ck_assert_int_eq(vu_apply_feature_masks(d, c->set->masks, why, sizeof(why)), 0);
+	ck_assert_int_eq(vdev_check(d), 0);
+	return d;
+}
+
+void carrier_make_device(struct carrier *c)
+{
+	c->loop = ev_loop_new(EVFLAG_AUTO);
+	ck_assert_ptr_nonnull(c->loop);
+	c->d = carrier_make_closed(c);
 	c->mem_backend = c->set->strict ? &gmem_strict : c->suite->mem ? c->suite->mem : &gmem_shm;
-	ck_assert_int_eq(vdev_check(c->d), 0);
 	ck_assert_int_eq(vdev_open(c->d), 0);
+	ck_assert_uint_le(c->d->face.nqueues, CARRIER_MAX_QUEUES);
 }
 
 const char *carrier_executable(void)
@@ -190,7 +198,7 @@ uint64_t carrier_wanted_features(const struct carrier *c)
 
 unsigned int carrier_size(const struct carrier *c, unsigned int q)
 {
-	const struct vdev_queue_desc *desc = &c->class->face.queues[q];
+	const struct vdev_queue_desc *desc = &carrier_face(c)->queues[q];
 
 	if (!c->set->num)
 		return desc->size;
@@ -227,7 +235,7 @@ static uint64_t rings_end(struct carrier *c)
 	const struct frontend_region *r = frontend_mem_region(frontend_mem(c->fe), 0);
 	uint64_t end = 0;
 
-	for (unsigned int q = 0; q < c->class->face.nqueues; q++) {
+	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++) {
 		struct vu_vring_addr a = frontend_queue_addr(c->fe, q);
 		struct driver_ring_sizes s;
 
@@ -351,7 +359,7 @@ static void arrive(struct carrier *c, void *state, size_t len)
 		frontend_set_iommu(c->fe, &iommu);
 	}
 	make_mem(c);
-	for (unsigned int q = 0; q < c->class->face.nqueues; q++) {
+	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++) {
 		struct frontend_queue_opts o = queue_opts(c, q);
 
 		carrier_ok(c, frontend_queue_make(c->fe, q, &o), "queue");
@@ -360,7 +368,7 @@ static void arrive(struct carrier *c, void *state, size_t len)
 	c->ops->share(c);
 	if (state)
 		load(c, state, len);
-	for (unsigned int q = 0; q < c->class->face.nqueues; q++)
+	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++)
 		c->ops->start(c, q, driver_ring_base(frontend_ring(c->fe, q)));
 	if (c->set->logged)
 		carrier_log_begin(c);
@@ -376,7 +384,7 @@ void carrier_move(struct carrier *c)
 	void *state;
 	size_t len;
 
-	for (unsigned int q = 0; q < c->class->face.nqueues; q++)
+	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++)
 		c->ops->stop(c, q);
 	state = save(c, &len);
 	carrier_leave(c);
@@ -458,7 +466,6 @@ static struct carrier *open_with(enum carrier_kind kind, const struct carrier_se
 	c->dcase = dcase;
 	c->peer = -1;
 	c->class = find_class(ds);
-	ck_assert_uint_le(c->class->face.nqueues, CARRIER_MAX_QUEUES);
 	ck_assert_uint_lt((size_t)snprintf(c->dir, sizeof(c->dir), "%s/vdevd-test-XXXXXX", tmp ? tmp : "/tmp"),
 			  sizeof(c->dir));
 	ck_assert_ptr_nonnull(mkdtemp(c->dir));
@@ -661,10 +668,10 @@ void carrier_renew(struct carrier *c, unsigned int q)
 
 void carrier_reset(struct carrier *c)
 {
-	for (unsigned int q = 0; q < c->class->face.nqueues; q++)
+	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++)
 		c->ops->stop(c, q);
 	c->ops->reset(c);
-	for (unsigned int q = 0; q < c->class->face.nqueues; q++)
+	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++)
 		carrier_renew(c, q);
 }
 

@@ -109,7 +109,7 @@ static void hostile_ring(struct carrier *c)
 {
 	unsigned int good = c->class->samples->queue;
 
-	for (unsigned int q = 0; q < c->class->face.nqueues; q++) {
+	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++) {
 		driver_ring_publish_raw(frontend_ring(c->fe, q), UINT16_MAX);
 		carrier_ok(c, frontend_kick(c->fe, q), "kick");
 		carrier_ok(c, carrier_wait_broken(c, q, CARRIER_PATIENCE_MS), "broken ring");
@@ -128,7 +128,7 @@ static void random_requests(struct carrier *c)
 	uint8_t out[300];
 
 	for (unsigned int round = 0; round < 30; round++) {
-		for (unsigned int q = 0; q < c->class->face.nqueues; q++) {
+		for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++) {
 			size_t out_len = random_next(&state) % 5 ? random_next(&state) % 20 : random_next(&state) % 300;
 			size_t in_len = random_next(&state) % 5 ? random_next(&state) % 20 : random_next(&state) % 300;
 
@@ -148,7 +148,7 @@ static void random_requests(struct carrier *c)
 static void config_space(struct carrier *c)
 {
 	uint8_t whole[VDEV_CONFIG_MAX], part[VDEV_CONFIG_MAX];
-	uint32_t size = (uint32_t)c->class->face.config_size;
+	uint32_t size = (uint32_t)carrier_face(c)->config_size;
 
 	carrier_config_read(c, 0, whole, sizeof(whole));
 	for (uint32_t i = size; i < sizeof(whole); i++)

@@ -69,7 +69,7 @@ static void direct_pump(void *arg)
 	struct carrier *c = arg;
 
 	ev_now_update(c->loop); /* timers of the device count from now on, as in a callback of the loop */
-	for (unsigned int q = 0; q < c->class->face.nqueues; q++) {
+	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++) {
 		struct virtq *vq = c->vqs[q];
 
 		if (!kicked(c, q) || !virtq_running(vq))
@@ -79,14 +79,14 @@ static void direct_pump(void *arg)
 		virtq_turn_end(vq);
 	}
 	ev_run(c->loop, EVRUN_NOWAIT);
-	for (unsigned int q = 0; q < c->class->face.nqueues; q++)
+	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++)
 		virtq_flush(c->vqs[q]);
 }
 
 static void direct_open(struct carrier *c)
 {
 	carrier_make_device(c);
-	for (unsigned int q = 0; q < c->class->face.nqueues; q++)
+	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++)
 		ck_assert_int_eq(virtq_new(q, &events, c, &c->vqs[q]), 0);
 	c->transport.config_changed = on_config_changed;
 	vdev_attach(c->d, &c->transport, c->vqs);
@@ -95,7 +95,7 @@ static void direct_open(struct carrier *c)
 static void direct_close(struct carrier *c)
 {
 	vdev_attach(c->d, NULL, NULL);
-	for (unsigned int q = 0; q < c->class->face.nqueues; q++)
+	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++)
 		virtq_free(c->vqs[q]);
 }
 
@@ -137,7 +137,7 @@ static uint32_t direct_stop(struct carrier *c, unsigned int q)
 
 static void direct_reset(struct carrier *c)
 {
-	for (unsigned int q = 0; q < c->class->face.nqueues; q++)
+	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++)
 		virtq_forget(c->vqs[q]);
 	vdev_reset(c->d);
 	vdev_features_set(c->d, c->features);
@@ -145,7 +145,7 @@ static void direct_reset(struct carrier *c)
 
 static void direct_leave(struct carrier *c)
 {
-	for (unsigned int q = 0; q < c->class->face.nqueues; q++) {
+	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++) {
 		direct_stop(c, q);
 		virtq_forget(c->vqs[q]);
 	}
@@ -183,7 +183,7 @@ static void direct_share_again(struct carrier *c)
 	struct gmem *old = c->mem;
 
 	c->mem = direct_table(c);
-	for (unsigned int q = 0; q < c->class->face.nqueues; q++)
+	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++)
 		ck_assert_int_eq(virtq_remap(c->vqs[q], c->mem), 0);
 	gmem_free(old);
 }

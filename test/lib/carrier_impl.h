@@ -82,13 +82,23 @@ struct carrier {
 
 	/* binary */
 	pid_t pid;
+	struct vdev *model; /* has the same options, and is never opened */
 };
 
 /* Asserts that err is 0; shows the front-end's reason. */
 void carrier_ok(struct carrier *c, int err, const char *what);
 
-/* Makes c->d on c->loop with the options, and opens it. */
+/* Makes a device on c->loop with the options. */
+struct vdev *carrier_make_closed(struct carrier *c);
+
+/* Makes c->d so, and opens it. */
 void carrier_make_device(struct carrier *c);
+
+/* What the driver sees of the device; with a binary what the options make of it. */
+static inline const struct vdev_face *carrier_face(const struct carrier *c)
+{
+	return c->d ? &c->d->face : &c->model->face;
+}
 
 /* What the front-end would accept. */
 uint64_t carrier_wanted_features(const struct carrier *c);

@@ -79,7 +79,7 @@ void carrier_log_end(struct carrier *c)
 
 	if (!l)
 		return;
-	for (unsigned int q = 0; q < c->class->face.nqueues; q++)
+	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++)
 		carrier_ok(c, frontend_queue_stop(c->fe, q, &base), "stop");
 	for (uint64_t at = 0; at < l->used; at += DIRTY_LOG_PAGE) {
 		const uint64_t guest = l->mem->guest_addr + at;

@@ -24,10 +24,10 @@
 /* As QEMU does: the memory is the back end's, and the front-end gives it back. */
 static void share_record(struct carrier *c)
 {
-	struct vu_inflight about = {.nqueues = (uint16_t)c->class->face.nqueues};
+	struct vu_inflight about = {.nqueues = (uint16_t)carrier_face(c)->nqueues};
 	int fd;
 
-	for (unsigned int q = 0; q < c->class->face.nqueues; q++)
+	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++)
 		about.queue_size = (uint16_t)(carrier_size(c, q) > about.queue_size ? carrier_size(c, q) : about.queue_size);
 	carrier_ok(c, frontend_get_inflight(c->fe, &about, &fd), "record");
 	carrier_ok(c, frontend_set_inflight(c->fe, &about, fd), "record given back");
@@ -126,7 +126,7 @@ static void vu_reset(struct carrier *c)
 		carrier_ok(c, frontend_reset_device(c->fe), "reset");
 	} else {
 		carrier_reconnect(c);
-		for (unsigned int q = 0; q < c->class->face.nqueues; q++)
+		for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++)
 			vu_stop(c, q);
 	}
 }
@@ -251,6 +251,7 @@ static void binary_open(struct carrier *c)
 	char *argv[ARRAY_SIZE(c->argv) + 4], *socket = NULL, *masks = NULL;
 	unsigned int n = 0;
 
+	c->model = carrier_make_closed(c);
 	argv[n++] = (char *)carrier_executable();
 	for (unsigned int i = 0; c->argv[i]; i++)
 		argv[n++] = c->argv[i];
@@ -291,6 +292,7 @@ static void binary_close(struct carrier *c)
 	int status = 0;
 	pid_t pid = 0;
 
+	vdev_free(c->model);
 	ck_assert_int_eq(kill(c->pid, SIGTERM), 0);
 	for (unsigned int ms = 0; (pid = waitpid(c->pid, &status, WNOHANG)) == 0; ms++) {
 		ck_assert_msg(ms < CARRIER_PATIENCE_MS, "vdevd does not end");

@@ -115,6 +115,51 @@ START_TEST(test_basics)
 END_TEST
 
 /* A guest that comes from another back end may have it: it means nothing. */
+/* What a front-end sees is the instance's, which had its say when the options were known. */
+static int narrow_check(struct vdev *d)
+{
+	static const struct vdev_queue_desc small[] = {{.name = "smallq", .size = 16, .max = 32}};
+
+	d->face.features = BIT(7);
+	d->face.queues = small;
+	d->face.nqueues = 1;
+	d->face.config_size = ECHO_CONFIG_RW - 1;
+	d->face.nshmem = 0;
+	return 0;
+}
+
+START_TEST(test_instance_face)
+{
+	static struct vdev_class narrow;
+	static const struct device_suite suite = {.device = "echo", .class = &narrow};
+	uint8_t config[ECHO_CONFIG_SIZE];
+	uint64_t value;
+	char in[2];
+
+	narrow = echo_class;
+	narrow.check = narrow_check;
+	carrier_close(c);
+	c = carrier_open(CARRIER_SESSION, &suite);
+	fe = carrier_frontend(c);
+	e = echo_of(carrier_vdev(c));
+	ok(frontend_ask_u64(fe, VU_GET_QUEUE_NUM, &value));
+	ck_assert_uint_eq(value, 1);
+	ok(frontend_ask_u64(fe, VU_GET_FEATURES, &value));
+	ck_assert_uint_eq(value, BIT(7) | BIT(28) | BIT(29) | BIT(30) | BIT(32));
+	ok(frontend_ask_u64(fe, VU_GET_PROTOCOL_FEATURES, &value));
+	ck_assert(!(value & BIT(VU_PF_SHMEM)));
+	ck_assert_int_ne(frontend_vring_state(fe, VU_SET_VRING_NUM, 1, 16), 0);
+	ck_assert_int_ne(frontend_vring_state(fe, VU_SET_VRING_NUM, 0, 64), 0);
+	ok(frontend_set_config(fe, 0, "abc", ECHO_CONFIG_RW - 1, 0));
+	ck_assert_int_ne(frontend_set_config(fe, 0, "abcd", ECHO_CONFIG_RW, 0), 0);
+	ok(frontend_get_config(fe, 0, config, sizeof(config)));
+	ck_assert_mem_eq(config, "abc\0\0\0\0\0\0\0\0\0", sizeof(config));
+	ck_assert_uint_eq(carrier_request(c, 0, "ok", 2, in, 2), 2);
+	ck_assert_mem_eq(in, "ok", 2);
+	ck_assert_uint_eq(narrow.face.nqueues, ECHO_QUEUES);
+}
+END_TEST
+
 START_TEST(test_notify_on_empty)
 {
 	uint64_t features = frontend_features(fe);
@@ -1160,6 +1205,7 @@ Suite *suite_session(void)
 	tcase_set_timeout(tc, 30);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_basics);
+	tcase_add_test(tc, test_instance_face);
 	tcase_add_test(tc, test_notify_on_empty);
 	tcase_add_test(tc, test_config);
 	tcase_add_test(tc, test_status_0_resets);

@@ -342,6 +342,58 @@ START_TEST(config_restore)
 END_TEST
 
 /* A device asks for what its class has announced only, and of a transport that can. */
+static struct vdev_face made;
+
+static int make_face(struct vdev *d)
+{
+	d->face = made;
+	return 0;
+}
+
+/* An instance has a face of its own, which check and open may make; one that no front-end could be told is refused. */
+START_TEST(face)
+{
+	static const struct vdev_queue_desc odd[] = {{.name = "oddq", .size = 8, .max = 4}};
+	unsigned int closed = 0;
+	struct vdev_class class = fake_class;
+	struct vdev *d;
+	uint8_t buf[8];
+
+	class.check = make_face;
+	d = make(&class);
+	to_fake(d)->closed = &closed;
+	memset(to_fake(d)->space, 7, sizeof(to_fake(d)->space));
+	ck_assert_uint_eq(d->face.config_size, 8);
+	ck_assert_uint_eq(d->face.features, fake_class.face.features);
+	made = (struct vdev_face){.config_size = 2, .features = BIT(5)};
+	ck_assert_int_eq(vdev_check(d), 0);
+	ck_assert_int_eq(vdev_open(d), 0);
+	ck_assert_int_eq(vdev_config_write(d, 1, "ab", 2), -EINVAL);
+	vdev_config_read(d, 0, buf, 4);
+	ck_assert_mem_eq(buf, "\7\7\0\0", 4);
+	vdev_free(d);
+
+	const struct vdev_face wrong[] = {{.config_size = VDEV_CONFIG_MAX + 1},
+					  {.nqueues = VDEV_QUEUES_MAX + 1},
+					  {.nshmem = VDEV_SHMEM_MAX + 1},
+					  {.queues = odd, .nqueues = 1}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		struct capture lines;
+
+		d = make(&class);
+		to_fake(d)->closed = &closed;
+		made = wrong[i];
+		ck_assert_int_eq(vdev_check(d), 0);
+		capture_start(&lines);
+		ck_assert_int_eq(vdev_open(d), -EINVAL);
+		ck_assert_ptr_nonnull(strstr(capture_end(&lines), "more than a device can have"));
+		vdev_free(d);
+	}
+	ck_assert_uint_eq(closed, 5);
+}
+END_TEST
+
 START_TEST(ask)
 {
 	static const struct vdev_transport_ops ops = {.config_changed = note_change};
@@ -458,6 +510,7 @@ Suite *suite_device(void)
 	tcase_add_test(tc, config_read);
 	tcase_add_test(tc, config_write);
 	tcase_add_test(tc, config_restore);
+	tcase_add_test(tc, face);
 	tcase_add_test(tc, ask);
 	tcase_add_test(tc, features);
 	tcase_add_test(tc, feature_names);
