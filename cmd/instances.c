@@ -148,7 +148,7 @@ static void become_child(struct parent *p, pid_t parent)
 
 	close(p->signal_fd);
 	close(p->tell_fds[0]);
-	unsetenv("NOTIFY_SOCKET");
+	service_close();
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);

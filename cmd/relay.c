@@ -14,6 +14,7 @@
 #include "cmd/manager.h"
 #include "cmd/signals.h"
 #include "core/control.h"
+#include "core/service.h"
 #include "core/unix_socket.h"
 #include "transport/relay/vu_relay.h"
 
@@ -118,6 +119,7 @@ static int run(struct log *log, const struct relay_call *c)
 	if (!loop)
 		return CMD_FAILED;
 	log_never_block();
+	service_open(); /* an error is told with what cannot be sent */
 	signal(SIGPIPE, SIG_IGN);
 	signals_begin(&signals, loop);
 	ret = run_relay(loop, log, c);

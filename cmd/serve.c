@@ -17,6 +17,7 @@
 #include "cmd/realtime.h"
 #include "cmd/signals.h"
 #include "config.h"
+#include "core/service.h"
 #include "core/unix_socket.h"
 #include "mem/gmem_xen.h"
 
@@ -122,6 +123,7 @@ static int serve(const struct common *c, const struct vu_socket_opts *socket, co
 		return CMD_FAILED;
 	}
 	log_never_block();
+	service_open(); /* an error is told with what cannot be sent */
 	signal(SIGPIPE, SIG_IGN);
 	signals_begin(&signals, r.loop);
 	ret = run_device(&r, c, socket, self);

@@ -15,14 +15,17 @@
 #include "core/base.h"
 #include "core/opt.h"
 
-int service_notify(const char *state)
+/* Connected to the service manager; -1: not, or there is none. */
+static int notify_fd = -1;
+
+int service_open(void)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 	struct sockaddr_un sa = {.sun_family = AF_UNIX};
 	size_t len;
-	int fd, ret = 0;
+	int fd;
 
-	if (!path)
+	if (!path || notify_fd >= 0)
 		return 0;
 	len = strlen(path);
 	if ((path[0] != '/' && path[0] != '@') || len < 2)
@@ -36,11 +39,31 @@ int service_notify(const char *state)
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&sa,
-		   (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0)
-		ret = -errno;
-	close(fd);
-	return ret;
+	if (connect(fd, (const struct sockaddr *)&sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) < 0) {
+		int err = -errno;
+
+		close(fd);
+		return err;
+	}
+	notify_fd = fd;
+	return 0;
+}
+
+void service_close(void)
+{
+	unsetenv("NOTIFY_SOCKET");
+	if (notify_fd >= 0)
+		close(notify_fd);
+	notify_fd = -1;
+}
+
+int service_notify(const char *state)
+{
+	int err = service_open();
+
+	if (err || notify_fd < 0)
+		return err;
+	return send(notify_fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
 /* The variable as a number, or 0. */

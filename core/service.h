@@ -7,7 +7,16 @@
 #define VDEVD_CORE_SERVICE_H
 
 /*
- * Sends state ("READY=1") to $NOTIFY_SOCKET (a path, or @ for the abstract name space).
+ * Connects to $NOTIFY_SOCKET (a path, or @ for the abstract name space), while that can be done; what is sent later needs no more
+ * than this.  Returns 0 also where there is no such variable, or -errno.
+ */
+int service_open(void);
+
+/* This process, a child of the one the service manager knows, tells it nothing. */
+void service_close(void);
+
+/*
+ * Sends state ("READY=1") to the service manager; calls service_open where nobody has.
  * Never waits: what the service manager has no room for is lost.  Returns 0 also where there is no such variable, or -errno.
  */
 int service_notify(const char *state);

@@ -67,6 +67,25 @@ wait "$pid"
 expect 'and ends it well' test $? = 0
 expect 'and both sockets are gone' test ! -e s -a ! -e c
 
+# Each instance has its own.
+ln -s "$VDEVD" vhost-device-rng
+./vhost-device-rng -s m -c 2 --control=n &
+pid=$!
+until_true test -S m0 -a -S m1
+expect 'each instance has a socket of its own' ctl n1 quit
+expect 'and ends alone' until_true test ! -e n1 -a ! -e m1 -a -S n0 -a -S m0
+ctl n0 quit
+expect 'the last one ends it all' wait "$pid"
+
+"$VDEVD" relay -s r --to=nobody --control=rc &
+pid=$!
+until_true test -S r
+expect 'a relay has one, too' test "$("$VDEVD" ctl rc health | head -n 2)" = "front-end none
+back-end none"
+expect 'and ends by it' ctl rc quit
+wait "$pid"
+refuses 'its path is looked at' 2 '^vdevd relay: --control=: a path' "$VDEVD" relay -s r --to=t --control=
+
 # A vdevd that is there and does not answer.
 "$VDEVD" rng -s s --control=c &
 pid=$!

@@ -342,8 +342,8 @@ START_TEST(test_long_answer)
 }
 END_TEST
 
-/* Sends text with n descriptors in one message. */
-static void say_with(int sock, const char *text, int fd, unsigned int n)
+/* Sends text with n descriptors in one message, if it can be sent. */
+static ssize_t try_with(int sock, const char *text, int fd, unsigned int n)
 {
 	union {
 		struct cmsghdr align;
@@ -353,12 +353,19 @@ static void say_with(int sock, const char *text, int fd, unsigned int n)
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(n * sizeof(int))};
 	struct cmsghdr *cm = CMSG_FIRSTHDR(&msg);
 
+	if (n == 0)
+		return send(sock, text, strlen(text), MSG_NOSIGNAL);
 	cm->cmsg_level = SOL_SOCKET;
 	cm->cmsg_type = SCM_RIGHTS;
 	cm->cmsg_len = CMSG_LEN(n * sizeof(int));
 	for (unsigned int i = 0; i < n; i++)
 		memcpy(CMSG_DATA(cm) + i * sizeof(int), &fd, sizeof(fd));
-	ck_assert_int_eq(sendmsg(sock, &msg, MSG_NOSIGNAL), (ssize_t)strlen(text));
+	return sendmsg(sock, &msg, MSG_NOSIGNAL);
+}
+
+static void say_with(int sock, const char *text, int fd, unsigned int n)
+{
+	ck_assert_int_eq(try_with(sock, text, fd, n), (ssize_t)strlen(text));
 }
 
 /* The bytes that were written to the pipe, and whether nobody has its other end any more. */
@@ -441,6 +448,56 @@ START_TEST(test_too_many_fds)
 	close(p[1]);
 	ck_assert_uint_eq(pipe_bytes(p[0], &over), CONTROL_FDS);
 	ck_assert(over);
+	close(p[0]);
+	close(fd);
+	turns();
+}
+END_TEST
+
+/* Clients that send whatever comes to mind, with descriptors, and go when they like: another one is served all the same. */
+START_TEST(test_wild_clients)
+{
+	static const char *const words[] = {"set 1 2", "get 50", "take 1", "take 2", "watch", "watch off", "help", "\n", "\n", " ", "\r",
+					    "#", "log-level", "\xff\x80", "x"};
+	int fds[CONTROL_CLIENTS - 1], p[2], fd = client();
+	unsigned int seed = 1;
+	bool over;
+
+	ck_assert_int_eq(pipe2(p, O_NONBLOCK | O_CLOEXEC), 0);
+	memset(fds, 0xff, sizeof(fds));
+	for (unsigned int i = 0; i < 20000; i++) {
+		unsigned int k = (unsigned int)rand_r(&seed) % ARRAY_SIZE(fds), what = (unsigned int)rand_r(&seed) % 100;
+		const char *word = words[(unsigned int)rand_r(&seed) % ARRAY_SIZE(words)];
+
+		if (fds[k] < 0) {
+			fds[k] = unix_connect(path);
+		} else if (what < 5) {
+			close(fds[k]);
+			fds[k] = -1;
+		} else if (what < 8) {
+			shutdown(fds[k], SHUT_WR);
+		} else if (what < 20) {
+			heard(fds[k]);
+		} else {
+			try_with(fds[k], word, p[1], what < 40 ? what % 12 : 0);
+		}
+		ev_run(loop, EVRUN_NOWAIT);
+		if (i % 100 == 0)
+			control_tell(ctl, "told %u", i);
+		if (i % 500 == 0) {
+			say(fd, "get 1\n");
+			ck_assert_str_eq(heard(fd), "line 1\nok\n");
+			pipe_bytes(p[0], &over);
+		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++) {
+		if (fds[i] >= 0)
+			close(fds[i]);
+	}
+	close(p[1]);
+	turns();
+	pipe_bytes(p[0], &over);
+	ck_assert(over); /* none of the descriptors is left anywhere */
 	close(p[0]);
 	close(fd);
 	turns();
@@ -544,6 +601,7 @@ Suite *suite_control(void)
 	tcase_add_test(tc, test_long_answer);
 	tcase_add_test(tc, test_fds);
 	tcase_add_test(tc, test_too_many_fds);
+	tcase_add_test(tc, test_wild_clients);
 	tcase_add_test(tc, test_quit);
 	tcase_add_test(tc, test_too_many);
 	tcase_add_test(tc, test_file);
