@@ -54,7 +54,8 @@ expect 'no socket of a start that failed' test ! -e t
 "$VDEVD" gpio -s g --backend=sim --sim-names=LAMP --control=gc &
 gpio=$!
 until_true test -S g
-"$VDEVD" ctl gc watch >seen &
+: >seen
+"$VDEVD" ctl gc watch >>seen &
 watcher=$!
 until_true sh -c '"$VDEVD" ctl gc set LAMP 1 0; grep -q "^! 0 LAMP unused 1" seen'
 expect 'watch shows what happens' grep -q '^! 0 LAMP unused 0' seen
