@@ -123,7 +123,7 @@ static void print_man_compat(const struct common *c)
 	if (vc->count)
 		puts(".It Fl c Ar N , Fl Fl socket-count Ns = Ns Ar N\nServe\n.Ar N\nsockets, each in a process of its "
 		     "own.\nThe "
-		     "parent only waits and passes\n.Dv SIGTERM\nand\n.Dv SIGINT\non.");
+		     "parent only waits and passes\n.Dv SIGTERM ,\n.Dv SIGINT\nand\n.Dv SIGHUP\non.");
 	for (const struct opt *o = class->opts; o && o->name; o++) {
 		if (man_print_item(stdout, o, o->compat, false))
 			printf("The same as\n.Fl Fl %s .\n", o->name);
@@ -138,7 +138,7 @@ void print_man_page(const struct common *c)
 	print_man_head(class);
 	puts(".Sh OPTIONS\nA value is given as\n.Fl Fl option Ns = Ns Ar VALUE\nor\n.Fl Fl option Ar VALUE .");
 	opt_print_man(stdout, c->groups);
-	puts(".Sh EXIT STATUS\n0 after\n.Dv SIGTERM\nor\n.Dv SIGINT ,\nor when the front-end of a connected\n.Fl Fl "
+	puts(".Sh EXIT STATUS\n0 after\n.Dv SIGTERM ,\n.Dv SIGINT\nor\n.Dv SIGHUP ,\nafter the command\n.Cm quit ,\nor when the front-end of a connected\n.Fl Fl "
 	     "fd\nhas "
 	     "gone; 1 when the host refuses something; 2 for a wrong call.");
 	if (class->examples) {
