@@ -67,7 +67,7 @@ static void source_wait(struct rng *r, ssize_t got)
 	bool empty = got == -EAGAIN;
 
 	if (!empty && !r->complained)
-		log_warn(&r->d.log, "%s: %s; requests wait", r->source ? r->source : "getrandom",
+		log_guest(&r->d.log, "%s: %s; requests wait", r->source ? r->source : "getrandom",
 			 got ? strerror((int)-got) : "end of file");
 	r->complained |= !empty;
 	if (empty && r->pollable) {
