@@ -3,42 +3,35 @@
  * log.c - lines on stderr, one write(2) each, with a rate limit for what a guest can cause; see log.h.
  *
  * How a line is written without waiting depends on what standard error is.  O_NONBLOCK belongs to the open file, which others
- * share; so a pipe or a terminal is opened once more.  Where that is not allowed (the pipe is another user's) the kernel is
- * asked not to wait (RWF_NOWAIT), and where it cannot do that either, poll(2) tells whether there is room: then a line can
- * still wait if another process takes the room in between.
+ * share; so a pipe or a terminal is opened once more.  Where that is not allowed (the pipe is another user's) fd_write_now has
+ * to do: where the kernel is too old for it (6.4 for pipes), a line can still wait if another process takes the room in between.
  */
 #include "core/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "core/loop.h"
 
 /* Below PIPE_BUF, so that lines of several processes on one pipe do not mix. */
 #define LOG_LINE_MAX 2048
 
-#ifndef RWF_NOWAIT
-#define RWF_NOWAIT 0x8 /* linux/fs.h */
-#endif
-
 static enum log_level log_level = LOG_LEVEL_INFO;
 
 enum way {
-	WAY_WRITE,  /* write(2), which may wait */
-	WAY_OWN,    /* write(2) to an open file of our own, which does not */
-	WAY_SEND,   /* send(2) to a socket */
-	WAY_NOWAIT, /* pwritev2(2) with RWF_NOWAIT */
-	WAY_POLL,   /* write(2) when poll(2) says that there is room */
+	WAY_WRITE, /* write(2), which may wait */
+	WAY_OWN,   /* write(2) to an open file of our own, which does not */
+	WAY_SEND,  /* send(2) to a socket */
+	WAY_NOW,   /* fd_write_now */
 };
 
 /* Where lines go. */
@@ -103,34 +96,21 @@ void log_never_block(void)
 	out.way = WAY_WRITE;
 	if (fstat(STDERR_FILENO, &st) == 0 && !S_ISREG(st.st_mode)) {
 		out.own = open_own(&st);
-		out.way = S_ISSOCK(st.st_mode) ? WAY_SEND : out.own >= 0 ? WAY_OWN : WAY_NOWAIT;
+		out.way = S_ISSOCK(st.st_mode) ? WAY_SEND : out.own >= 0 ? WAY_OWN : WAY_NOW;
 	}
 	pthread_mutex_unlock(&out.lock);
 	errno = saved;
 }
 
-static ssize_t write_nowait(const char *p, size_t len)
+/* As write(2), but it never waits. */
+static ssize_t write_now(const char *p, size_t len)
 {
-	struct iovec iov = {.iov_base = (char *)p, .iov_len = len};
-	/* Of libraries only some have the call.  Two halves of an offset: none. */
-	ssize_t n = syscall(SYS_pwritev2, STDERR_FILENO, &iov, 1, -1L, -1L, RWF_NOWAIT);
+	ssize_t n = fd_write_now(STDERR_FILENO, p, len);
 
-	if (n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL)) {
-		out.way = WAY_POLL;
-		errno = EINTR;
-	}
-	return n;
-}
-
-static ssize_t write_polled(const char *p, size_t len)
-{
-	struct pollfd pfd = {.fd = STDERR_FILENO, .events = POLLOUT};
-
-	if (poll(&pfd, 1, 0) == 0) {
-		errno = EAGAIN;
-		return -1;
-	}
-	return write(STDERR_FILENO, p, len);
+	if (n >= 0)
+		return n;
+	errno = (int)-n;
+	return -1;
 }
 
 /* Writes as much as there is room for.  Returns as write(2). */
@@ -146,11 +126,8 @@ static ssize_t out_write(const char *p, size_t len)
 		case WAY_SEND:
 			n = send(STDERR_FILENO, p, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 			break;
-		case WAY_NOWAIT:
-			n = write_nowait(p, len);
-			break;
-		case WAY_POLL:
-			n = write_polled(p, len);
+		case WAY_NOW:
+			n = write_now(p, len);
 			break;
 		default:
 			n = write(STDERR_FILENO, p, len);
