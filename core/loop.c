@@ -21,6 +21,10 @@
 #define RWF_NOWAIT 0x00000008
 #endif
 
+#ifndef sigev_notify_thread_id /* glibc's have none before 2.38 */
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
 static void never_due(struct ev_loop *loop, struct ev_periodic *w, int revents)
 {
 	(void)loop;
@@ -154,7 +158,7 @@ ssize_t fd_read_now(int fd, void *buf, size_t len)
 {
 	struct iovec iov = {.iov_base = buf, .iov_len = len};
 	/* By number: musl has no function for it.  Place -1: that of the open file. */
-	ssize_t n = syscall(SYS_preadv2, fd, &iov, 1ul, -1l, -1l, RWF_NOWAIT);
+	ssize_t n = syscall(SYS_preadv2, fd, &iov, 1UL, -1L, -1L, RWF_NOWAIT);
 
 	if (no_nowait(n)) {
 		if (!ready(fd, POLLIN))
@@ -167,7 +171,7 @@ ssize_t fd_read_now(int fd, void *buf, size_t len)
 ssize_t fd_write_now(int fd, const void *buf, size_t len)
 {
 	struct iovec iov = {.iov_base = (void *)(uintptr_t)buf, .iov_len = len};
-	ssize_t n = syscall(SYS_pwritev2, fd, &iov, 1ul, -1l, -1l, RWF_NOWAIT);
+	ssize_t n = syscall(SYS_pwritev2, fd, &iov, 1UL, -1L, -1L, RWF_NOWAIT);
 
 	if (no_nowait(n)) {
 		if (!ready(fd, POLLOUT))
@@ -211,7 +215,7 @@ static bool watchdog_new(void)
 
 	if (watchdog.thread == self)
 		return true;
-	to._sigev_un._tid = self;
+	to.sigev_notify_thread_id = self;
 	sigemptyset(&act.sa_mask);
 	sigemptyset(&alarm);
 	sigaddset(&alarm, SIGALRM);

@@ -228,6 +228,7 @@ static int gpiod1_fd(struct gpio_chip *chip, unsigned int offset)
 
 static int gpiod1_edges(struct gpio_chip *chip, unsigned int offset, unsigned int max)
 {
+	/* Counted, not looked at: on 32-bit machines the library's time may be shorter than ours, and so its events. */
 	struct gpiod_line_event events[READ_EDGES];
 	int n = gpiod_line_event_read_multiple(chip->lines[offset].line, events,
 					       (unsigned int)min_size(max, READ_EDGES));

@@ -447,7 +447,7 @@ static int run_dump(void *arg, struct control_client *c, unsigned int argc, char
 	pthread_mutex_lock(&sim->lock);
 	for (size_t i = 0; i < count; i += 16) {
 		char hex[3 * 16 + 1], text[16 + 1];
-		size_t n = min_size(16, count - i), k;
+		size_t n = (size_t)min_u64(16, count - i), k;
 
 		for (k = 0; k < n; k++) {
 			uint8_t byte = t->mem[off + i + k];

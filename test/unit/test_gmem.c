@@ -369,7 +369,9 @@ static int crash_pipe[2];
 
 static void on_crash(int sig)
 {
-	(void)!write(crash_pipe[1], &sig, 1);
+	const uint8_t byte = (uint8_t)sig;
+
+	(void)!write(crash_pipe[1], &byte, 1);
 	_exit(1);
 }
 

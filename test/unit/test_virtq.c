@@ -667,7 +667,8 @@ START_TEST(test_hostile)
 	ck_assert(virtq_broken(r.vq));
 	ck_assert(!virtq_running(r.vq));
 	ck_assert_uint_eq(r.brokens, 1);
-	ck_assert_msg(strstr(r.why, hostile[_i].word) != NULL, "%s", r.why);
+	/* More than an address space has is not mapped in the first place. */
+	ck_assert_msg(strstr(r.why, hostile[_i].word) || (sizeof(void *) < 8 && strstr(r.why, "cannot be mapped")), "%s", r.why);
 	ck_assert_ptr_null(virtq_pop(r.vq));
 	rig_simple(&r, 11, 0, 8, true);
 	ck_assert_ptr_null(virtq_pop(r.vq));

@@ -21,7 +21,13 @@ static void teardown(void)
 /* A message with a payload of two words, or of one of 64 bits. */
 static struct vu_msg ring_msg(uint32_t request, uint32_t index, uint32_t num)
 {
-	return (struct vu_msg){.h = {request, VU_VERSION | VU_FLAG_NEED_REPLY, sizeof(struct vu_vring_state)}, .p.state = {index, num}};
+	struct vu_msg m = {.h = {request, VU_VERSION | VU_FLAG_NEED_REPLY, sizeof(struct vu_vring_state)}};
+
+	if (request == VU_SET_FEATURES || (request >= VU_SET_VRING_KICK && request <= VU_SET_VRING_ERR))
+		m.p.u64 = index;
+	else
+		m.p.state = (struct vu_vring_state){index, num};
+	return m;
 }
 
 static void say(struct vu_msg m)

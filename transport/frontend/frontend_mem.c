@@ -33,6 +33,12 @@ static size_t page_slack(const struct frontend_region *r)
 	return (size_t)(r->offset & ((uint64_t)sysconf(_SC_PAGESIZE) - 1));
 }
 
+/* Of a region that memfd_map has taken. */
+static size_t mapped_bytes(const struct frontend_region *r)
+{
+	return (size_t)r->size + page_slack(r);
+}
+
 static int memfd_map(struct frontend_region *r)
 {
 	size_t slack = page_slack(r);
@@ -40,7 +46,7 @@ static int memfd_map(struct frontend_region *r)
 	void *base;
 	int err;
 
-	if (__builtin_add_overflow(r->offset, r->size, &end) || end > INT64_MAX)
+	if (__builtin_add_overflow(r->offset, r->size, &end) || end > INT64_MAX || r->size > SIZE_MAX - slack)
 		return -EINVAL;
 
 	r->fd = memfd_create("vdevd-frontend", MFD_CLOEXEC);
@@ -50,7 +56,7 @@ static int memfd_map(struct frontend_region *r)
 		err = -errno;
 		goto close_fd;
 	}
-	base = mmap(NULL, r->size + slack, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, (off_t)(r->offset - slack));
+	base = mmap(NULL, mapped_bytes(r), PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, (off_t)(r->offset - slack));
 	if (base == MAP_FAILED) {
 		err = -errno;
 		goto close_fd;
@@ -68,7 +74,7 @@ static void memfd_unmap(struct frontend_region *r)
 {
 	size_t slack = page_slack(r);
 
-	munmap((char *)r->va - slack, r->size + slack);
+	munmap((char *)r->va - slack, mapped_bytes(r));
 	close(r->fd);
 }
 
@@ -147,7 +153,7 @@ int frontend_mem_replace(struct frontend_mem *m, unsigned int i, int fd)
 
 	if (m->ops != &frontend_mem_memfd)
 		return -EOPNOTSUPP;
-	if (mmap((char *)r->va - slack, r->size + slack, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
+	if (mmap((char *)r->va - slack, mapped_bytes(r), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
 		 (off_t)(r->offset - slack)) == MAP_FAILED)
 		return -errno;
 	r->fd = fd;

@@ -40,7 +40,7 @@ static int xen_map(struct frontend_region *r)
 		free(v);
 		return err;
 	}
-	memset(r->va, 0, r->size);
+	memset(r->va, 0, (size_t)r->size); /* it is mapped, so it fits */
 	r->fd = (r->xen_flags & GMEM_XEN_GRANT) ? v->xen.gntdev : v->xen.privcmd;
 	r->priv = v;
 	return 0;

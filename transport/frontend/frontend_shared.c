@@ -67,7 +67,7 @@ static uint64_t map(struct fe_shared *s, const struct vu_msg *msg)
 	uint64_t end;
 	void *va;
 
-	if (msg->nfds != 1 || (m->flags & ~(uint64_t)VU_MAPPING_WRITABLE) || !m->len ||
+	if (msg->nfds != 1 || (m->flags & ~(uint64_t)VU_MAPPING_WRITABLE) || !m->len || m->len > SIZE_MAX ||
 	    __builtin_add_overflow(m->offset, m->len, &end) || end > s->config.sizes[m->shmid])
 		return 1;
 	for (size_t i = 0; i < FE_MAX_SHARED; i++) {
@@ -78,7 +78,7 @@ static uint64_t map(struct fe_shared *s, const struct vu_msg *msg)
 	}
 	if (room == FE_MAX_SHARED)
 		return 1;
-	va = mmap(NULL, m->len, prot, MAP_SHARED, msg->fds[0], (off_t)m->fd_offset);
+	va = mmap(NULL, (size_t)m->len, prot, MAP_SHARED, msg->fds[0], (off_t)m->fd_offset);
 	if (va == MAP_FAILED)
 		return 1;
 	s->mappings[room].what = *m;
@@ -95,7 +95,7 @@ static uint64_t unmap(struct fe_shared *s, const struct vu_msg *msg)
 
 		if (!s->mappings[i].va || have->shmid != m->shmid || have->offset != m->offset || have->len != m->len)
 			continue;
-		munmap(s->mappings[i].va, have->len);
+		munmap(s->mappings[i].va, (size_t)have->len);
 		s->mappings[i].va = NULL;
 		return 0;
 	}
@@ -201,7 +201,7 @@ void fe_shared_reset(struct frontend *fe, bool all)
 
 	for (size_t i = 0; i < FE_MAX_SHARED; i++) {
 		if (s->mappings[i].va)
-			munmap(s->mappings[i].va, s->mappings[i].what.len);
+			munmap(s->mappings[i].va, (size_t)s->mappings[i].what.len);
 		s->mappings[i].va = NULL;
 		if (!s->objects[i].there || (s->objects[i].fd >= 0 && !all))
 			continue;
