@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "core/control.h"
 #include "core/device_control.h"
@@ -59,10 +60,40 @@ int vdev_check(struct vdev *d)
 	return d->class->check ? d->class->check(d) : 0;
 }
 
+/* Descriptors beside the device's and its queues': the loop, sockets, the log, those that come with a message. */
+#define OTHER_FDS 64
+
+/* A queue has a descriptor for kicks, one for calls and one for errors. */
+#define QUEUE_FDS 3
+
+/* Sees that as many files can be open at once as the device may need. */
+static int raise_fds(struct vdev *d)
+{
+	uint64_t own = d->class->fds ? d->class->fds(d) : 0;
+	uint64_t want = own + d->face.nqueues * QUEUE_FDS + d->face.nshmem + OTHER_FDS;
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= want)
+		return 0;
+	if (r.rlim_max < want) {
+		log_error(&d->log, "%ju open files may be needed, and %ju are allowed: raise the limit (ulimit -Hn), or ask for less",
+			  (uintmax_t)want, (uintmax_t)r.rlim_max);
+		return -EMFILE;
+	}
+	r.rlim_cur = (rlim_t)want;
+	int err = setrlimit(RLIMIT_NOFILE, &r) < 0 ? -errno : 0;
+
+	if (err)
+		log_error(&d->log, "%ju open files may be needed: %s", (uintmax_t)want, strerror(-err));
+	return err;
+}
+
 int vdev_open(struct vdev *d)
 {
-	int err = vdev_control_open(d);
+	int err = raise_fds(d);
 
+	if (!err)
+		err = vdev_control_open(d);
 	if (err)
 		return err;
 	d->begun_ms = vdev_now_ms();
@@ -181,6 +212,12 @@ int vdev_ask(struct vdev *d, struct vdev_ask *ask)
 	if (!d->transport)
 		return -ENOTCONN;
 	return d->transport->ask ? d->transport->ask(d, ask) : -EOPNOTSUPP;
+}
+
+void vdev_start(struct vdev *d, unsigned int q)
+{
+	if (d->class->start)
+		d->class->start(d, q);
 }
 
 void vdev_quiesce(struct vdev *d, unsigned int q)

@@ -10,6 +10,7 @@
  *	vdev_check      class->check: the options are looked at as a whole; nothing of the host is touched
  *	vdev_open       class->open: host resources are taken; the last moment for privileged work
  *	  vdev_attach   a transport gives it its queues, for the life of the instance
+ *	    start       a ring has begun
  *	    kick ...    a front-end is served; class->kick for each queue that has work
  *	    quiesce     a ring is about to stop: each chain is pushed or requeued, now or later
  *	    save, load  when the guest moves: what it has made of the device, from one instance to another
@@ -28,7 +29,7 @@
 #include "core/state.h"
 
 /* Changes with every change of this file, chain.h or opt.h that a module could notice. */
-#define VDEV_CONTRACT 7
+#define VDEV_CONTRACT 8
 
 /* The largest config_size, bytes: what a vhost-user message carries (VHOST_USER_MAX_CONFIG_SIZE). */
 #define VDEV_CONFIG_MAX 256
@@ -180,6 +181,17 @@ struct vdev_class {
 	int (*check)(struct vdev *d);
 	/* Takes host resources; the last that may change d->face.  Returns 0, or -errno after it has logged why. */
 	int (*open)(struct vdev *d);
+	/*
+	 * How many descriptors the device may have open at once, what class->open takes included: as many as its options say.
+	 * The transport's are not counted.  NULL: a few.
+	 */
+	unsigned int (*fds)(const struct vdev *d);
+	/*
+	 * Queue q has begun, and will have its first kick: d->features are what the driver accepted, and nothing is held.  The mirror of
+	 * quiesce, for a ring that goes on where it was as well as for a driver's that has just begun (virtq_fresh).  Where a reset is
+	 * due the reset comes first.  NULL: nothing is to be done.
+	 */
+	void (*start)(struct vdev *d, unsigned int q);
 	/* Queue q may have new chains.  Called again until a virtq_pop has found it empty. */
 	void (*kick)(struct vdev *d, unsigned int q);
 	/*
@@ -282,8 +294,9 @@ int vdev_new(const struct vdev_class *class, const char *prefix, struct ev_loop 
 int vdev_check(struct vdev *d);
 
 /*
- * Makes the control socket, takes the host resources.  Returns 0, or -errno after a line that says why; -EINVAL: check or open
- * made a face that cannot be.
+ * Makes the control socket, raises the limit of open files to what the device may need, takes the host resources.
+ * Returns 0, or -errno after a line that says why; -EINVAL: check or open made a face that cannot be; -EMFILE: the limit cannot
+ * be raised so far.
  */
 int vdev_open(struct vdev *d);
 
@@ -332,6 +345,9 @@ int vdev_config_write(struct vdev *d, size_t off, const void *buf, size_t len);
  * as by the driver.  So a field that is read-only has to be what it was: it says what the host has.
  */
 int vdev_config_restore(struct vdev *d, size_t off, const void *buf, size_t len);
+
+/* The device begins to serve queue q: tells it so (class->start). */
+void vdev_start(struct vdev *d, unsigned int q);
 
 /* The device stops serving queue q: asks it for its chains (class->quiesce). */
 void vdev_quiesce(struct vdev *d, unsigned int q);

@@ -117,6 +117,7 @@ static void start(struct harness *h, unsigned int q, uint32_t base)
 	const struct virtq_addrs addrs = {.space = GMEM_USER, .desc = at, .avail = at + 0x1000, .used = at + 0x2000};
 
 	must(virtq_start(h->vqs[q], h->mem, NUM, h->features, &addrs, base) == 0);
+	vdev_start(h->d, q);
 	virtq_enable(h->vqs[q], true);
 }
 

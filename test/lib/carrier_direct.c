@@ -194,6 +194,7 @@ static void direct_start(struct carrier *c, unsigned int q, uint32_t base)
 	struct virtq_addrs addrs = {.space = GMEM_USER, .desc = a.desc, .avail = a.avail, .used = a.used};
 
 	ck_assert_int_eq(virtq_start(c->vqs[q], c->mem, carrier_size(c, q), c->features, &addrs, base), 0);
+	vdev_start(c->d, q);
 	virtq_enable(c->vqs[q], true);
 	c->again[q] = true;
 }

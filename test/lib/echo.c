@@ -101,11 +101,23 @@ static void echo_kick(struct vdev *d, unsigned int q)
 	}
 }
 
+static void echo_start(struct vdev *d, unsigned int q)
+{
+	struct echo *e = echo_of(d);
+
+	/* A pause between, or a reset, or the beginning: never twice. */
+	e->twice_started |= e->started[q];
+	e->started[q] = true;
+	e->starts[q]++;
+	e->resets_at_start[q] = e->resets;
+}
+
 static void echo_quiesce_queue(struct vdev *d, unsigned int q)
 {
 	struct echo *e = echo_of(d);
 
 	e->quiesces[q]++;
+	e->started[q] = false;
 	if (q != ECHO_HOLDQ)
 		return;
 	switch (e->quiesce) {
@@ -211,6 +223,7 @@ const struct vdev_class echo_class = {
 	.object = echo_object,
 	.inst_size = sizeof(struct echo),
 	.open = echo_open,
+	.start = echo_start,
 	.kick = echo_kick,
 	.quiesce = echo_quiesce_queue,
 	.reset = echo_reset,

@@ -46,7 +46,9 @@ struct echo {
 	unsigned int answers;
 	int answer_err, answer_fd; /* the last; the descriptor is closed when the next one comes */
 	/* What was asked of the device. */
-	unsigned int kicks[ECHO_QUEUES], quiesces[ECHO_QUEUES], resets, feature_sets;
+	unsigned int resets_at_start[ECHO_QUEUES]; /* how many there had been */
+	bool started[ECHO_QUEUES], twice_started;
+	unsigned int starts[ECHO_QUEUES], kicks[ECHO_QUEUES], quiesces[ECHO_QUEUES], resets, feature_sets;
 };
 
 extern const struct vdev_class echo_class;

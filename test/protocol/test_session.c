@@ -44,6 +44,7 @@ static void setup(void)
 
 static void teardown(void)
 {
+	ck_assert(!e->twice_started);
 	echo_release(e, ECHO_HELD);
 	carrier_close(c);
 }
@@ -211,10 +212,16 @@ START_TEST(test_status_0_resets)
 	ck_assert_uint_eq(status(), 0);
 	carrier_idle(c, 2);
 	ck_assert_uint_eq(e->resets, 0); /* it is not known yet */
-	for (unsigned int q = 0; q < ECHO_QUEUES; q++)
+	for (unsigned int q = 0; q < ECHO_QUEUES; q++) {
+		ck_assert_uint_eq(e->starts[q], 1);
 		carrier_renew(c, q);
+	}
 	assert_echo();
 	ck_assert_uint_eq(e->resets, 1);
+	for (unsigned int q = 0; q < ECHO_QUEUES; q++) {
+		ck_assert_uint_eq(e->starts[q], 2);
+		ck_assert_uint_eq(e->resets_at_start[q], 1);
+	}
 	ck_assert_uint_eq(e->d.features, frontend_features(fe) & ~BIT(VHOST_USER_F_PROTOCOL_FEATURES));
 	ok(frontend_get_config(fe, 0, bytes, 4));
 	ck_assert_mem_eq(bytes, "\0\0\0\0", 4);
@@ -268,6 +275,10 @@ START_TEST(test_status_0_pauses)
 	ok(frontend_get_config(fe, 0, bytes, 4));
 	ck_assert_mem_eq(bytes, "abcd", 4);
 	ck_assert_uint_eq(e->resets, 0);
+	for (unsigned int q = 0; q < ECHO_QUEUES; q++) {
+		ck_assert_uint_eq(e->starts[q], 5);
+		ck_assert_uint_eq(e->quiesces[q], 4);
+	}
 }
 END_TEST
 

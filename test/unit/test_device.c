@@ -3,6 +3,7 @@
  * test_device.c - what is the same for every device: life of an instance, configuration space, features, names.
  */
 #include <errno.h>
+#include <sys/resource.h>
 
 #include "core/device.h"
 #include "test/unit/capture.h"
@@ -394,6 +395,45 @@ START_TEST(face)
 }
 END_TEST
 
+static unsigned int fake_fds(const struct vdev *d)
+{
+	return 1000;
+}
+
+/* Files are no reason to fail when connections come: the limit is raised at open, or open says that it cannot be. */
+START_TEST(open_files)
+{
+	struct vdev_class class = fake_class;
+	struct rlimit r;
+	struct capture lines;
+	unsigned int closed = 0;
+	struct vdev *d;
+
+	class.fds = fake_fds;
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &r), 0);
+	ck_assert_uint_ge(r.rlim_max, 2000);
+	r.rlim_cur = 64;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &r), 0);
+	d = make(&class);
+	to_fake(d)->closed = &closed;
+	ck_assert_int_eq(vdev_open(d), 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &r), 0);
+	ck_assert_uint_ge(r.rlim_cur, 1000);
+	ck_assert_uint_lt(r.rlim_cur, 2000);
+	vdev_free(d);
+
+	r.rlim_cur = r.rlim_max = 256;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &r), 0);
+	d = make(&class);
+	to_fake(d)->closed = &closed;
+	capture_start(&lines);
+	ck_assert_int_eq(vdev_open(d), -EMFILE);
+	ck_assert_ptr_nonnull(strstr(capture_end(&lines), "256 are allowed"));
+	vdev_free(d);
+	ck_assert_uint_eq(closed, 1);
+}
+END_TEST
+
 START_TEST(ask)
 {
 	static const struct vdev_transport_ops ops = {.config_changed = note_change};
@@ -511,6 +551,7 @@ Suite *suite_device(void)
 	tcase_add_test(tc, config_write);
 	tcase_add_test(tc, config_restore);
 	tcase_add_test(tc, face);
+	tcase_add_test(tc, open_files);
 	tcase_add_test(tc, ask);
 	tcase_add_test(tc, features);
 	tcase_add_test(tc, feature_names);

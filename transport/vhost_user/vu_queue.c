@@ -72,6 +72,10 @@ static const struct virtq_events queue_events = {
 /* Rings give chains when the front-end has enabled them, and it is known whose they are. */
 static void queue_gate(struct vu_queue *q)
 {
+	if (q->begins && !q->b->reset_pending) {
+		q->begins = false;
+		vdev_start(q->b->d, q->index);
+	}
 	virtq_enable(q->vq, q->enabled && !q->b->reset_pending);
 }
 
@@ -214,6 +218,7 @@ int vu_queue_start(struct vu_queue *q)
 		b->reset_pending = false; /* the machine was only paused */
 		gate_all(b);
 	}
+	q->begins = true;
 	queue_gate(q);
 	queue_watch(q);
 	vu_queue_again(q); /* chains that were there before us may have had their kick */
@@ -272,7 +277,9 @@ void vu_stop_queues(struct vu_backend *b, unsigned int first, unsigned int n, vo
 			continue;
 		queue_unwatch(q);
 		virtq_stopping(q->vq);
-		vdev_quiesce(b->d, i);
+		if (!q->begins)
+			vdev_quiesce(b->d, i);
+		q->begins = false;
 	}
 	stop_finish(b);
 }

@@ -50,6 +50,7 @@ struct vu_queue {
 	bool stopped;                /* in this connection, and where */
 	uint32_t stopped_at;
 	bool enabled;                /* SET_VRING_ENABLE */
+	bool begins;                 /* it has started, and the device is still to be told: a reset comes first */
 	bool parked;                 /* stopped by being disabled: starts again when enabled */
 	struct notify_fd kick, call, err;
 	struct ev_io kick_io;
