@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * ctl.c - `vdevd ctl`: gives a running vdevd one command over its control socket (core/control.h), and shows the answer.
+ * ctl.c - `vdevd ctl`: gives a running vdevd one command over its control socket (core/control.h), and shows the
+ * answer.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -53,11 +54,7 @@ static int set_fd(void *obj, const struct opt *o, const char *value, char *why, 
 }
 
 static const struct opt ctl_opts[] = {
-	{.name = "fd",
-	 .type = OPT_CALL,
-	 .set = set_fd,
-	 .arg = "FD",
-	 .help = "send this open file along; repeatable"},
+	{.name = "fd", .type = OPT_CALL, .set = set_fd, .arg = "FD", .help = "send this open file along; repeatable"},
 	{.name = "timeout",
 	 .type = OPT_UINT,
 	 .off = offsetof(struct ctl_call, timeout),

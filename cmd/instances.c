@@ -19,7 +19,7 @@
 #include "core/service.h"
 
 struct child {
-	pid_t pid;   /* 0: has ended */
+	pid_t pid; /* 0: has ended */
 	bool ready;
 	bool beaten; /* since the service manager was told last */
 };
@@ -31,7 +31,7 @@ struct parent {
 	double beat; /* as struct instance's */
 	int signal_fd;
 	int tell_fds[2]; /* pipe: numbers of instances */
-	int worst; /* exit status */
+	int worst;	 /* exit status */
 };
 
 int instance_tell(const struct instance *self)
@@ -183,7 +183,8 @@ static int open_fds(struct parent *p, sigset_t *before)
 }
 
 /* Starts instance i.  Returns 0 or -errno. */
-static int start_child(struct parent *p, unsigned int i, int (*serve)(void *arg, const struct instance *self), void *arg)
+static int start_child(struct parent *p, unsigned int i, int (*serve)(void *arg, const struct instance *self),
+		       void *arg)
 {
 	pid_t parent = getpid(), pid = fork();
 

@@ -12,7 +12,7 @@
 /* One of several, in its own process. */
 struct instance {
 	unsigned int i;
-	int fd;      /* to the parent */
+	int fd;	     /* to the parent */
 	double beat; /* seconds between signs of life that the parent wants; 0: none */
 };
 
@@ -20,10 +20,10 @@ struct instance {
 int instance_tell(const struct instance *self);
 
 /*
- * Runs serve(arg, self) for each i below count, each in a process of its own that exits with what it returns.  SIGTERM, SIGINT and
- * SIGHUP are blocked there until serve unblocks them, so that an end which is its own is never hidden by theirs.  The parent passes
- * them on, tells the service manager when all are ready and as long as all are alive, and waits for all.  Returns the worst exit
- * status among them.
+ * Runs serve(arg, self) for each i below count, each in a process of its own that exits with what it returns.  SIGTERM,
+ * SIGINT and SIGHUP are blocked there until serve unblocks them, so that an end which is its own is never hidden by
+ * theirs.  The parent passes them on, tells the service manager when all are ready and as long as all are alive, and
+ * waits for all.  Returns the worst exit status among them.
  */
 int instances_run(struct log *l, unsigned int count, int (*serve)(void *arg, const struct instance *self), void *arg);
 

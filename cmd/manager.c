@@ -21,7 +21,8 @@ static void on_beat(struct ev_loop *loop, struct ev_timer *w, int revents)
 		service_notify("WATCHDOG=1");
 }
 
-void manager_ready(struct manager *m, struct ev_loop *loop, struct log *l, const struct instance *self, const char *status)
+void manager_ready(struct manager *m, struct ev_loop *loop, struct log *l, const struct instance *self,
+		   const char *status)
 {
 	double every = self ? self->beat : service_watchdog();
 	int err = self ? instance_tell(self) : service_notify("READY=1");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * manager.h - what a process that serves tells who has started it: the service manager (sd_notify(3)), or the parent of several
- * instances, which tells it for all of them.
+ * manager.h - what a process that serves tells who has started it: the service manager (sd_notify(3)), or the parent of
+ * several instances, which tells it for all of them.
  */
 #ifndef VDEVD_CMD_MANAGER_H
 #define VDEVD_CMD_MANAGER_H
@@ -17,8 +17,8 @@ struct manager {
 };
 
 /*
- * What there is to be served can be called: says so, and from now on, where it is wanted (WATCHDOG_USEC), that the loop of this
- * process still turns.  self: of several, not copied; NULL: alone, and this is its status ("STATUS=...").
+ * What there is to be served can be called: says so, and from now on, where it is wanted (WATCHDOG_USEC), that the loop
+ * of this process still turns.  self: of several, not copied; NULL: alone, and this is its status ("STATUS=...").
  */
 void manager_ready(struct manager *m, struct ev_loop *loop, struct log *l, const struct instance *self,
 		   const char *status);

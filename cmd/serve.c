@@ -82,7 +82,8 @@ static int serve_socket(struct run *r, struct vdev *d, const struct vu_socket_op
 }
 
 /* Opens the device and serves it.  Returns 0, or -errno after a line that says why. */
-static int run_device(struct run *r, const struct common *c, const struct vu_socket_opts *socket, const struct instance *self)
+static int run_device(struct run *r, const struct common *c, const struct vu_socket_opts *socket,
+		      const struct instance *self)
 {
 	struct vdev *d = c->d;
 	int ret = vdev_open(d);
@@ -103,8 +104,8 @@ static int run_device(struct run *r, const struct common *c, const struct vu_soc
 }
 
 /*
- * Checks and opens the device, serves it on a socket, frees it.  Signals are caught before there is a file that they would leave
- * behind, and until all are gone.  self: as manager_ready.  Returns the exit status.
+ * Checks and opens the device, serves it on a socket, frees it.  Signals are caught before there is a file that they
+ * would leave behind, and until all are gone.  self: as manager_ready.  Returns the exit status.
  */
 static int serve(const struct common *c, const struct vu_socket_opts *socket, const struct instance *self)
 {
@@ -178,8 +179,8 @@ static int serve_instance(void *arg, const struct instance *self)
 }
 
 /*
- * Looks at each instance's part of the options, in a copy, so that a wrong call is told once.  Returns CMD_OK, or how to
- * end.
+ * Looks at each instance's part of the options, in a copy, so that a wrong call is told once.  Returns CMD_OK, or how
+ * to end.
  */
 static int check_instances(const struct call *call)
 {

@@ -13,8 +13,8 @@ struct signals {
 };
 
 /*
- * From now on they end ev_run of this loop, also when they came before it; and they are blocked no longer.  Called before there
- * is anything that would stay behind.  SIGHUP that is ignored stays so: nohup(1).
+ * From now on they end ev_run of this loop, also when they came before it; and they are blocked no longer.  Called
+ * before there is anything that would stay behind.  SIGHUP that is ignored stays so: nohup(1).
  */
 void signals_begin(struct signals *s, struct ev_loop *loop);
 

@@ -31,22 +31,22 @@ struct control_client {
 	int fd;
 	struct ev_io io;
 	bool watching;
-	bool skipping;       /* the rest of a line that was too long */
-	bool ending;         /* the client sends no more */
+	bool skipping;	     /* the rest of a line that was too long */
+	bool ending;	     /* the client sends no more */
 	unsigned int lost;   /* lines told but not sent, since the last that was */
 	unsigned int unsaid; /* lines of the present answer that had no room */
 	size_t in_len;
 	size_t out_len, out_done, out_room;
 	char in[CONTROL_LINE_MAX];
-	char *out;           /* out_room bytes; grows with an answer, up to CONTROL_OUT_MAX */
+	char *out; /* out_room bytes; grows with an answer, up to CONTROL_OUT_MAX */
 	/* Descriptors that came: with the byte of in at this place, or one before it. */
 	struct {
 		int fd;
 		size_t at;
 	} fds[CONTROL_FDS];
 	unsigned int nfds;
-	unsigned int now;    /* so many of them came with the line that runs */
-	bool fds_lost;       /* more came than can wait */
+	unsigned int now; /* so many of them came with the line that runs */
+	bool fds_lost;	  /* more came than can wait */
 };
 
 struct command_table {
@@ -265,7 +265,8 @@ static int run_watch(void *arg, struct control_client *c, unsigned int argc, cha
 	return 0;
 }
 
-static int run_log_level(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
+static int run_log_level(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why,
+			 size_t why_size)
 {
 	enum log_level level;
 
@@ -316,7 +317,8 @@ static int run_words(struct control_client *c, unsigned int argc, char **argv, c
 			continue;
 		if (argc - 1 >= cmd->min && argc - 1 <= cmd->max)
 			return cmd->run(c->ctl->tables[i].arg, c, argc - 1, argv + 1, why, why_size);
-		snprintf(why, why_size, *cmd->args ? "%s %s is wanted" : "%s%s goes without more words", cmd->name, cmd->args);
+		snprintf(why, why_size, *cmd->args ? "%s %s is wanted" : "%s%s goes without more words", cmd->name,
+			 cmd->args);
 		return -EINVAL;
 	}
 	snprintf(why, why_size, "'%.40s': no such command; help lists them", argv[0]);
@@ -399,7 +401,8 @@ static void client_serve(struct control_client *c)
 
 /* ---- connections */
 
-/* Keeps the descriptors of a message whose last byte is at this place of the input; those there is no room for are closed. */
+/* Keeps the descriptors of a message whose last byte is at this place of the input; those there is no room for are
+ * closed. */
 static void fds_keep(struct control_client *c, struct msghdr *msg, size_t at)
 {
 	int fds[CONTROL_FDS];

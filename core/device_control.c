@@ -31,6 +31,13 @@ static double seconds_since(uint64_t ms)
 	return ms ? (double)(vdev_now_ms() - ms) / 1000 : 0;
 }
 
+static const char *state_word(const struct vdev_queue_stats *s)
+{
+	if (s->broken)
+		return "broken";
+	return s->running ? "running" : "stopped";
+}
+
 /* ---- stat, a line for each value */
 
 static void say_queue(struct control_client *c, struct vdev *d, unsigned int q)
@@ -40,7 +47,7 @@ static void say_queue(struct control_client *c, struct vdev *d, unsigned int q)
 	control_say(c, "queue.%u.name %s", q, d->face.queues[q].name);
 	if (!vdev_queue_stats(d, q, &s))
 		return;
-	control_say(c, "queue.%u.state %s", q, s.broken ? "broken" : s.running ? "running" : "stopped");
+	control_say(c, "queue.%u.state %s", q, state_word(&s));
 	control_say(c, "queue.%u.requests %ju", q, (uintmax_t)s.requests);
 	control_say(c, "queue.%u.errors %ju", q, (uintmax_t)s.errors);
 	control_say(c, "queue.%u.bytes-read %ju", q, (uintmax_t)s.read);
@@ -75,10 +82,10 @@ static void json_queue(FILE *out, struct vdev *d, unsigned int q)
 	json_print_string(out, d->face.queues[q].name);
 	if (vdev_queue_stats(d, q, &s)) {
 		fprintf(out,
-			", \"state\": \"%s\", \"requests\": %ju, \"errors\": %ju, \"bytes-read\": %ju, \"bytes-written\": %ju, "
-			"\"in-flight\": %u, \"latency\": {",
-			s.broken ? "broken" : s.running ? "running" : "stopped", (uintmax_t)s.requests, (uintmax_t)s.errors,
-			(uintmax_t)s.read, (uintmax_t)s.written, s.in_flight);
+			", \"state\": \"%s\", \"requests\": %ju, \"errors\": %ju, \"bytes-read\": %ju, "
+			"\"bytes-written\": %ju, \"in-flight\": %u, \"latency\": {",
+			state_word(&s), (uintmax_t)s.requests, (uintmax_t)s.errors, (uintmax_t)s.read,
+			(uintmax_t)s.written, s.in_flight);
 		for (unsigned int i = 0; i < VDEV_LATENCY_BUCKETS; i++) {
 			if (!s.latency[i])
 				continue;
@@ -94,10 +101,11 @@ static void json_stat(FILE *out, struct vdev *d)
 {
 	fputs("{\"device\": ", out);
 	json_print_string(out, d->class->name);
-	fprintf(out, ", \"uptime\": %.3f, \"front-end\": %s, \"front-end-seconds\": %.3f, \"front-ends\": %u, \"log-lost\": %u, "
-		     "\"queues\": [",
-		seconds_since(d->begun_ms), d->front_end_ms ? "true" : "false", seconds_since(d->front_end_ms), d->front_ends,
-		log_lost());
+	fprintf(out,
+		", \"uptime\": %.3f, \"front-end\": %s, \"front-end-seconds\": %.3f, \"front-ends\": %u, "
+		"\"log-lost\": %u, \"queues\": [",
+		seconds_since(d->begun_ms), d->front_end_ms ? "true" : "false", seconds_since(d->front_end_ms),
+		d->front_ends, log_lost());
 	for (unsigned int q = 0; q < d->face.nqueues; q++)
 		json_queue(out, d, q);
 	fputs("]}", out);

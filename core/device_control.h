@@ -11,8 +11,8 @@
 uint64_t vdev_now_ms(void);
 
 /*
- * Makes the socket at d->control_path, if there is to be one, with the commands of the class before those of every device.
- * Returns 0 and d->control (free with control_close), or -errno after a line that says why.
+ * Makes the socket at d->control_path, if there is to be one, with the commands of the class before those of every
+ * device. Returns 0 and d->control (free with control_close), or -errno after a line that says why.
  */
 int vdev_control_open(struct vdev *d);
 

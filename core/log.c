@@ -2,9 +2,10 @@
 /*
  * log.c - lines on stderr, one write(2) each, with a rate limit for what a guest can cause; see log.h.
  *
- * How a line is written without waiting depends on what standard error is.  O_NONBLOCK belongs to the open file, which others
- * share; so a pipe or a terminal is opened once more.  Where that is not allowed (the pipe is another user's) fd_write_now has
- * to do: where the kernel is too old for it (6.4 for pipes), a line can still wait if another process takes the room in between.
+ * How a line is written without waiting depends on what standard error is.  O_NONBLOCK belongs to the open file, which
+ * others share; so a pipe or a terminal is opened once more.  Where that is not allowed (the pipe is another user's)
+ * fd_write_now has to do: where the kernel is too old for it (6.4 for pipes), a line can still wait if another process
+ * takes the room in between.
  */
 #include "core/log.h"
 
@@ -38,9 +39,9 @@ enum way {
 static struct {
 	pthread_mutex_t lock;
 	enum way way;
-	int own;             /* WAY_OWN */
-	unsigned int lost;   /* lines */
-	size_t rest_len;     /* of a line of which a part was written: the next one waits for the rest */
+	int own;	   /* WAY_OWN */
+	unsigned int lost; /* lines */
+	size_t rest_len;   /* of a line of which a part was written: the next one waits for the rest */
 	char rest[LOG_LINE_MAX];
 } out = {.lock = PTHREAD_MUTEX_INITIALIZER, .own = -1};
 
@@ -163,7 +164,8 @@ static bool out_ready(void)
 	}
 	if (!out.lost)
 		return true;
-	len = (size_t)snprintf(line, sizeof(line), "vdevd: warning: %u lines of the log were lost: nobody read them\n", out.lost);
+	len = (size_t)snprintf(line, sizeof(line), "vdevd: warning: %u lines of the log were lost: nobody read them\n",
+			       out.lost);
 	if (!out_line(line, len))
 		return false;
 	out.lost = 0;
@@ -205,8 +207,8 @@ void log_end(void)
 }
 
 /*
- * What a terminal might act upon: control characters, and those of eight bits (0x80-0x9f, as UTF-8 and as they are), of which 0x9b
- * begins a sequence as ESC [ does.  What came from outside cannot forge a second line either.
+ * What a terminal might act upon: control characters, and those of eight bits (0x80-0x9f, as UTF-8 and as they are), of
+ * which 0x9b begins a sequence as ESC [ does.  What came from outside cannot forge a second line either.
  */
 static void line_clean(char *line, size_t len)
 {

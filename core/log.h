@@ -5,8 +5,8 @@
  * The level, and where lines go, are the process's.  What a guest or a front-end can cause is logged with log_guest(),
  * which lets through a few lines and then counts, so that a guest cannot fill a disk.
  *
- * A process that serves calls log_never_block(): from then on a line that cannot be written at once is lost, and counted.  The
- * number is told before the next line that can be written.
+ * A process that serves calls log_never_block(): from then on a line that cannot be written at once is lost, and
+ * counted.  The number is told before the next line that can be written.
  */
 #ifndef VDEVD_CORE_LOG_H
 #define VDEVD_CORE_LOG_H
@@ -22,14 +22,14 @@ enum log_level {
 
 /* Where lines come from.  One in each device instance; zeroed but for the prefix it is ready. */
 struct log {
-	const char *prefix;         /* "rng"; shown as "vdevd rng: "; not owned */
-	unsigned int tokens;        /* lines spent of the present interval */
+	const char *prefix;	    /* "rng"; shown as "vdevd rng: "; not owned */
+	unsigned int tokens;	    /* lines spent of the present interval */
 	unsigned int suppressed;    /* lines not shown since the last one shown */
 	uint64_t interval_start_ms; /* CLOCK_MONOTONIC */
 };
 
 /* A guest's lines: LOG_GUEST_BURST in each LOG_GUEST_INTERVAL_MS, then one that counts the rest. */
-#define LOG_GUEST_BURST       10
+#define LOG_GUEST_BURST	      10
 #define LOG_GUEST_INTERVAL_MS 10000
 
 /* Sets the level for the process: lines above it are not written.  The default is LOG_LEVEL_INFO. */
@@ -47,9 +47,9 @@ enum log_level log_get_level(void);
 int log_level_parse(const char *name, enum log_level *level);
 
 /*
- * From now on no line waits for who reads standard error, whatever that is: a pipe, a terminal, a socket.  Standard error itself
- * stays as it is (no O_NONBLOCK), for others may have it, too.  A file is written to as before.  May be called again, when
- * standard error is another.
+ * From now on no line waits for who reads standard error, whatever that is: a pipe, a terminal, a socket.  Standard
+ * error itself stays as it is (no O_NONBLOCK), for others may have it, too.  A file is written to as before.  May be
+ * called again, when standard error is another.
  */
 void log_never_block(void);
 

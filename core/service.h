@@ -7,8 +7,8 @@
 #define VDEVD_CORE_SERVICE_H
 
 /*
- * Connects to $NOTIFY_SOCKET (a path, or @ for the abstract name space), while that can be done; what is sent later needs no more
- * than this.  Returns 0 also where there is no such variable, or -errno.
+ * Connects to $NOTIFY_SOCKET (a path, or @ for the abstract name space), while that can be done; what is sent later
+ * needs no more than this.  Returns 0 also where there is no such variable, or -errno.
  */
 int service_open(void);
 
@@ -17,13 +17,14 @@ void service_close(void);
 
 /*
  * Sends state ("READY=1") to the service manager; calls service_open where nobody has.
- * Never waits: what the service manager has no room for is lost.  Returns 0 also where there is no such variable, or -errno.
+ * Never waits: what the service manager has no room for is lost.  Returns 0 also where there is no such variable, or
+ * -errno.
  */
 int service_notify(const char *state);
 
 /*
- * How often the service manager wants to hear WATCHDOG=1 of this process, seconds: half of WATCHDOG_USEC, as sd_watchdog_enabled(3)
- * has it; 0: it does not.
+ * How often the service manager wants to hear WATCHDOG=1 of this process, seconds: half of WATCHDOG_USEC, as
+ * sd_watchdog_enabled(3) has it; 0: it does not.
  */
 double service_watchdog(void);
 

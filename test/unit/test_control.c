@@ -350,7 +350,10 @@ static ssize_t try_with(int sock, const char *text, int fd, unsigned int n)
 		char space[CMSG_SPACE(32 * sizeof(int))];
 	} control = {0};
 	struct iovec iov = {.iov_base = (char *)text, .iov_len = strlen(text)};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = CMSG_SPACE(n * sizeof(int))};
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = &control,
+			     .msg_controllen = CMSG_SPACE(n * sizeof(int))};
 	struct cmsghdr *cm = CMSG_FIRSTHDR(&msg);
 
 	if (n == 0)
@@ -436,7 +439,8 @@ START_TEST(test_too_many_fds)
 		snprintf(want, sizeof(want), "take %u\n", n);
 		say_with(fd, want, p[1], n);
 		turns();
-		snprintf(want, sizeof(want), "error: descriptors were lost; at most %u can wait for their command\n", CONTROL_FDS);
+		snprintf(want, sizeof(want), "error: descriptors were lost; at most %u can wait for their command\n",
+			 CONTROL_FDS);
 		ck_assert_str_eq(heard(fd), n == CONTROL_FDS ? "ok\n" : want);
 	}
 	for (unsigned int i = 0; i < 100; i++) {
@@ -454,11 +458,13 @@ START_TEST(test_too_many_fds)
 }
 END_TEST
 
-/* Clients that send whatever comes to mind, with descriptors, and go when they like: another one is served all the same. */
+/* Clients that send whatever comes to mind, with descriptors, and go when they like: another one is served all the
+ * same. */
 START_TEST(test_wild_clients)
 {
-	static const char *const words[] = {"set 1 2", "get 50", "take 1", "take 2", "watch", "watch off", "help", "\n", "\n", " ", "\r",
-					    "#", "log-level", "\xff\x80", "x"};
+	static const char *const words[] = {"set 1 2",	 "get 50", "take 1",	"take 2",   "watch",
+					    "watch off", "help",   "\n",	"\n",	    " ",
+					    "\r",	 "#",	   "log-level", "\xff\x80", "x"};
 	int fds[CONTROL_CLIENTS - 1], p[2], fd = client();
 	unsigned int seed = 1;
 	bool over;
@@ -466,7 +472,8 @@ START_TEST(test_wild_clients)
 	ck_assert_int_eq(pipe2(p, O_NONBLOCK | O_CLOEXEC), 0);
 	memset(fds, 0xff, sizeof(fds));
 	for (unsigned int i = 0; i < 20000; i++) {
-		unsigned int k = (unsigned int)rand_r(&seed) % ARRAY_SIZE(fds), what = (unsigned int)rand_r(&seed) % 100;
+		unsigned int k = (unsigned int)rand_r(&seed) % ARRAY_SIZE(fds),
+			     what = (unsigned int)rand_r(&seed) % 100;
 		const char *word = words[(unsigned int)rand_r(&seed) % ARRAY_SIZE(words)];
 
 		if (fds[k] < 0) {

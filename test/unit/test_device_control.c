@@ -111,35 +111,40 @@ static const char *answer(const char *command)
 
 START_TEST(test_stat)
 {
-	ck_assert_str_eq(answer("stat\n"), "device thing\nuptime 0.000\nfront-end none\nfront-end-seconds 0.000\nfront-ends 0\n"
-					   "log-lost 0\nqueue.0.name oneq\nqueue.1.name two\"q\nok\n");
+	ck_assert_str_eq(answer("stat\n"),
+			 "device thing\nuptime 0.000\nfront-end none\nfront-end-seconds 0.000\nfront-ends 0\n"
+			 "log-lost 0\nqueue.0.name oneq\nqueue.1.name two\"q\nok\n");
 	vdev_attach(dev, &ops, NULL);
 	vdev_connected(dev, true);
 	vdev_connected(dev, false);
 	vdev_connected(dev, true);
-	ck_assert_str_eq(answer("stat\n"),
-			 "device thing\nuptime 0.000\nfront-end connected\nfront-end-seconds 0.000\nfront-ends 2\nlog-lost 0\n"
-			 "queue.0.name oneq\nqueue.0.state stopped\nqueue.0.requests 0\nqueue.0.errors 0\n"
-			 "queue.0.bytes-read 0\nqueue.0.bytes-written 0\nqueue.0.in-flight 0\n"
-			 "queue.1.name two\"q\nqueue.1.state running\nqueue.1.requests 18446744073709551615\n"
-			 "queue.1.errors 3\nqueue.1.bytes-read 4\nqueue.1.bytes-written 5\nqueue.1.in-flight 6\n"
-			 "queue.1.latency.1 7\nqueue.1.latency.1024 8\nqueue.1.latency.549755813888 9\nok\n");
+	ck_assert_str_eq(
+		answer("stat\n"),
+		"device thing\nuptime 0.000\nfront-end connected\nfront-end-seconds 0.000\nfront-ends 2\nlog-lost 0\n"
+		"queue.0.name oneq\nqueue.0.state stopped\nqueue.0.requests 0\nqueue.0.errors 0\n"
+		"queue.0.bytes-read 0\nqueue.0.bytes-written 0\nqueue.0.in-flight 0\n"
+		"queue.1.name two\"q\nqueue.1.state running\nqueue.1.requests 18446744073709551615\n"
+		"queue.1.errors 3\nqueue.1.bytes-read 4\nqueue.1.bytes-written 5\nqueue.1.in-flight 6\n"
+		"queue.1.latency.1 7\nqueue.1.latency.1024 8\nqueue.1.latency.549755813888 9\nok\n");
 	ck_assert_str_eq(answer("stat xml\n"), "error: stat [json] is wanted\n");
 }
 END_TEST
 
 START_TEST(test_json)
 {
-	ck_assert_str_eq(answer("stat json\n"),
-			 "{\"device\": \"thing\", \"uptime\": 0.000, \"front-end\": false, \"front-end-seconds\": 0.000, "
-			 "\"front-ends\": 0, \"log-lost\": 0, \"queues\": [{\"name\": \"oneq\"}, {\"name\": \"two\\\"q\"}]}\nok\n");
+	ck_assert_str_eq(
+		answer("stat json\n"),
+		"{\"device\": \"thing\", \"uptime\": 0.000, \"front-end\": false, \"front-end-seconds\": 0.000, "
+		"\"front-ends\": 0, \"log-lost\": 0, \"queues\": [{\"name\": \"oneq\"}, {\"name\": "
+		"\"two\\\"q\"}]}\nok\n");
 	vdev_attach(dev, &ops, NULL);
-	ck_assert_ptr_nonnull(strstr(answer("stat json\n"),
-				     "\"queues\": [{\"name\": \"oneq\", \"state\": \"stopped\", \"requests\": 0, \"errors\": 0, "
-				     "\"bytes-read\": 0, \"bytes-written\": 0, \"in-flight\": 0, \"latency\": {}}, "
-				     "{\"name\": \"two\\\"q\", \"state\": \"running\", \"requests\": 18446744073709551615, "
-				     "\"errors\": 3, \"bytes-read\": 4, \"bytes-written\": 5, \"in-flight\": 6, "
-				     "\"latency\": {\"1\": 7, \"1024\": 8, \"549755813888\": 9}}]}\nok\n"));
+	ck_assert_ptr_nonnull(
+		strstr(answer("stat json\n"),
+		       "\"queues\": [{\"name\": \"oneq\", \"state\": \"stopped\", \"requests\": 0, \"errors\": 0, "
+		       "\"bytes-read\": 0, \"bytes-written\": 0, \"in-flight\": 0, \"latency\": {}}, "
+		       "{\"name\": \"two\\\"q\", \"state\": \"running\", \"requests\": 18446744073709551615, "
+		       "\"errors\": 3, \"bytes-read\": 4, \"bytes-written\": 5, \"in-flight\": 6, "
+		       "\"latency\": {\"1\": 7, \"1024\": 8, \"549755813888\": 9}}]}\nok\n"));
 }
 END_TEST
 
@@ -150,8 +155,9 @@ START_TEST(test_health)
 	vdev_connected(dev, true);
 	ck_assert_str_eq(answer("health\n"), "front-end connected\nlog-lost 0\nok\n");
 	broken = true;
-	ck_assert_str_eq(answer("health\n"), "front-end connected\nlog-lost 0\n"
-					     "error: the ring of queue 1 (two\"q) is broken; the driver has to reset the device\n");
+	ck_assert_str_eq(answer("health\n"),
+			 "front-end connected\nlog-lost 0\n"
+			 "error: the ring of queue 1 (two\"q) is broken; the driver has to reset the device\n");
 	ck_assert_ptr_nonnull(strstr(answer("stat\n"), "queue.1.state broken\n"));
 }
 END_TEST
@@ -181,7 +187,8 @@ START_TEST(test_no_path)
 	capture_start(&c);
 	ck_assert_int_eq(vdev_open(d), -EADDRINUSE);
 	vdev_free(d);
-	ck_assert_ptr_nonnull(strstr(capture_end(&c), ": Address already in use (another process serves it, or it is no socket)\n"));
+	ck_assert_ptr_nonnull(
+		strstr(capture_end(&c), ": Address already in use (another process serves it, or it is no socket)\n"));
 	ck_assert_int_eq(access(path, F_OK), 0);
 }
 END_TEST

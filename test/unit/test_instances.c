@@ -37,7 +37,8 @@ static bool comes(int sig)
 	return false;
 }
 
-/* Fails at its start, before (0) or after (1) it has caught signals; the signal comes between the failure and the end. */
+/* Fails at its start, before (0) or after (1) it has caught signals; the signal comes between the failure and the end.
+ */
 static int fail_late(void *arg, const struct instance *self)
 {
 	struct signals signals;
