@@ -52,7 +52,6 @@ static int set_control(void *obj, const struct opt *o, const char *value, char *
 {
 	struct common *c = obj;
 
-	(void)o;
 	if (!unix_path_fits(value)) {
 		snprintf(why, why_size, "a path of 1 to %d bytes is wanted", UNIX_PATH_LEN);
 		return -EINVAL;

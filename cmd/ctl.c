@@ -40,7 +40,6 @@ static int set_fd(void *obj, const struct opt *o, const char *value, char *why, 
 	struct ctl_call *c = obj;
 	uint64_t fd;
 
-	(void)o;
 	if (opt_parse_number(value, false, &fd) < 0 || fd > INT32_MAX || fcntl((int)fd, F_GETFD) < 0) {
 		snprintf(why, why_size, "the number of an open file is wanted");
 		return -EINVAL;

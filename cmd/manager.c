@@ -13,8 +13,6 @@ static void on_beat(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
 	struct manager *m = container_of(w, struct manager, beat);
 
-	(void)loop;
-	(void)revents;
 	if (m->self)
 		instance_tell(m->self);
 	else

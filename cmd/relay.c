@@ -67,8 +67,6 @@ static int run_health(void *arg, struct control_client *c, unsigned int argc, ch
 	const struct vu_relay *r = arg;
 	struct vu_relay_view v;
 
-	(void)argc;
-	(void)argv;
 	vu_relay_look(r, &v);
 	control_say(c, "front-end %s", v.front ? "connected" : "none");
 	control_say(c, "back-end %s", v.back ? "connected" : "none");

@@ -10,8 +10,6 @@
 
 static void on_signal(struct ev_loop *loop, struct ev_signal *w, int revents)
 {
-	(void)w;
-	(void)revents;
 	ev_break(loop, EVBREAK_ALL);
 }
 

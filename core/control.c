@@ -240,10 +240,6 @@ static int run_help(void *arg, struct control_client *c, unsigned int argc, char
 {
 	struct control *ctl = arg;
 
-	(void)argc;
-	(void)argv;
-	(void)why;
-	(void)why_size;
 	for (unsigned int i = 0; i < ctl->ntables; i++) {
 		for (const struct control_command *cmd = ctl->tables[i].commands; cmd->name; cmd++) {
 			int n = (int)strlen(cmd->name) + 1 + (int)strlen(cmd->args);
@@ -256,7 +252,6 @@ static int run_help(void *arg, struct control_client *c, unsigned int argc, char
 
 static int run_watch(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
 {
-	(void)arg;
 	if (argc == 1 && strcmp(argv[0], "off") != 0) {
 		snprintf(why, why_size, "watch [off] is wanted");
 		return -EINVAL;
@@ -270,7 +265,6 @@ static int run_log_level(void *arg, struct control_client *c, unsigned int argc,
 {
 	enum log_level level;
 
-	(void)arg;
 	if (argc == 0) {
 		control_say(c, "%s", log_level_names[log_get_level()]);
 		return 0;
@@ -287,11 +281,6 @@ static int run_quit(void *arg, struct control_client *c, unsigned int argc, char
 {
 	struct control *ctl = arg;
 
-	(void)c;
-	(void)argc;
-	(void)argv;
-	(void)why;
-	(void)why_size;
 	/* What waits to be sent is sent before the loop looks whether it is to end. */
 	ev_break(ctl->loop, EVBREAK_ALL);
 	return 0;
@@ -462,6 +451,15 @@ static void client_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 	client_serve(c);
 }
 
+/* Nobody can be let in now: looks again later. */
+static void accept_later(struct control *ctl, const char *why)
+{
+	log_guest(ctl->log, "%s: cannot accept a client: %s", ctl->listener.path, why);
+	ev_io_stop(ctl->loop, &ctl->accept_io);
+	ev_timer_set(&ctl->retry, ACCEPT_RETRY, 0.);
+	ev_timer_start(ctl->loop, &ctl->retry);
+}
+
 /* The index of a free place, or CONTROL_CLIENTS. */
 static unsigned int free_place(const struct control *ctl)
 {
@@ -479,6 +477,10 @@ static void accept_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 	struct control_client *c;
 	int fd;
 
+	if (revents & EV_ERROR) {
+		accept_later(ctl, "it could not be watched"); /* libev has given the watcher up */
+		return;
+	}
 	if (place == CONTROL_CLIENTS) {
 		ev_io_stop(loop, w);
 		return;
@@ -488,12 +490,9 @@ static void accept_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 		return;
 	c = fd < 0 ? NULL : calloc(1, sizeof(*c));
 	if (!c) {
-		log_guest(ctl->log, "%s: cannot accept a client: %s", ctl->listener.path, strerror(errno));
+		accept_later(ctl, strerror(errno));
 		if (fd >= 0)
 			close(fd);
-		ev_io_stop(loop, w);
-		ev_timer_set(&ctl->retry, ACCEPT_RETRY, 0.);
-		ev_timer_start(loop, &ctl->retry);
 		return;
 	}
 	c->ctl = ctl;

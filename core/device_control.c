@@ -153,8 +153,6 @@ static int run_health(void *arg, struct control_client *c, unsigned int argc, ch
 	struct vdev_queue_stats s;
 	int broken = -1;
 
-	(void)argc;
-	(void)argv;
 	for (unsigned int q = 0; q < d->face.nqueues; q++) {
 		vdev_queue_stats(d, q, &s);
 		if (s.broken && broken < 0)

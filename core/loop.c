@@ -27,9 +27,6 @@
 
 static void never_due(struct ev_loop *loop, struct ev_periodic *w, int revents)
 {
-	(void)loop;
-	(void)w;
-	(void)revents;
 }
 
 struct ev_loop *loop_new(void)

@@ -651,7 +651,6 @@ static int sim_open(struct i2c_setup *setup, struct log *log, struct ev_loop *lo
 	struct sim *sim = calloc(1, sizeof(*sim));
 	size_t size = 1; /* there is at least one target, which no analyzer can see */
 
-	(void)loop;
 	if (!setup->ntargets)
 		add_defaults(setup);
 	complete_rules(setup);

@@ -43,8 +43,6 @@ static int run_get(void *arg, struct control_client *c, unsigned int argc, char 
 /* Takes N descriptors, writes a byte to each and closes it. */
 static int run_take(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
 {
-	(void)arg;
-	(void)argc;
 	for (int i = 0; i < atoi(argv[0]); i++) {
 		int fd = control_take_fd(c);
 
@@ -61,10 +59,6 @@ static int run_take(void *arg, struct control_client *c, unsigned int argc, char
 
 static int run_other(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
 {
-	(void)argc;
-	(void)argv;
-	(void)why;
-	(void)why_size;
 	control_say(c, "%s", (const char *)arg);
 	return 0;
 }

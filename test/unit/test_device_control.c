@@ -23,10 +23,6 @@ static bool broken;
 
 static int run_own(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
 {
-	(void)argc;
-	(void)argv;
-	(void)why;
-	(void)why_size;
 	ck_assert_ptr_eq(arg, dev);
 	control_say(c, "the device's own");
 	return 0;

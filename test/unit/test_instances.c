@@ -72,7 +72,6 @@ static int stop_early(void *arg, const struct instance *self)
 	struct signals signals;
 	struct ev_loop *loop = inherit_loop(&test_log);
 
-	(void)self;
 	kill(getppid(), *(int *)arg);
 	if (!comes(*(int *)arg))
 		return CMD_USAGE;
@@ -95,7 +94,6 @@ END_TEST
 
 static int killed(void *arg, const struct instance *self)
 {
-	(void)arg;
 	if (self->i == 1)
 		raise(SIGKILL);
 	return CMD_OK;
@@ -109,7 +107,6 @@ END_TEST
 
 static int usage(void *arg, const struct instance *self)
 {
-	(void)arg;
 	return self->i == 0 ? CMD_USAGE : CMD_FAILED;
 }
 
