@@ -80,7 +80,7 @@ static void direct_pump(void *arg)
 	}
 	ev_run(c->loop, EVRUN_NOWAIT);
 	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++)
-		virtq_flush(c->vqs[q]);
+		c->again[q] |= virtq_flush(c->vqs[q]);
 }
 
 static void direct_open(struct carrier *c)

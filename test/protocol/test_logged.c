@@ -123,8 +123,8 @@ START_TEST(test_on_and_off)
 		ck_assert_uint_ge(take_marked(), 1);
 		fill_page(&page);
 		ck_assert(frontend_log_has(fe, page, false));
-		take_marked();
 		ok(frontend_log_stop(fe));
+		take_marked();
 		carrier_sample(c);
 		ck_assert_uint_eq(take_marked(), 0);
 	}

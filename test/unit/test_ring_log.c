@@ -390,6 +390,7 @@ START_TEST(test_ring_packed)
 	ck_assert_uint_eq(marked_pages(), 1);
 	ck_assert(marked((uint64_t)RIG_GUEST + RIG_DESC));
 	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert(!virtq_flush(r.vq));
 	ck_assert_uint_eq(marked_pages(), 2);
 	ck_assert(marked((uint64_t)RIG_GUEST + RIG_USED));
 }
@@ -403,6 +404,7 @@ START_TEST(test_ring_asks)
 
 	begin(8, features[_i]);
 	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert(!virtq_flush(r.vq));
 	ck_assert(marked(asks));
 	memset(bits, 0, LOG_BYTES);
 	add_writable(0, 1);

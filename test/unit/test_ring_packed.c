@@ -81,6 +81,7 @@ static struct chain *pop(uint16_t id)
 static void assert_empty(void)
 {
 	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert(!virtq_flush(r.vq));
 	ck_assert(!virtq_broken(r.vq));
 }
 

@@ -58,6 +58,7 @@ static struct chain *pop(uint16_t head)
 static void assert_empty(void)
 {
 	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert(!virtq_flush(r.vq));
 	ck_assert(!virtq_broken(r.vq));
 }
 
@@ -287,6 +288,33 @@ START_TEST(test_kick_event)
 	assert_empty();
 	ck_assert_uint_eq(le16toh(*rig_avail_event(&r)), 3);
 	ck_assert_uint_eq(r.used->flags, 0);
+}
+END_TEST
+
+/* Kicks are asked for after the driver was notified, and not at all where it has put more meanwhile. */
+START_TEST(test_kicks_after_call)
+{
+	rig_start(&r, 4, _i ? EVENT_IDX : 0, 0);
+	assert_empty();
+	rig_simple(&r, 0, 0, 1, true);
+	virtq_push(virtq_pop(r.vq));
+	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert(virtq_dirty(r.vq));
+	/* The notified driver is quick. */
+	rig_simple(&r, 1, 1, 1, true);
+	ck_assert(virtq_flush(r.vq));
+	ck_assert_uint_eq(r.calls, 1);
+	if (_i)
+		ck_assert_uint_eq(le16toh(*rig_avail_event(&r)), 0);
+	else
+		ck_assert_uint_eq(le16toh(r.used->flags), VIRTQ_USED_F_NO_NOTIFY);
+	virtq_push(virtq_pop(r.vq));
+	assert_empty();
+	ck_assert(!virtq_dirty(r.vq));
+	if (_i)
+		ck_assert_uint_eq(le16toh(*rig_avail_event(&r)), 2);
+	else
+		ck_assert_uint_eq(r.used->flags, 0);
 }
 END_TEST
 
@@ -1158,6 +1186,7 @@ static void add_common(TCase *tc)
 	tcase_add_test(tc, test_call_event);
 	tcase_add_test(tc, test_kick_flag);
 	tcase_add_test(tc, test_kick_event);
+	tcase_add_loop_test(tc, test_kicks_after_call, 0, 2);
 	tcase_add_test(tc, test_turn);
 	tcase_add_test(tc, test_again);
 	tcase_add_test(tc, test_chain_in_the_ring);

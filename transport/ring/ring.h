@@ -124,6 +124,7 @@ struct virtq {
 	bool indirect, event_idx, in_order; /* accepted features */
 	bool started, enabled, stopping, broken;
 	bool armed;       /* the driver has been told to kick */
+	bool dry;         /* a pop found nothing, and the driver has not been told to kick yet: virtq_flush does */
 	bool starved;     /* no pieces left: the next push asks for another turn */
 	bool in_turn;     /* budget counts */
 	bool left_behind; /* the turn's budget is used up */
@@ -191,6 +192,8 @@ struct ring_ops {
 	void (*push)(struct virtq *vq, const struct chain *c, uint32_t len);
 	/* Whether the driver wants to be notified of the last n steps of used_idx. */
 	bool (*want_call)(struct virtq *vq, unsigned int n);
+	/* Whether there is a chain to pop. */
+	bool (*available)(struct virtq *vq);
 	/* Asks for kicks.  Returns true when chains have come meanwhile: there may be no kick for those. */
 	bool (*arm)(struct virtq *vq);
 	/* Kicks are not needed now. */

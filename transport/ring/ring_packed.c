@@ -210,7 +210,7 @@ static int packed_recover(struct virtq *vq)
 }
 
 /* Whether the next descriptor is available (order 1). */
-static bool packed_available(const struct virtq *vq)
+static bool packed_available(struct virtq *vq)
 {
 	unsigned int flags = le16toh(__atomic_load_n(&packed_desc(vq, vq->last_avail)->flags, __ATOMIC_ACQUIRE));
 
@@ -422,6 +422,7 @@ const struct ring_ops ring_packed = {
 	.pop = packed_pop,
 	.pop_again = packed_pop_again,
 	.push = packed_push,
+	.available = packed_available,
 	.want_call = packed_want_call,
 	.arm = packed_arm,
 	.disarm = packed_disarm,

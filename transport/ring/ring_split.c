@@ -323,6 +323,7 @@ const struct ring_ops ring_split = {
 	.pop = split_pop,
 	.pop_again = split_pop_again,
 	.push = split_push,
+	.available = split_refresh,
 	.want_call = split_want_call,
 	.arm = split_arm,
 	.disarm = split_disarm,

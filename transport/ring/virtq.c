@@ -285,7 +285,7 @@ int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t f
 	vq->used_since = 0;
 	vq->waiting = false;
 	vq->fresh = vq->last_avail == begin && vq->used_idx == begin;
-	vq->stopping = vq->broken = vq->armed = vq->starved = vq->dirty = vq->called = false;
+	vq->stopping = vq->broken = vq->armed = vq->dry = vq->starved = vq->dirty = vq->called = false;
 	vq->in_turn = vq->untake = false;
 
 	/* Chains between the used index and the base are in flight.  They are ours to finish if we know them all. */
@@ -367,7 +367,7 @@ uint32_t virtq_stop(struct virtq *vq)
 	vq->started = false;
 	vq->stopping = false;
 	vq->waiting = false;
-	vq->dirty = false;
+	vq->dirty = vq->dry = false;
 	vq->mem = NULL;
 	return vq->ring->base(vq);
 }
@@ -518,11 +518,9 @@ struct chain *virtq_pop(struct virtq *vq)
 		vq->left_behind = true;
 		return NULL;
 	}
-	do
-		ret = virtq_take(vq, &c);
-	while (ret == 0 && vq->ring->arm(vq));
+	ret = virtq_take(vq, &c);
 	if (ret == 0)
-		vq->armed = true;
+		vq->dry = !vq->armed;
 	if (ret == -EAGAIN)
 		virtq_miss(vq);
 	if (ret == -ENOSPC) {
@@ -594,12 +592,10 @@ void virtq_turn_end(struct virtq *vq)
 		vq->ev->again(vq);
 }
 
-void virtq_flush(struct virtq *vq)
+/* Notifies the driver of what was pushed, if it wants to be. */
+static void virtq_notify(struct virtq *vq)
 {
-	/* Whether to notify stands in the ring: while that is looked for, it has to wait. */
-	if (!vq->dirty || (vq->mem && !vq->mapped))
-		return;
-	/* The first of a life is told in any case: what the driver asked for may be of the last one. */
+	/* Always after the first push of a life: what the driver asked for may be left over from before. */
 	unsigned int n = vq->called ? vq->used_since : UINT_MAX;
 
 	vq->dirty = false;
@@ -609,7 +605,25 @@ void virtq_flush(struct virtq *vq)
 		vq->ev->call(vq);
 }
 
+/* Asks for kicks, unless there is more already.  Returns whether there is. */
+static bool virtq_arm(struct virtq *vq)
+{
+	vq->dry = false;
+	if (vq->ring->available(vq))
+		return true;
+	vq->armed = true;
+	return vq->ring->arm(vq);
+}
+
+bool virtq_flush(struct virtq *vq)
+{
+	/* Whether to notify stands in the ring: while that is looked for, it has to wait. */
+	if (vq->dirty && (vq->mapped || !vq->mem))
+		virtq_notify(vq);
+	return vq->dry && vq->mapped && virtq_running(vq) && virtq_arm(vq);
+}
+
 bool virtq_dirty(const struct virtq *vq)
 {
-	return vq->dirty;
+	return vq->dirty || vq->dry;
 }

@@ -154,8 +154,13 @@ bool virtq_waiting(const struct virtq *vq);
 void virtq_turn_begin(struct virtq *vq);
 void virtq_turn_end(struct virtq *vq);
 
-/* Notifies the driver (events.call) of what was pushed since the last flush, if it wants to be. */
-void virtq_flush(struct virtq *vq);
+/*
+ * The end of a turn.  First the driver is notified (events.call) of what was pushed since the last flush, if it wants to be;
+ * then the ring is looked at once more; then the driver is asked to kick, where a pop had found the ring empty.  In this order
+ * a driver that the notification wakes can make its next request available without a kick.
+ * Returns whether there is more to pop, for which no kick may come: the device wants a turn.
+ */
+bool virtq_flush(struct virtq *vq);
 
 /* Whether there may be something to flush: cheap, for a check in every turn of the loop. */
 bool virtq_dirty(const struct virtq *vq);

@@ -13,6 +13,9 @@
 /* How long a front-end may take to find a translation, seconds. */
 #define IOTLB_PATIENCE 5.
 
+/* How often rings are served at the end of a turn before the loop looks at everything else. */
+#define FLUSH_ROUNDS 8
+
 /* How long vu_backend_free waits for host operations under way, seconds. */
 #define FREE_PATIENCE 0.05
 
@@ -39,10 +42,9 @@ static void flush_due(struct ev_loop *loop, struct ev_prepare *w, int revents)
 {
 	struct vu_backend *b = container_of(w, struct vu_backend, flush);
 
-	for (unsigned int i = 0; i < b->nqueues; i++) {
-		if (virtq_dirty(b->queues[i].vq))
-			virtq_flush(b->queues[i].vq);
-	}
+	/* What comes while drivers are told of the last is served at once, up to a bound: messages want their turn, too. */
+	for (unsigned int round = 0; vu_queues_flush(b, round < FLUSH_ROUNDS); round++)
+		;
 	const char *log_why = vu_log_turn(b);
 
 	if (!b->conn.closing && (gmem_lost(b->mem) || (b->inflight.mem && gmem_lost(b->inflight.mem))))

@@ -110,6 +110,24 @@ void vu_queue_turn(struct vu_queue *q)
 		q->misses = 0;
 }
 
+bool vu_queues_flush(struct vu_backend *b, bool serve)
+{
+	bool served = false;
+
+	for (unsigned int i = 0; i < b->nqueues; i++) {
+		struct vu_queue *q = &b->queues[i];
+
+		if (!virtq_dirty(q->vq) || !virtq_flush(q->vq))
+			continue;
+		if (serve)
+			vu_queue_turn(q);
+		else
+			vu_queue_again(q);
+		served |= serve;
+	}
+	return served;
+}
+
 void vu_queue_again(struct vu_queue *q)
 {
 	loop_again_start(&q->again, q->b->d->loop);

@@ -511,8 +511,8 @@ static int vring_kick(struct vu_backend *b, struct vu_msg *m)
 	}
 	vu_queue_turn(q);
 	/* What the kick has led to is told before it is acknowledged: simulated time stands still until then. */
-	if (virtq_dirty(q->vq))
-		virtq_flush(q->vq);
+	if (virtq_dirty(q->vq) && virtq_flush(q->vq))
+		vu_queue_again(q);
 	return 0;
 }
 

@@ -199,6 +199,11 @@ void vu_queue_clear(struct vu_queue *q);
 void vu_queue_set_kick(struct vu_queue *q, int fd);
 void vu_queue_set_call(struct vu_queue *q, int fd);
 void vu_queue_set_err(struct vu_queue *q, int fd);
+/*
+ * Flushes the rings.  Those that have more then are served now (serve), or in the next turn of the loop.  Returns whether any
+ * was served now: there may be more to flush.
+ */
+bool vu_queues_flush(struct vu_backend *b, bool serve);
 /* The device gets a turn once the others had theirs. */
 void vu_queue_again(struct vu_queue *q);
 /* A turn for the device now. */
