@@ -8,6 +8,7 @@
 #include <ctype.h>
 
 #include "config.h"
+#include "core/json.h"
 #include "transport/vu_msg.h"
 
 /* The day of the release the pages are of: the same table gives the same page on every day. */
@@ -35,57 +36,55 @@ static const char *protocol_feature_name(const struct vdev_class *class, unsigne
 	return vu_protocol_feature_name(bit);
 }
 
-/* Writes a member whose value is the array of the names of the bits that are set. */
-static void print_bits(const struct vdev_class *class, const char *member, uint64_t bits,
+/* Writes the names of the bits that are set, as an array. */
+static void print_bits(struct json *j, const struct vdev_class *class, const char *member, uint64_t bits,
 		       const char *(*name_of)(const struct vdev_class *class, unsigned int bit))
 {
-	const char *sep = "";
-
-	printf("  \"%s\": [", member);
+	json_array(j, member, false);
 	for (unsigned int bit = 0; bit < 64; bit++) {
 		const char *name = name_of(class, bit);
+		char number[8];
 
-		if (!(bits & BIT(bit)))
-			continue;
-		fputs(sep, stdout);
-		if (name)
-			json_print_string(stdout, name);
-		else
-			printf("\"%u\"", bit);
-		sep = ", ";
+		snprintf(number, sizeof(number), "%u", bit);
+		if (bits & BIT(bit))
+			json_text(j, NULL, name ? name : number);
 	}
-	puts("],");
+	json_end(j);
 }
 
-static void print_queues(const struct vdev_class *class)
+static void print_queues(struct json *j, const struct vdev_class *class)
 {
-	fputs("  \"queues\": [", stdout);
+	json_array(j, "queues", false);
 	for (unsigned int q = 0; q < class->face.nqueues; q++) {
 		const struct vdev_queue_desc *desc = &class->face.queues[q];
 
-		fputs(q > 0 ? ", {\"name\": " : "{\"name\": ", stdout);
-		json_print_string(stdout, desc->name);
-		printf(", \"size\": %u, \"max-size\": %u}", desc->size, desc->max);
+		json_object(j, NULL, false);
+		json_text(j, "name", desc->name);
+		json_uint(j, "size", desc->size);
+		json_uint(j, "max-size", desc->max);
+		json_end(j);
 	}
-	puts("],");
+	json_end(j);
 }
 
 void print_capabilities(const struct common *c)
 {
 	const struct vdev_class *class = c->d->class;
+	struct json j;
 
-	fputs("{\n  \"type\": ", stdout);
-	json_print_string(stdout, class->name);
-	puts(",");
-	print_bits(class, "features", vu_offered_features(c->d), feature_name);
-	print_bits(class, "protocol-features",
+	json_begin(&j, stdout);
+	json_object(&j, NULL, true);
+	json_text(&j, "type", class->name);
+	print_bits(&j, class, "features", vu_offered_features(c->d), feature_name);
+	print_bits(&j, class, "protocol-features",
 		   vu_offered_protocol_features(c->d) | (common_offers_xen(c) ? vu_offered_xen_features(c->d) : 0),
 		   protocol_feature_name);
-	printf("  \"virtio-id\": %u,\n", class->virtio_id);
-	print_queues(class);
-	printf("  \"config-size\": %zu,\n  \"options\": ", class->face.config_size);
-	opt_print_json(stdout, c->groups);
-	puts("\n}");
+	json_uint(&j, "virtio-id", class->virtio_id);
+	print_queues(&j, class);
+	json_uint(&j, "config-size", class->face.config_size);
+	opt_print_json(&j, "options", c->groups);
+	json_end(&j);
+	putchar('\n');
 }
 
 static void print_man_head(const struct vdev_class *class)

@@ -8,6 +8,7 @@
 
 #include "cmd/cmd.h"
 #include "config.h"
+#include "core/json.h"
 #include "core/module.h"
 
 /* The options of the command. */
@@ -27,8 +28,7 @@ static const struct opt list_opts[] = {
 
 /* A list that is being written. */
 struct listing {
-	bool json;
-	unsigned int count;
+	struct json *json; /* NULL: for people */
 	bool failed;
 };
 
@@ -44,30 +44,26 @@ static void print_row(const struct vdev_class *class, bool module)
 	putchar('\n');
 }
 
-static void print_object(const struct vdev_class *class, bool module, bool first)
+static void print_object(struct json *j, const struct vdev_class *class, bool module)
 {
-	const char *sep = "";
-
-	fputs(first ? "\n  {\"name\": " : ",\n  {\"name\": ", stdout);
-	json_print_string(stdout, class->name);
-	printf(", \"virtio-id\": %u, \"summary\": ", class->virtio_id);
-	json_print_string(stdout, class->summary);
-	fputs(", \"features\": [", stdout);
-	for (const struct vdev_feature *f = class->feature_names; f && f->name; f++) {
-		fputs(sep, stdout);
-		json_print_string(stdout, f->name);
-		sep = ", ";
-	}
-	printf("], \"module\": %s}", module ? "true" : "false");
+	json_object(j, NULL, false);
+	json_text(j, "name", class->name);
+	json_uint(j, "virtio-id", class->virtio_id);
+	json_text(j, "summary", class->summary);
+	json_array(j, "features", false);
+	for (const struct vdev_feature *f = class->feature_names; f && f->name; f++)
+		json_text(j, NULL, f->name);
+	json_end(j);
+	json_bool(j, "module", module);
+	json_end(j);
 }
 
 static void print_class(struct listing *l, const struct vdev_class *class, bool module)
 {
 	if (l->json)
-		print_object(class, module, l->count == 0);
+		print_object(l->json, class, module);
 	else
 		print_row(class, module);
-	l->count++;
 }
 
 /* One module of the folder; one that cannot be loaded does not hide the others. */
@@ -98,7 +94,7 @@ static bool list_all(struct listing *l)
 
 void list_devices(void)
 {
-	struct listing l = {.json = false};
+	struct listing l = {0};
 
 	puts("Devices, with their virtio ids:");
 	list_all(&l);
@@ -110,6 +106,7 @@ int cmd_list(int argc, char **argv)
 	const struct opt_group groups[] = {{"Options", list_opts, &args}, {0}};
 	struct log log = {.prefix = "list"};
 	struct listing l = {0};
+	struct json json;
 	bool complete;
 	int next;
 
@@ -126,11 +123,15 @@ int cmd_list(int argc, char **argv)
 		opt_print_help(stdout, groups);
 		return CMD_OK;
 	}
-	l.json = args.json;
-	if (l.json)
-		putchar('[');
+	if (args.json) {
+		l.json = &json;
+		json_begin(&json, stdout);
+		json_array(&json, NULL, true);
+	}
 	complete = list_all(&l);
-	if (l.json)
-		puts("\n]");
+	if (args.json) {
+		json_end(&json);
+		putchar('\n');
+	}
 	return complete ? CMD_OK : CMD_FAILED;
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "core/control.h"
+#include "core/json.h"
 
 /* A whole answer in JSON is one line of at most so many bytes. */
 #define JSON_MAX (CONTROL_OUT_MAX / 2)

@@ -13,6 +13,8 @@
 
 #include "core/base.h"
 
+struct json;
+
 enum opt_type {
 	OPT_FLAG,  /* bool: no argument */
 	OPT_TEXT,  /* const char *: points into argv */
@@ -93,11 +95,8 @@ void opt_print_man(FILE *out, const struct opt_group *groups);
  */
 void man_print_text(FILE *out, const char *text);
 
-/* Writes the options as a JSON array of objects (name, argument, default, help). */
-void opt_print_json(FILE *out, const struct opt_group *groups);
-
-/* Writes s as a JSON string, quotes included. */
-void json_print_string(FILE *out, const char *s);
+/* Writes the options as a JSON array of objects (name, argument, default, help); name as for json_array. */
+void opt_print_json(struct json *j, const char *name, const struct opt_group *groups);
 
 /* Parses a number as OPT_UINT does, with K, M, G when bytes is set.  Returns 0, -EINVAL or -ERANGE. */
 int opt_parse_number(const char *text, bool bytes, uint64_t *value);

@@ -6,6 +6,8 @@
 
 #include "core/opt.h"
 
+#include "core/json.h"
+
 #define HELP_COLUMNS 80
 #define HELP_INDENT  28
 
@@ -181,62 +183,32 @@ void opt_print_man(FILE *out, const struct opt_group *groups)
 	}
 }
 
-void json_print_string(FILE *out, const char *s)
-{
-	fputc('"', out);
-	for (; *s; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
-		else if (c < ' ' || c == 0x7f)
-			fprintf(out, "\\u%04x", c);
-		else
-			fputc(c, out);
-	}
-	fputc('"', out);
-}
-
-/* Writes one more member of an object; a value that is NULL is left out. */
-static void print_member(FILE *out, const char *name, const char *value)
-{
-	if (!value)
-		return;
-	fprintf(out, ", \"%s\": ", name);
-	json_print_string(out, value);
-}
-
 /* Writes the words an OPT_WORD takes. */
-static void print_words(FILE *out, const struct opt *o)
+static void print_words(struct json *j, const struct opt *o)
 {
 	if (o->type != OPT_WORD)
 		return;
-	fputs(", \"words\": [", out);
-	for (const char *const *w = o->words; *w; w++) {
-		fputs(w == o->words ? "" : ", ", out);
-		json_print_string(out, *w);
-	}
-	fputc(']', out);
+	json_array(j, "words", false);
+	for (const char *const *w = o->words; *w; w++)
+		json_text(j, NULL, *w);
+	json_end(j);
 }
 
-void opt_print_json(FILE *out, const struct opt_group *groups)
+void opt_print_json(struct json *j, const char *name, const struct opt_group *groups)
 {
-	const char *sep = "";
-
-	fputc('[', out);
+	json_array(j, name, true);
 	for (const struct opt_group *g = groups; g->opts; g++) {
 		for (const struct opt *o = g->opts; o->name; o++) {
 			if (!o->help)
 				continue;
-			fprintf(out, "%s\n    {\"name\": ", sep);
-			json_print_string(out, o->name);
-			print_member(out, "argument", o->arg);
-			print_words(out, o);
-			print_member(out, "default", o->def);
-			print_member(out, "help", o->help);
-			fputc('}', out);
-			sep = ",";
+			json_object(j, NULL, false);
+			json_text(j, "name", o->name);
+			json_text(j, "argument", o->arg);
+			print_words(j, o);
+			json_text(j, "default", o->def);
+			json_text(j, "help", o->help);
+			json_end(j);
 		}
 	}
-	fputs(*sep ? "\n  ]" : "]", out);
+	json_end(j);
 }

@@ -13,6 +13,7 @@
 
 #include "cmd/cmd.h"
 #include "config.h"
+#include "core/json.h"
 #include "core/module.h"
 #include "mem/gmem_xen.h"
 #include "transport/ring/virtq.h"

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "core/log.h"
+#include "core/json.h"
 #include "core/opt.h"
 #include "test/unit/capture.h"
 
@@ -440,20 +441,29 @@ START_TEST(man_text)
 }
 END_TEST
 
+/* The options alone. */
+static void print_json(FILE *out, const struct opt_group *g)
+{
+	struct json j;
+
+	json_begin(&j, out);
+	opt_print_json(&j, NULL, g);
+}
+
 START_TEST(json)
 {
 	ck_assert_str_eq(PRINTED(json_print_string(out, "a\"b\\c\n\x01z\xc3\xbc")),
 			 "\"a\\\"b\\\\c\\u000a\\u0001z\xc3\xbc\"");
-	ck_assert_str_eq(PRINTED(opt_print_json(out, &groups[1])),
+	ck_assert_str_eq(PRINTED(print_json(out, &groups[1])),
 			 "[\n"
-			 "    {\"name\": \"fd\", \"argument\": \"FD\", \"help\": \"a descriptor\"},\n"
-			 "    {\"name\": \"flag\", \"help\": \"a flag\"},\n"
-			 "    {\"name\": \"other\", \"help\": \"another flag\"},\n"
-			 "    {\"name\": \"call\", \"argument\": \"X\", \"default\": \"shown\", \"help\": \"a call\"},\n"
-			 "    {\"name\": \"way\", \"argument\": \"WAY\", \"words\": [\"a\", \"b-way\", \"c\"], "
+			 "  {\"name\": \"fd\", \"argument\": \"FD\", \"help\": \"a descriptor\"},\n"
+			 "  {\"name\": \"flag\", \"help\": \"a flag\"},\n"
+			 "  {\"name\": \"other\", \"help\": \"another flag\"},\n"
+			 "  {\"name\": \"call\", \"argument\": \"X\", \"default\": \"shown\", \"help\": \"a call\"},\n"
+			 "  {\"name\": \"way\", \"argument\": \"WAY\", \"words\": [\"a\", \"b-way\", \"c\"], "
 			 "\"default\": \"b-way\", \"help\": \"a word\"}\n"
-			 "  ]");
-	ck_assert_str_eq(PRINTED(opt_print_json(out, &groups[2])), "[]");
+			 "]");
+	ck_assert_str_eq(PRINTED(print_json(out, &groups[2])), "[]");
 }
 END_TEST
 
