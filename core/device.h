@@ -238,7 +238,7 @@ enum vdev_quirk {
 /* The buckets of a latency histogram: bucket n counts what took from 2^n to 2^(n+1) - 1 nanoseconds; 0 also none at all. */
 #define VDEV_LATENCY_BUCKETS 40
 
-/* What a queue has done since vdev_attach. */
+/* What a queue has done since it was made, with all front-ends there were. */
 struct vdev_queue_stats {
 	bool running, broken;
 	uint64_t requests;        /* chains pushed */

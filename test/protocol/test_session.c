@@ -161,6 +161,57 @@ START_TEST(test_instance_face)
 }
 END_TEST
 
+/* The number of requests in the histogram that took at least so many nanoseconds. */
+static uint64_t slower_than(const struct vdev_queue_stats *s, unsigned int log2_ns)
+{
+	uint64_t n = 0;
+
+	for (unsigned int i = log2_ns; i < VDEV_LATENCY_BUCKETS; i++)
+		n += s->latency[i];
+	return n;
+}
+
+/* The rings count for the operator: requests, bytes, what is in flight, what broke, how long it took. */
+START_TEST(test_queue_stats)
+{
+	struct frontend_request *req;
+	struct vdev_queue_stats s;
+
+	ck_assert(vdev_queue_stats(&e->d, ECHO_ECHOQ, &s));
+	ck_assert(s.running && !s.broken);
+	ck_assert_uint_eq(s.requests, 0);
+	for (unsigned int i = 0; i < 3; i++)
+		assert_echo();
+	ck_assert_uint_eq(carrier_request(c, ECHO_ECHOQ, "lang", 4, (char[2]){0}, 2), 2);
+	vdev_queue_stats(&e->d, ECHO_ECHOQ, &s);
+	ck_assert_uint_eq(s.requests, 4);
+	ck_assert_uint_eq(s.read, 3 * 5 + 2);
+	ck_assert_uint_eq(s.written, 3 * 5 + 2);
+	ck_assert_uint_eq(s.in_flight, 0);
+	ck_assert_uint_eq(s.errors, 0);
+	ck_assert_uint_eq(slower_than(&s, 0), 4);
+
+	req = hold();
+	vdev_queue_stats(&e->d, ECHO_HOLDQ, &s);
+	ck_assert_uint_eq(s.requests, 0);
+	ck_assert_uint_eq(s.in_flight, 1);
+	usleep(3000);
+	echo_release(e, 1);
+	carrier_await(c, ECHO_HOLDQ, req, NULL);
+	vdev_queue_stats(&e->d, ECHO_HOLDQ, &s);
+	ck_assert_uint_eq(s.requests, 1);
+	ck_assert_uint_eq(s.read, 8);
+	ck_assert_uint_eq(slower_than(&s, 21), 1); /* 2.1 ms */
+	ck_assert_uint_eq(slower_than(&s, 0), 1);
+
+	break_ring(ECHO_ECHOQ);
+	vdev_queue_stats(&e->d, ECHO_ECHOQ, &s);
+	ck_assert(s.broken && !s.running);
+	ck_assert_uint_eq(s.errors, 1);
+	ck_assert_uint_eq(s.requests, 4);
+}
+END_TEST
+
 START_TEST(test_notify_on_empty)
 {
 	uint64_t features = frontend_features(fe);
@@ -1217,6 +1268,7 @@ Suite *suite_session(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_basics);
 	tcase_add_test(tc, test_instance_face);
+	tcase_add_test(tc, test_queue_stats);
 	tcase_add_test(tc, test_notify_on_empty);
 	tcase_add_test(tc, test_config);
 	tcase_add_test(tc, test_status_0_resets);

@@ -143,6 +143,8 @@ int chain_ready(struct chain *c)
 	/* One from the last life keeps its place: some of that may be popped again before the ring stops once more. */
 	if (c->state != CHAIN_REQUEUED)
 		c->order = c->vq->order++;
+	c->given = c->readable;
+	c->popped = ring_stats_popped(&c->vq->stats);
 	c->state = CHAIN_HELD;
 	c->vq->held++;
 	return 0;

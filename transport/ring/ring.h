@@ -21,6 +21,7 @@
 
 #include "transport/ring/inflight.h"
 #include "transport/ring/packed_layout.h"
+#include "transport/ring/ring_stats.h"
 #include "transport/ring/split_layout.h"
 #include "transport/ring/virtq.h"
 
@@ -63,6 +64,8 @@ struct chain {
 	uint32_t first_writable; /* piece */
 	bool has_writable;
 	bool unsettled;     /* pieces are pinned, but their addresses not known yet */
+	uint64_t popped;    /* when: ring_stats.h */
+	size_t given;       /* bytes to read, all of them */
 	size_t readable;    /* bytes left */
 	size_t writable;
 	size_t written;
@@ -137,6 +140,8 @@ struct virtq {
 	bool fresh;              /* started where a ring begins */
 	bool untake;             /* virtq_untake */
 	unsigned int lost;       /* virtq_lost */
+
+	struct ring_stats stats;
 
 	struct chain *chains; /* num */
 	unsigned int held;

@@ -360,6 +360,7 @@ void virtq_untake(struct virtq *vq)
 
 uint32_t virtq_stop(struct virtq *vq)
 {
+	ring_stats_flush(&vq->stats);
 	if (vq->started && vq->mapped) {
 		virtq_rewind(vq);
 		virtq_unmap(vq);
@@ -485,6 +486,7 @@ void virtq_break(struct virtq *vq, const char *why)
 	if (vq->broken)
 		return;
 	vq->broken = true;
+	vq->stats.sum.errors++;
 	vq->ev->broken(vq, why);
 }
 
@@ -556,6 +558,7 @@ void virtq_push(struct chain *c)
 {
 	struct virtq *vq = c->vq;
 
+	ring_stats_pushed(&vq->stats, c->popped, c->given - c->readable, c->written);
 	chain_end(c, CHAIN_DONE);
 	if (!vq->in_order && !vq->mapped && vq->mem)
 		virtq_enlist(vq, c);
@@ -581,6 +584,7 @@ void virtq_again(struct virtq *vq)
 void virtq_turn_begin(struct virtq *vq)
 {
 	vq->in_turn = true;
+	ring_stats_turn(&vq->stats);
 	vq->budget = vq->num;
 	vq->left_behind = false;
 }
@@ -598,6 +602,7 @@ static void virtq_notify(struct virtq *vq)
 	/* Always after the first push of a life: what the driver asked for may be left over from before. */
 	unsigned int n = vq->called ? vq->used_since : UINT_MAX;
 
+	ring_stats_flush(&vq->stats);
 	vq->dirty = false;
 	vq->called = true;
 	vq->used_since = 0;
@@ -626,4 +631,12 @@ bool virtq_flush(struct virtq *vq)
 bool virtq_dirty(const struct virtq *vq)
 {
 	return vq->dirty || vq->dry;
+}
+
+void virtq_stats(const struct virtq *vq, struct vdev_queue_stats *out)
+{
+	*out = vq->stats.sum;
+	out->running = virtq_running(vq);
+	out->broken = vq->broken;
+	out->in_flight = vq->held;
 }

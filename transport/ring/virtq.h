@@ -22,6 +22,7 @@
 #define VIRTQ_CHAIN_MIN_LIMIT 1024
 
 struct ring_ops;
+struct vdev_queue_stats;
 struct virtq;
 
 /* What a ring tells its transport. */
@@ -164,5 +165,8 @@ bool virtq_flush(struct virtq *vq);
 
 /* Whether there may be something to flush: cheap, for a check in every turn of the loop. */
 bool virtq_dirty(const struct virtq *vq);
+
+/* What the queue has done since virtq_new. */
+void virtq_stats(const struct virtq *vq, struct vdev_queue_stats *out);
 
 #endif

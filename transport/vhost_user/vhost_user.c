@@ -63,6 +63,11 @@ static void config_changed(struct vdev *d)
 	vu_channel_push(b);
 }
 
+static void queue_stats(struct vdev *d, unsigned int q, struct vdev_queue_stats *stats)
+{
+	virtq_stats(vdev_queue(d, q), stats);
+}
+
 int vu_backend_new(struct vdev *d, const struct gmem_backend *mem, void (*closed)(void *arg), void *arg,
 		   struct vu_backend **out)
 {
@@ -77,6 +82,7 @@ int vu_backend_new(struct vdev *d, const struct gmem_backend *mem, void (*closed
 	b->conn.sock = b->channel.fd = -1;
 	b->log.call = NOTIFY_FD_NONE;
 	b->iotlb_patience = IOTLB_PATIENCE;
+	b->ops.queue_stats = queue_stats;
 	b->ops.config_changed = config_changed;
 	b->ops.ask = vu_ask;
 	vu_asks_init(b);
