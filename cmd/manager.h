@@ -14,6 +14,8 @@ struct manager {
 	struct ev_loop *loop;
 	const struct instance *self; /* NULL: there is no such parent */
 	struct ev_timer beat;
+	struct ev_prepare look; /* whether lines of the log were lost; then */
+	struct ev_timer retell; /* they are told as soon as somebody reads again */
 };
 
 /*

@@ -40,7 +40,7 @@ static struct {
 	pthread_mutex_t lock;
 	enum way way;
 	int own;	   /* WAY_OWN */
-	unsigned int lost; /* lines */
+	unsigned int lost; /* lines; written under the lock */
 	size_t rest_len;   /* of a line of which a part was written: the next one waits for the rest */
 	char rest[LOG_LINE_MAX];
 } out = {.lock = PTHREAD_MUTEX_INITIALIZER, .own = -1};
@@ -168,7 +168,7 @@ static bool out_ready(void)
 			       out.lost);
 	if (!out_line(line, len))
 		return false;
-	out.lost = 0;
+	__atomic_store_n(&out.lost, 0, __ATOMIC_RELAXED);
 	return !out.rest_len;
 }
 
@@ -176,18 +176,23 @@ static void out_put(const char *line, size_t len)
 {
 	pthread_mutex_lock(&out.lock);
 	if (!out_ready() || !out_line(line, len))
-		out.lost++;
+		__atomic_store_n(&out.lost, out.lost + 1, __ATOMIC_RELAXED);
 	pthread_mutex_unlock(&out.lock);
 }
 
 unsigned int log_lost(void)
 {
-	unsigned int lost;
+	return __atomic_load_n(&out.lost, __ATOMIC_RELAXED);
+}
+
+void log_catch_up(void)
+{
+	int saved = errno;
 
 	pthread_mutex_lock(&out.lock);
-	lost = out.lost;
+	out_ready();
 	pthread_mutex_unlock(&out.lock);
-	return lost;
+	errno = saved;
 }
 
 void log_end(void)
@@ -200,7 +205,7 @@ void log_end(void)
 		close(out.own);
 	out.own = -1;
 	out.way = WAY_WRITE;
-	out.lost = 0;
+	__atomic_store_n(&out.lost, 0, __ATOMIC_RELAXED);
 	out.rest_len = 0;
 	pthread_mutex_unlock(&out.lock);
 	errno = saved;

@@ -53,8 +53,11 @@ int log_level_parse(const char *name, enum log_level *level);
  */
 void log_never_block(void);
 
-/* Lines lost and not yet told. */
+/* Lines lost and not yet told.  Costs no lock. */
 unsigned int log_lost(void);
+
+/* Tells of lost lines, and writes what is left of one, if that can be done now. */
+void log_catch_up(void);
 
 /* Tells of lost lines if that can be done now, and ends log_never_block(). */
 void log_end(void);

@@ -103,12 +103,12 @@ from lib import *
 def run(soft, hard, *args):
     def limit(): resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return subprocess.Popen([vdevd] + list(args), preexec_fn=limit, stderr=subprocess.PIPE, close_fds=True)
-for limit in (4, 5, 8, 12):
-    for args in (("rng", "-s", "s"), ("relay", "-s", "s", "--to=t")):
+for limit in (4, 5, 8, 12, 16):
+    for args in (("rng", "-s", "s"), ("relay", "-s", "s", "--to=t"))[:1 if limit == 16 else 2]:
         p = run(limit, limit, *args)
         text = p.communicate(timeout=10)[1]
-        assert p.returncode == 1 and text.count(b"\n") == 1 and b"open files are" in text, (limit, p.returncode, text)
-for soft, hard in ((16, 16), (4, 1024), (1024, 1024)):
+        assert p.returncode == 1 and text.count(b"\n") == 1 and b"open files " in text, (limit, p.returncode, text)
+for soft, hard in ((128, 128), (4, 1024), (1024, 1024)):
     p = run(soft, hard, "rng", "-s", "s")
     assert answers("s"), (soft, hard)
     ends(p, signal.SIGTERM)
@@ -162,9 +162,8 @@ for make in (full_pipe, full_socket, terminal):
         while select.select([theirs], [], [], 0.1)[0]:
             text += os.read(theirs, 65536)
     read()
-    assert answers("s")
-    read()
-    assert b" lines of the log were lost" in text, text[-300:]
+    # Also when there is nothing more to be said.
+    until(lambda: read() or b" lines of the log were lost" in text)
     assert lost() == 0
     ends(p, signal.SIGTERM)
     os.close(theirs)

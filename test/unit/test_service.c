@@ -55,10 +55,22 @@ START_TEST(notify_path)
 	expect_message(fd, "READY=1");
 	ck_assert_int_eq(service_notify("STOPPING=1"), 0);
 	expect_message(fd, "STOPPING=1");
+
+	/* It is connected to: its path may be out of reach by now. */
 	unlink(path);
 	rmdir(dir);
-	ck_assert_int_eq(service_notify("READY=1"), -ENOENT);
+	ck_assert_int_eq(service_notify("WATCHDOG=1"), 0);
+	expect_message(fd, "WATCHDOG=1");
 	close(fd);
+	ck_assert_int_eq(service_notify("WATCHDOG=1"), -ECONNREFUSED);
+
+	/* A child says nothing, and has no address. */
+	service_close();
+	ck_assert_ptr_null(getenv("NOTIFY_SOCKET"));
+	ck_assert_int_eq(service_notify("READY=1"), 0);
+	setenv("NOTIFY_SOCKET", path, 1);
+	ck_assert_int_eq(service_open(), -ENOENT);
+	ck_assert_int_eq(service_notify("READY=1"), -ENOENT);
 }
 END_TEST
 
