@@ -14,6 +14,7 @@
 
 #include "core/control.h"
 #include "core/json.h"
+#include "core/json.h"
 
 /* A whole answer in JSON is one line of at most so many bytes. */
 #define JSON_MAX (CONTROL_OUT_MAX / 2)
@@ -74,42 +75,48 @@ static void say_stat(struct control_client *c, struct vdev *d)
 
 /* ---- stat json, one line */
 
-static void json_queue(FILE *out, struct vdev *d, unsigned int q)
+static void json_queue(struct json *j, struct vdev *d, unsigned int q)
 {
-	const char *sep = "";
 	struct vdev_queue_stats s;
+	char bucket[24];
 
-	fputs(q ? ", {\"name\": " : "{\"name\": ", out);
-	json_print_string(out, d->face.queues[q].name);
+	json_object(j, NULL, false);
+	json_text(j, "name", d->face.queues[q].name);
 	if (vdev_queue_stats(d, q, &s)) {
-		fprintf(out,
-			", \"state\": \"%s\", \"requests\": %ju, \"errors\": %ju, \"bytes-read\": %ju, "
-			"\"bytes-written\": %ju, \"in-flight\": %u, \"latency\": {",
-			state_word(&s), (uintmax_t)s.requests, (uintmax_t)s.errors, (uintmax_t)s.read,
-			(uintmax_t)s.written, s.in_flight);
+		json_text(j, "state", state_word(&s));
+		json_uint(j, "requests", s.requests);
+		json_uint(j, "errors", s.errors);
+		json_uint(j, "bytes-read", s.read);
+		json_uint(j, "bytes-written", s.written);
+		json_uint(j, "in-flight", s.in_flight);
+		json_object(j, "latency", false);
 		for (unsigned int i = 0; i < VDEV_LATENCY_BUCKETS; i++) {
-			if (!s.latency[i])
-				continue;
-			fprintf(out, "%s\"%ju\": %ju", sep, (uintmax_t)BIT(i), (uintmax_t)s.latency[i]);
-			sep = ", ";
+			snprintf(bucket, sizeof(bucket), "%ju", (uintmax_t)BIT(i));
+			if (s.latency[i])
+				json_uint(j, bucket, s.latency[i]);
 		}
-		putc('}', out);
+		json_end(j);
 	}
-	putc('}', out);
+	json_end(j);
 }
 
 static void json_stat(FILE *out, struct vdev *d)
 {
-	fputs("{\"device\": ", out);
-	json_print_string(out, d->class->name);
-	fprintf(out,
-		", \"uptime\": %.3f, \"front-end\": %s, \"front-end-seconds\": %.3f, \"front-ends\": %u, "
-		"\"log-lost\": %u, \"queues\": [",
-		seconds_since(d->begun_ms), d->front_end_ms ? "true" : "false", seconds_since(d->front_end_ms),
-		d->front_ends, log_lost());
+	struct json j;
+
+	json_begin(&j, out);
+	json_object(&j, NULL, false);
+	json_text(&j, "device", d->class->name);
+	json_decimal(&j, "uptime", seconds_since(d->begun_ms), 3);
+	json_bool(&j, "front-end", d->front_end_ms);
+	json_decimal(&j, "front-end-seconds", seconds_since(d->front_end_ms), 3);
+	json_uint(&j, "front-ends", d->front_ends);
+	json_uint(&j, "log-lost", log_lost());
+	json_array(&j, "queues", false);
 	for (unsigned int q = 0; q < d->face.nqueues; q++)
-		json_queue(out, d, q);
-	fputs("]}", out);
+		json_queue(&j, d, q);
+	json_end(&j);
+	json_end(&j);
 }
 
 static int say_json(struct control_client *c, struct vdev *d, char *why, size_t why_size)

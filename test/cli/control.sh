@@ -50,6 +50,23 @@ refuses 'a socket that is in use' 1 '^vdevd rng: error: --control=c: .*in use' "
 refuses 'a path too long' 2 '^vdevd rng: --control=.*: a path of 1 to 107 bytes' "$VDEVD" rng -s t --control="$(seq -s x 99)"
 expect 'no socket of a start that failed' test ! -e t
 
+# What was served is counted, and front-ends come and go.
+ctl c stat >before
+"$VDEVD" probe --socket-path=s --id=rng --bench --requests=1000 >/dev/null
+ctl c stat >after
+expect 'nothing was served at first' grep -qx 'queue.0.requests 0' before
+expect 'requests are counted' awk '$1 == "queue.0.requests" { n = $2 } END { exit n < 100 }' after
+expect 'with how long each took' awk '
+	$1 == "queue.0.requests" { n = $2 }
+	$1 ~ /^queue\.0\.latency\./ { sum += $2 }
+	END { exit !(sum && sum == n) }' after
+expect 'the same in JSON' sh -c '"$VDEVD" ctl c stat json | python3 -c "
+import json, sys
+stat = json.load(sys.stdin)
+queue = stat[\"queues\"][0]
+assert queue[\"requests\"] >= 100 and sum(queue[\"latency\"].values()) == queue[\"requests\"] and stat[\"front-ends\"] >= 1
+"'
+
 # What watch shows comes as it happens.
 "$VDEVD" gpio -s g --backend=sim --sim-names=LAMP --control=gc &
 gpio=$!
