@@ -134,12 +134,21 @@ $(TOP): $(VDEVD)
 absent_tests := $(foreach d,$(ABSENT),test/device/$(d)/%.c)
 # test_hw_*.c test the adapter to the device's library, which a build with the simulator alone does not have.
 absent_tests += $(foreach d,$(SIMULATED),test/device/$(d)/test_hw_%.c)
-TEST_SRCS := $(filter-out $(absent_tests) $(absent_xen),$(call in_tree,$(addprefix test/,device/*/*.c protocol/*.c unit/*.c lib/*.c)))
+TEST_SRCS := $(filter-out $(absent_tests) $(absent_xen) $(call in_tree,test/device/*/fuzz_*.c),\
+	$(call in_tree,$(addprefix test/,device/*/*.c protocol/*.c unit/*.c lib/*.c)))
+# What tests of all devices read: load_NAME.c, a driver that keeps it busy, and state_NAME.c, rows of test_state.c.
+DEVICE_DATA := $(filter-out $(absent_tests),$(call in_tree,test/device/*/load_*.c test/device/*/state_*.c))
+data_names = $(filter $(1)_%,$(basename $(notdir $(DEVICE_DATA))))
 SUITES := $(patsubst test_%.c,%,$(filter test_%.c,$(notdir $(TEST_SRCS))))
 RUN_TESTS := $(BUILD)/test/run-tests
 
-FUZZ_TARGETS := $(filter-out $(ABSENT) $(ABSENT:%=%_%),$(patsubst fuzz_%.c,%,$(notdir $(call in_tree,test/fuzz/fuzz_*.c))))
-FUZZ_LIB := $(call objects,$(filter-out test/fuzz/fuzz_% test/fuzz/replay_main.c,$(call in_tree,test/fuzz/*.c test/lib/*.c)))
+# A target is a file test/fuzz/fuzz_TARGET.c or test/device/NAME/fuzz_TARGET.c, or a device, with options in
+# test/device/NAME/fuzz.args.
+FUZZ_SRCS := $(filter-out $(absent_tests) test/fuzz/fuzz_device.c,$(call in_tree,test/fuzz/fuzz_*.c test/device/*/fuzz_*.c))
+FUZZ_DEVICES := $(filter-out $(ABSENT),$(patsubst test/device/%/fuzz.args,%,$(call in_tree,test/device/*/fuzz.args)))
+FUZZ_TARGETS := $(patsubst fuzz_%.c,%,$(notdir $(FUZZ_SRCS))) $(FUZZ_DEVICES)
+FUZZ_LIB := $(call objects,$(filter-out test/fuzz/fuzz_% test/fuzz/replay_main.c,$(call in_tree,test/fuzz/*.c test/lib/*.c)) \
+	$(DEVICE_DATA)) $(BUILD)/test/device_data.o
 REPLAYS := $(FUZZ_TARGETS:%=$(BUILD)/fuzz/replay_%)
 FUZZERS := $(FUZZ_TARGETS:%=$(BUILD)/fuzz/%)
 ALL_DEVICES := $(BUILD)/devtab_all.o $(call objects,$(DEVICE_SRCS))
@@ -156,20 +165,44 @@ $(BUILD)/test/suites.c: FORCE
 		printf '\t{ NULL, NULL }\n};\n'; } >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-$(RUN_TESTS): $(call objects,$(TEST_SRCS)) $(BUILD)/test/suites.o $(ALL_DEVICES) $(CMD_LIB) $(LIB)
+$(BUILD)/test/device_data.c: FORCE
+	@mkdir -p $(@D)
+	@{ printf '/* Written by make from the names of the test files. */\n'; \
+		printf '#include "test/lib/guest_load.h"\n#include "test/lib/state_rows.h"\n\n'; \
+		printf '%s\n' $(patsubst %,'extern const struct load_kind %;',$(call data_names,load)) \
+			$(patsubst state_%,'extern const struct state_rows state_rows_%;',$(call data_names,state)); \
+		printf '\nconst struct load_kind *const load_kinds[] = {\n'; \
+		printf '\t%s,\n' $(patsubst %,'&%',$(call data_names,load)) NULL; \
+		printf '};\n\nconst struct state_rows *const state_rows[] = {\n'; \
+		printf '\t%s,\n' $(patsubst state_%,'&state_rows_%',$(call data_names,state)) NULL; \
+		printf '};\n'; } >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(BUILD)/test/fuzz/args_%.c: $(srcdir)/test/device/%/fuzz.args
+	@mkdir -p $(@D)
+	@{ printf '/* Written by make from fuzz.args. */\n#include "test/fuzz/device_harness.h"\n\n'; \
+		printf 'const char *const fuzz_device_name = "$*";\nconst char *const fuzz_device_args[] = {\n'; \
+		sed '/^#/d; /^$$/d; s/.*/\t"&",/' $<; printf '\tNULL,\n};\n'; } >$@
+
+$(RUN_TESTS): $(call objects,$(TEST_SRCS)) $(BUILD)/test/suites.o $(BUILD)/test/device_data.o $(ALL_DEVICES) $(CMD_LIB) $(LIB)
 	$(if $(strip $(CHECK_LIBS)),,$(error configure found no check library: install it and run configure again))
 	$(call say,LD,$@)
 	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(CMD_LIB) $(LIB) $(DEVICE_LIBS) $(EV_LIBS) $(URING_LIBS) $(DL_LIBS) $(CHECK_LIBS)
 
-$(BUILD)/fuzz/replay_%: $(BUILD)/test/fuzz/fuzz_%.o $(BUILD)/test/fuzz/replay_main.o $(FUZZ_LIB) $(ALL_DEVICES) $(LIB)
-	$(call say,LD,$@)
-	@mkdir -p $(@D)
-	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIB) $(DEVICE_LIBS) $(EV_LIBS) $(URING_LIBS) $(DL_LIBS) $(CHECK_LIBS)
+# fuzz_rules TARGET,OBJECTS: the target as a fuzzer, and as a program that replays inputs.
+define fuzz_rules
+$(BUILD)/fuzz/replay_$(1): $(2) $(BUILD)/test/fuzz/replay_main.o
+$(BUILD)/fuzz/$(1): $(2)
+$(BUILD)/fuzz/replay_$(1) $(BUILD)/fuzz/$(1): $$(FUZZ_LIB) $$(ALL_DEVICES) $$(LIB)
+endef
+$(foreach s,$(FUZZ_SRCS),$(eval $(call fuzz_rules,$(patsubst fuzz_%.c,%,$(notdir $(s))),$(call objects,$(s)))))
+$(foreach d,$(FUZZ_DEVICES),$(eval $(call fuzz_rules,$(d),$(BUILD)/test/fuzz/fuzz_device.o $(BUILD)/test/fuzz/args_$(d).o)))
 
-$(BUILD)/fuzz/%: $(BUILD)/test/fuzz/fuzz_%.o $(FUZZ_LIB) $(ALL_DEVICES) $(LIB)
+$(REPLAYS) $(FUZZERS):
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
-	$(Q)$(LINK) -fsanitize=fuzzer -o $@ $(filter %.o,$^) $(LIB) $(DEVICE_LIBS) $(EV_LIBS) $(URING_LIBS) $(DL_LIBS) $(CHECK_LIBS)
+	$(Q)$(LINK) $(if $(filter $@,$(FUZZERS)),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $(LIB) $(DEVICE_LIBS) $(EV_LIBS) $(URING_LIBS) \
+		$(DL_LIBS) $(CHECK_LIBS)
 
 # What the tests are told; the scripts of test/ read it.  Those that compile do so in the source directory.
 export VDEVD_SRC = $(abspath $(srcdir))

@@ -141,8 +141,8 @@ static const struct opt common_opts[] = {
 		.help = "offer feature X, do not offer Y",
 		.man = "Features to offer (+) or not to offer (-), by name or bit number: the device's, the ring's and "
 		       "those of the protocol. The names are those --print-capabilities shows. Offered only when asked for: "
-		       "+access_platform (guests behind an IOMMU, not Xen's), +gpa_addresses (rings named by guest addresses), +in_order (not by gpio, whose interrupts wait for nothing "
-		       "but themselves), +inband_notifications (for User-Mode Linux' time travel; slower), +log_all (live "
+		       "+access_platform (guests behind an IOMMU, not Xen's), +gpa_addresses (rings named by guest addresses), +in_order (not by devices whose "
+		       "buffers wait for an event each), +inband_notifications (for User-Mode Linux' time travel; slower), +log_all (live "
 		       "migration), +pagefault (postcopy migration; who brings the guest's pages decides how long vdevd waits for them, and it "
 		       "needs the right to userfaultfd(2)), +ring_packed (packed virtqueues), +ring_reset, +notification_data.",
 	},

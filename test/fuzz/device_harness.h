@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * device_harness.h - requests made of a fuzzer's bytes, for any device: a target is a file of one call.
+ * device_harness.h - requests made of a fuzzer's bytes, for any device that has a test/device/NAME/fuzz.args.
  *
  * The input is a row of records, each of four bytes and what they announce:
  *
@@ -26,6 +26,9 @@ enum fuzz_do {
 	FUZZ_WAIT,	   /* timers and descriptors of the device get their turn */
 	FUZZ_FEATURES,	   /* a reset; then bytes 1 and 2 are feature bits 0 to 15 */
 };
+
+/* The device of this target and its options, written by make. */
+extern const char *const fuzz_device_name, *const fuzz_device_args[];
 
 /* Runs one input.  args: options of the device, ends with NULL; NULL: none.  Returns 0. */
 int fuzz_device(const char *device, const char *const *args, const uint8_t *data, size_t size);

@@ -2,28 +2,17 @@
 /*
  * fuzz_state.c - states that come from another machine: core/state.h.
  *
- * The first byte chooses a device, the others are the state.  Either it is refused, or what the device saves then is a state
- * that another one takes, and saves again as it is.
+ * The first byte chooses options, the others are the state, of the device that it names itself.  Either it is refused, or what
+ * the device saves then is a state that another one takes, and saves again as it is.
  */
-#include <errno.h>
 #include <ev.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "test/lib/open_device.h"
+#include "test/lib/state_rows.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static const struct {
-	const char *name;
-	const char *const args[7];
-} devices[] = {
-	{"rng", {"--source=/dev/zero", "--max-bytes=1000", "--period=500"}},
-	{"gpio", {"--backend=sim"}},
-	{"i2c", {"--sim=lm75@0x48", "--sim=eeprom@0x50:128", "--sim=regs@0x20:8"}},
-	{"vsock", {"--backend=sim", "--guest-cid=5", "--max-connections=2", "--buffer-size=4096"}},
-	{"i2c", {"--bus=a", "--sim=regs@0x20:8", "--bus=b", "--sim=regs@0x21:8", "--addr=0x21-0x22:ro"}},
-};
 
 static void must(bool what)
 {
@@ -36,14 +25,27 @@ static bool same(const struct state *a, const struct state *b)
 	return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
 }
 
-/* A device of the n-th kind, or NULL where it is not built. */
-static struct vdev *make(struct ev_loop *loop, size_t n)
+/* The rows of the device the state is of, as its first record says; or those of the first device. */
+static const struct state_rows *find_rows(const struct state *s)
+{
+	struct state_record r;
+	size_t at = 0;
+
+	if (state_next(s, &at, &r) != 1 || strcmp(r.name, "device") != 0)
+		return state_rows[0];
+	for (const struct state_rows *const *rows = state_rows; *rows; rows++) {
+		if (strlen((*rows)->device) == r.len && memcmp((*rows)->device, r.bytes, r.len) == 0)
+			return *rows;
+	}
+	return state_rows[0];
+}
+
+static struct vdev *make(struct ev_loop *loop, const struct state_rows *rows, unsigned int n)
 {
 	struct vdev *d = NULL;
-	int err = open_device(devices[n].name, loop, devices[n].args, &d);
 
-	must(err == 0 || err == -ENOENT);
-	return err ? NULL : d;
+	must(open_device(rows->device, loop, rows->set_ups[n % rows->nset_ups], &d) == 0);
+	return d;
 }
 
 /* What a device has taken goes on to another. */
@@ -73,14 +75,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!size)
 		return 0;
 	const struct state s = {.bytes = (uint8_t *)data + 1, .len = size - 1};
-	const size_t n = data[0] % ARRAY_SIZE(devices);
+	const struct state_rows *rows = find_rows(&s);
 
-	d = make(loop, n);
-	next = make(loop, n);
-	if (d && next) {
-		vdev_load(d, &s);
-		move_on(d, next);
-	}
+	d = make(loop, rows, data[0]);
+	next = make(loop, rows, data[0]);
+	vdev_load(d, &s);
+	move_on(d, next);
 	vdev_free(next);
 	vdev_free(d);
 	return 0;

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
-# lib.sh - what the cases in cases/*.sh are written with; check-guest reads it before them.
+# lib.sh - what the cases of guest.sh and cases/*.sh are written with; check-guest reads it before them.
 #
 # A case is a function case_NAME.  It runs with set -eu in a shell of its own, in an empty directory $dir that is
 # removed afterwards, and fails when a command fails, when it calls fail, or when it leaves a vdevd that has died.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * guest_load.c - a driver that keeps a device busy; see guest_load.h.  Devices that answer requests: rng, gpio, i2c.
+ * guest_load.c - a driver that keeps a device busy; see guest_load.h.
  */
 #include "test/lib/guest_load.h"
 
@@ -12,41 +12,23 @@
 #include "test/lib/random.h"
 #include "test/lib/vdevd_process.h"
 
-#define SLOTS	24u /* requests in flight */
-#define OUT_MAX 16u
-#define IN_MAX	64u
-#define ANY	(-1)
+unsigned int load_nkinds(void)
+{
+	unsigned int n = 0;
 
-/* A request. */
-struct slot {
-	struct frontend_buf out, in;
-	bool in_flight;
-	uint32_t in_len;
-	uint32_t want;     /* the first bytes of the answer, */
-	unsigned int wants; /* so many */
-	int status;        /* its last byte; ANY: it has none, and may be shorter */
-};
+	while (load_kinds[n])
+		n++;
+	return n;
+}
 
-/* A GPIO line that is driven, and one wired to it whose interrupts are waited for. */
-struct wire {
-	uint8_t out, in;
-	struct slot *arming;  /* the request that asks for its interrupts */
-	bool armed;
-	uint8_t level;
-	struct frontend_buf line, status;
-	bool in_flight;
-	unsigned int edges, interrupts;
-};
-
-#define WIRES 2u
-
-struct requests {
-	struct slot slots[SLOTS];
-	uint32_t told; /* what the device was told last */
-	struct wire wires[WIRES];
-};
-
-const struct load_kind *const load_kinds[LOAD_KINDS] = {&load_rng, &load_gpio, &load_i2c, &load_vsock};
+const struct load_kind *load_find(const char *name)
+{
+	for (const struct load_kind *const *k = load_kinds; *k; k++) {
+		if (strcmp((*k)->name, name) == 0)
+			return *k;
+	}
+	return NULL;
+}
 
 void load_alloc(struct load *l, bool in, size_t len, struct frontend_buf *buf)
 {
@@ -144,30 +126,30 @@ void load_drain(struct load *l)
 
 /* ---- requests */
 
-static void requests_begin(struct load *l)
+void load_requests_begin(struct load *l)
 {
-	struct requests *r = calloc(1, sizeof(*r));
+	struct load_requests *r = calloc(1, l->kind->size ? l->kind->size : sizeof(*r));
 
 	ck_assert_ptr_nonnull(r);
-	for (unsigned int i = 0; i < SLOTS; i++) {
-		load_alloc(l, false, OUT_MAX, &r->slots[i].out);
-		load_alloc(l, true, IN_MAX, &r->slots[i].in);
+	for (unsigned int i = 0; i < LOAD_SLOTS; i++) {
+		load_alloc(l, false, LOAD_OUT_MAX, &r->slots[i].out);
+		load_alloc(l, true, LOAD_IN_MAX, &r->slots[i].in);
 	}
 	l->priv = r;
 }
 
-static void requests_end(struct load *l)
+void load_requests_end(struct load *l)
 {
 	free(l->priv);
 }
 
-static void requests_reap(struct load *l, unsigned int q, void *token, uint32_t used)
+void load_requests_reap(struct load *l, unsigned int q, void *token, uint32_t used)
 {
-	struct slot *s = token;
+	struct load_slot *s = token;
 	const uint8_t *in = s->in.va;
 
 	/* Too often for ck_assert, which writes each time. */
-	if (!s->in_flight || !used || (s->status != ANY && (used != s->in_len || in[used - 1] != s->status)))
+	if (!s->in_flight || !used || (s->status != LOAD_ANY && (used != s->in_len || in[used - 1] != s->status)))
 		ck_abort_msg("used, in flight: %d, %u bytes of %u, status %d", s->in_flight, used, s->in_len, in[s->in_len - 1]);
 	if (l->lasting && memcmp(in, &s->want, s->wants) != 0)
 		ck_abort_msg("the device says %02x %02x %02x %02x, and was told 0x%08x", in[0], in[1], in[2], in[3], s->want);
@@ -176,31 +158,30 @@ static void requests_reap(struct load *l, unsigned int q, void *token, uint32_t 
 }
 
 /* A free slot, or NULL. */
-static struct slot *slot_free(struct load *l)
+static struct load_slot *slot_free(struct load *l)
 {
-	struct requests *r = l->priv;
+	struct load_requests *r = l->priv;
 
-	for (unsigned int i = 0; i < SLOTS; i++) {
+	for (unsigned int i = 0; i < LOAD_SLOTS; i++) {
 		if (!r->slots[i].in_flight)
 			return &r->slots[i];
 	}
 	return NULL;
 }
 
-static unsigned int slots_free(const struct load *l)
+unsigned int load_slots_free(const struct load *l)
 {
-	const struct requests *r = l->priv;
+	const struct load_requests *r = l->priv;
 	unsigned int n = 0;
 
-	for (unsigned int i = 0; i < SLOTS; i++)
+	for (unsigned int i = 0; i < LOAD_SLOTS; i++)
 		n += !r->slots[i].in_flight;
 	return n;
 }
 
-/* Sends a request of these bytes.  Returns its slot, or NULL where there is no room. */
-static struct slot *send(struct load *l, const void *out, uint32_t out_len, uint32_t in_len, unsigned int pieces, int status)
+struct load_slot *load_request(struct load *l, const void *out, uint32_t out_len, uint32_t in_len, unsigned int pieces, int status)
 {
-	struct slot *s = slot_free(l);
+	struct load_slot *s = slot_free(l);
 
 	if (!s)
 		return NULL;
@@ -215,196 +196,3 @@ static struct slot *send(struct load *l, const void *out, uint32_t out_len, uint
 	l->submitted++;
 	return s;
 }
-
-static void rng_submit(struct load *l)
-{
-	while (random_next(&l->random) % 8 && send(l, NULL, 0, IN_MAX, 2, ANY))
-		;
-}
-
-const struct load_kind load_rng = {
-	.name = "rng",
-	.device = "rng",
-	.args = {"--max-bytes=1000", "--period=1", "--features=+ring_packed,+log_all,+pagefault"},
-	.nqueues = 1,
-	.begin = requests_begin,
-	.submit = rng_submit,
-	.reap = requests_reap,
-	.end = requests_end,
-};
-
-/* VIRTIO 1.4, section 5.15: type, line, value. */
-enum {
-	GPIO_SET_DIRECTION = 3,
-	GPIO_GET_VALUE = 4,
-	GPIO_SET_VALUE = 5,
-	GPIO_SET_IRQ_TYPE = 6,
-};
-
-#define GPIO_EVENTQ 1
-#define GPIO_RISING 1
-
-/* Edges that may be ahead of the interrupts that tell of them. */
-#define EDGES_AHEAD 64
-
-static struct slot *gpio_send(struct load *l, uint8_t type, uint8_t line, uint8_t value)
-{
-	const uint8_t out[8] = {type, 0, line, 0, value};
-	struct slot *s = send(l, out, sizeof(out), 2, 1, ANY);
-
-	ck_assert_ptr_nonnull(s);
-	return s;
-}
-
-static void gpio_begin(struct load *l)
-{
-	struct requests *r;
-
-	requests_begin(l);
-	r = l->priv;
-	for (unsigned int i = 0; i < WIRES; i++) {
-		struct wire *w = &r->wires[i];
-
-		w->out = (uint8_t)(2 * i);
-		w->in = (uint8_t)(2 * i + 1);
-		load_alloc(l, false, 2, &w->line);
-		load_alloc(l, true, 1, &w->status);
-		memcpy(w->line.va, &w->in, 1);
-	}
-}
-
-static void gpio_reap(struct load *l, unsigned int q, void *token, uint32_t used)
-{
-	struct requests *r = l->priv;
-
-	for (unsigned int i = 0; i < WIRES; i++) {
-		struct wire *w = &r->wires[i];
-
-		w->armed |= w->arming == token && q == 0;
-		if (q != GPIO_EVENTQ || w != token)
-			continue;
-		if (!w->in_flight || used != 1 || *(uint8_t *)w->status.va != 1 || w->interrupts == w->edges)
-			ck_abort_msg("an interrupt of %u bytes, status %u, after %u of %u edges", used,
-				     *(uint8_t *)w->status.va, w->interrupts, w->edges);
-		w->in_flight = false;
-		w->interrupts++;
-	}
-	if (q == 0)
-		requests_reap(l, q, token, used);
-}
-
-/* Whether the wire has an interrupt in a device that remembers. */
-static bool wire_used(const struct load *l, const struct requests *r, const struct wire *w)
-{
-	/* The second is overtaken by the first. */
-	return l->lasting && (l->recorded || w == r->wires);
-}
-
-static void wire_set(struct load *l, struct wire *w, bool high)
-{
-	if (wire_used(l, l->priv, w) && high && !w->level) {
-		high = w->armed && w->edges - w->interrupts < EDGES_AHEAD;
-		w->edges += high;
-	}
-	w->level = high;
-	gpio_send(l, GPIO_SET_VALUE, w->out, high);
-}
-
-/* Every edge is told of once, in a buffer of the line's. */
-static bool gpio_over(const struct load *l)
-{
-	const struct requests *r = l->priv;
-
-	for (unsigned int i = 0; i < WIRES; i++) {
-		if (r->wires[i].edges != r->wires[i].interrupts)
-			return false;
-	}
-	return true;
-}
-
-static void gpio_submit(struct load *l)
-{
-	struct requests *r = l->priv;
-	struct slot *s;
-
-	for (unsigned int i = 0; i < WIRES; i++) {
-		struct wire *w = &r->wires[i];
-
-		if (!w->arming) {
-			w->arming = gpio_send(l, GPIO_SET_DIRECTION, w->out, 1);
-			if (wire_used(l, r, w))
-				w->arming = gpio_send(l, GPIO_SET_IRQ_TYPE, w->in, GPIO_RISING);
-		}
-		if (w->armed && !w->in_flight && wire_used(l, r, w))
-			w->in_flight = load_add(l, GPIO_EVENTQ, &w->line, 2, &w->status, 1, 1, w);
-	}
-	while (!l->draining && random_next(&l->random) % 8 && slots_free(l) >= 3 &&
-	       driver_ring_free_descs(frontend_ring(l->fe, 0)) >= 6) {
-		if (random_next(&l->random) & 1)
-			wire_set(l, &r->wires[0], random_next(&l->random) & 1);
-		if (random_next(&l->random) % 64 == 0)
-			wire_set(l, &r->wires[1], !r->wires[1].level);
-		s = gpio_send(l, GPIO_GET_VALUE, r->wires[0].out, 0);
-		s->want = (uint32_t)r->wires[0].level << 8; /* behind a status of 0 */
-		s->wants = 2;
-	}
-}
-
-const struct load_kind load_gpio = {
-	.name = "gpio",
-	.device = "gpio",
-	.args = {"--backend=sim", "--sim-wire=0-1,2-3", "--features=+ring_packed,+log_all,+pagefault"},
-	.features = BIT(0),
-	.nqueues = 2,
-	.begin = gpio_begin,
-	.submit = gpio_submit,
-	.reap = gpio_reap,
-	.over = gpio_over,
-	.end = requests_end,
-};
-
-/* VIRTIO 1.4, section 5.16: address, padding, flags, then the register and what is written. */
-static struct slot *i2c_send(struct load *l, uint8_t flags, const uint32_t *value, unsigned int room)
-{
-	uint8_t out[13] = {0x20 << 1, 0, 0, 0, flags};
-
-	if (value)
-		memcpy(out + 9, value, sizeof(*value));
-	return send(l, out, room ? 8 : value ? 13 : 9, room + 1, 1, 0);
-}
-
-#define I2C_FAIL_NEXT 1
-#define I2C_READ      2
-
-static void i2c_submit(struct load *l)
-{
-	struct requests *r = l->priv;
-	struct slot *s;
-
-	while (random_next(&l->random) % 8 && slots_free(l) >= 3 && driver_ring_free_descs(frontend_ring(l->fe, 0)) >= 6) {
-		if (random_next(&l->random) & 1) {
-			r->told++;
-			ck_assert_ptr_nonnull(i2c_send(l, 0, &r->told, 0));
-		}
-		ck_assert_ptr_nonnull(i2c_send(l, I2C_FAIL_NEXT, NULL, 0));
-		/* The rest of a group comes when it likes. */
-		if (random_next(&l->random) % 16 == 0 && driver_ring_publish(frontend_ring(l->fe, 0)))
-			ck_assert_int_eq(frontend_kick(l->fe, 0), 0);
-		s = i2c_send(l, I2C_READ, NULL, sizeof(r->told));
-		ck_assert_ptr_nonnull(s);
-		s->want = r->told;
-		s->wants = sizeof(r->told);
-	}
-}
-
-const struct load_kind load_i2c = {
-	.name = "i2c",
-	.device = "i2c",
-	.args = {"--sim=regs@0x20:16", "--features=+ring_packed,+log_all,+pagefault"},
-	.features = BIT(0),
-	.nqueues = 1,
-	.begin = requests_begin,
-	.submit = i2c_submit,
-	.reap = requests_reap,
-	.end = requests_end,
-};

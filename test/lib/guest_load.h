@@ -24,6 +24,7 @@ struct load_kind {
 	const char *args[LOAD_ARGS];
 	uint64_t features; /* the driver must accept */
 	unsigned int nqueues;
+	size_t size;       /* of what load_requests_begin makes, which begins with a struct load_requests; 0: of that alone */
 	void (*begin)(struct load *l);
 	void (*submit)(struct load *l); /* adds what there is room for; nothing is published */
 	void (*reap)(struct load *l, unsigned int q, void *token, uint32_t used);
@@ -33,9 +34,12 @@ struct load_kind {
 	void (*end)(struct load *l);
 };
 
-#define LOAD_KINDS 4
-extern const struct load_kind load_rng, load_gpio, load_i2c, load_vsock;
-extern const struct load_kind *const load_kinds[LOAD_KINDS];
+/* Those of the devices that are built, test/device/NAME/load_NAME.c; written by make.  Ends with NULL. */
+extern const struct load_kind *const load_kinds[];
+unsigned int load_nkinds(void);
+
+/* The kind of this name, or NULL where the device is not built. */
+const struct load_kind *load_find(const char *name);
 
 struct load {
 	const struct load_kind *kind;
@@ -74,5 +78,35 @@ void load_drain(struct load *l);
 bool load_add(struct load *l, unsigned int q, const struct frontend_buf *out, uint32_t out_len, const struct frontend_buf *in,
 	      uint32_t in_len, unsigned int pieces, void *token);
 void load_alloc(struct load *l, bool in, size_t len, struct frontend_buf *buf);
+
+/*
+ * For kinds of devices that answer requests, on their first queue.
+ */
+#define LOAD_SLOTS   24u /* requests in flight */
+#define LOAD_OUT_MAX 16u
+#define LOAD_IN_MAX  64u
+#define LOAD_ANY     (-1)
+
+/* A request. */
+struct load_slot {
+	struct frontend_buf out, in;
+	bool in_flight;
+	uint32_t in_len;
+	uint32_t want;      /* the first bytes of the answer, */
+	unsigned int wants; /* so many */
+	int status;         /* its last byte; LOAD_ANY: it has none, and may be shorter */
+};
+
+struct load_requests {
+	struct load_slot slots[LOAD_SLOTS];
+};
+
+void load_requests_begin(struct load *l);
+void load_requests_end(struct load *l);
+void load_requests_reap(struct load *l, unsigned int q, void *token, uint32_t used);
+
+/* Sends a request of these bytes.  Returns its slot, or NULL where there is no room. */
+struct load_slot *load_request(struct load *l, const void *out, uint32_t out_len, uint32_t in_len, unsigned int pieces, int status);
+unsigned int load_slots_free(const struct load *l);
 
 #endif

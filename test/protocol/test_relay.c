@@ -17,7 +17,7 @@
 
 #define LONGEST 3000u /* us until a back end is killed */
 
-static const struct load_kind *const rng = &load_rng;
+static const struct load_kind *rng; /* NULL: not built */
 static const char *const to_back[] = {"--to=%T/back", NULL};
 
 static struct load load;
@@ -32,6 +32,7 @@ static void ok(int err, const char *what)
 
 static void setup(void)
 {
+	rng = load_find("rng");
 	process_dir_make(dir);
 	process_start(&relay, dir, "front", "relay", to_back);
 }
@@ -49,13 +50,6 @@ static void teardown(void)
 static void back_start(const struct load_kind *kind, const char *const *args)
 {
 	process_start(&back, dir, "back", kind->device, args ? args : kind->args);
-}
-
-static bool built(const struct load_kind *kind)
-{
-	const struct device_suite ds = {.device = kind->device};
-
-	return carrier_built(&ds);
 }
 
 /* Negotiates and starts the rings, without a record of the front-end's own. */
@@ -100,8 +94,6 @@ START_TEST(test_killed)
 	const struct load_kind *kind = load_kinds[_i / 2];
 	uint32_t state = (uint32_t)getpid();
 
-	if (!built(kind))
-		test_skip("no %s in this build", kind->device);
 	back_start(kind, NULL);
 	introduce(kind, _i % 2);
 	for (unsigned int round = 0; round < rounds(); round++) {
@@ -130,7 +122,7 @@ START_TEST(test_back_end_comes_later)
 {
 	struct vu_msg ask = frontend_msg(VU_GET_FEATURES, 0), answer;
 
-	if (!built(rng))
+	if (!rng)
 		test_skip("no rng in this build");
 	process_connect(&relay, &fe);
 	ok(frontend_send(fe, &ask), "question");
@@ -150,7 +142,7 @@ START_TEST(test_killed_between)
 	const bool anew = _i;
 	uint32_t base;
 
-	if (!built(rng))
+	if (!rng)
 		test_skip("no rng in this build");
 	back_start(rng, NULL);
 	introduce(rng, false);
@@ -184,7 +176,7 @@ START_TEST(test_another_back_end)
 		{"--features=-reply_ack", NULL},
 	};
 
-	if (!built(rng))
+	if (!rng)
 		test_skip("no rng in this build");
 	back_start(rng, _i == 0 ? others[0] : NULL);
 	introduce(rng, false);
@@ -207,7 +199,7 @@ START_TEST(test_fatal_message)
 	struct vu_msg m = frontend_msg(VU_SET_PROTOCOL_FEATURES, sizeof(uint64_t));
 	uint64_t features;
 
-	if (!built(rng))
+	if (!rng)
 		test_skip("no rng in this build");
 	back_start(rng, NULL);
 	process_connect(&relay, &fe);
@@ -226,9 +218,11 @@ START_TEST(test_refused)
 {
 	struct vu_msg unknown = frontend_msg(4000, sizeof(uint64_t)), write = frontend_msg(VU_SET_CONFIG, VU_CONFIG_HEAD + 8);
 
-	if (!built(&load_vsock))
+	const struct load_kind *vsock = load_find("vsock");
+
+	if (!vsock)
 		test_skip("no vsock in this build");
-	back_start(&load_vsock, NULL);
+	back_start(vsock, NULL);
 	process_connect(&relay, &fe);
 	ok(frontend_negotiate(fe, BIT(VIRTIO_F_VERSION_1) | BIT(VHOST_USER_F_PROTOCOL_FEATURES),
 			      BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_CONFIG)),
@@ -250,7 +244,7 @@ START_TEST(test_front_end_leaves)
 {
 	struct vu_msg ask = frontend_msg(VU_GET_FEATURES, 0);
 
-	if (!built(rng))
+	if (!rng)
 		test_skip("no rng in this build");
 	process_connect(&relay, &fe);
 	ok(frontend_send(fe, &ask), "question");
@@ -269,7 +263,7 @@ Suite *suite_relay(void)
 
 	tcase_set_timeout(tc, 300);
 	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_loop_test(tc, test_killed, 0, 2 * LOAD_KINDS);
+	tcase_add_loop_test(tc, test_killed, 0, 2 * (int)load_nkinds());
 	tcase_add_test(tc, test_back_end_comes_later);
 	tcase_add_loop_test(tc, test_killed_between, 0, 2);
 	tcase_add_loop_test(tc, test_another_back_end, 0, 3);

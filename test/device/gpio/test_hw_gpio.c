@@ -2,7 +2,7 @@
 /*
  * test_hw_gpio.c - the GPIO device on a chip of the kernel's: gpio-sim, whose other side is in configfs and sysfs
  * (Linux, Documentation/admin-guide/gpio/gpio-sim.rst).  Where there is none, or no right to it, they are skipped:
- * test/guest/cases/gpio.sh has a guest with one.
+ * guest.sh has a guest with one.
  */
 #include <errno.h>
 #include <fcntl.h>

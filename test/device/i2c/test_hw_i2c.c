@@ -2,7 +2,7 @@
 /*
  * test_hw_i2c.c - the I2C adapter device on adapters of the kernel's: i2c-stub, which knows SMBus commands only (Linux,
  * Documentation/i2c/i2c-stub.rst), and an i2c-virtio adapter, which makes any transfer, of another vdevd with
- * simulated targets.  Where there is none, or no right to it, the tests are skipped: test/guest/cases/i2c.sh has a
+ * simulated targets.  Where there is none, or no right to it, the tests are skipped: guest.sh has a
  * guest with both.
  */
 #include <dirent.h>

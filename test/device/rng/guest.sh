@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
-# rng.sh - the kernel's virtio_rng driver under vdevd rng: what a guest reads is what the source has, byte for byte.
+# guest.sh - the kernel's virtio_rng driver under vdevd rng: what a guest reads is what the source has, byte for byte.
 #
 # shellcheck disable=SC2154 # dir, here are check-guest's; vdevd_socket, stream_at, guest_hwrng are of lib.sh
 

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
-# gpio.sh - the kernel's gpio-virtio driver under vdevd gpio, with the tools of libgpiod in the guest and a
+# guest.sh - the kernel's gpio-virtio driver under vdevd gpio, with the tools of libgpiod in the guest and a
 # simulated chip, or the kernel's own simulated one, outside.
 #
 # shellcheck disable=SC2154 # dir, here are check-guest's; vdevd_pid is of lib.sh

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
-# i2c.sh - the kernel's i2c-virtio driver under vdevd i2c: i2c-tools and Linux's drivers of a thermometer and of EEPROMs in the
+# guest.sh - the kernel's i2c-virtio driver under vdevd i2c: i2c-tools and Linux's drivers of a thermometer and of EEPROMs in the
 # guest, simulated targets outside; and vdevd itself in a guest, on the kernel's own adapters.
 #
 # shellcheck disable=SC2154 # dir, here are check-guest's; vdevd_socket is of lib.sh

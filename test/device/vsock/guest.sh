@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
-# vsock.sh - the kernel's virtio transport of AF_VSOCK under vdevd vsock: socat in the guest, socat and python on the host.
+# guest.sh - the kernel's virtio transport of AF_VSOCK under vdevd vsock: socat in the guest, socat and python on the host.
 #
 # VDEVD_VSOCK_MIB is how much a long stream carries, in MiB; without it 64, and 16 under QEMU, which takes its time.
 #

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * fuzz_vsock.c - a connection of the socket device against a model of its credit that counts in 64 bits: VIRTIO 1.4,
+ * fuzz_vsock_conn.c - a connection of the socket device against a model of its credit that counts in 64 bits: VIRTIO 1.4,
  * section 5.10.6.3; and the line with which a program of the host asks for a port.
  *
  * The input is a list of steps of five bytes: what happens, and a number.
