@@ -63,8 +63,12 @@ TOP := $(if $(filter build,$(BUILD)),vdevd)
 all: $(VDEVD) $(MODULE_FILES) $(TOP)
 
 ifneq ($(srcdir),)
+# The headers that a module shares with the executable: their checksum is in config.h.
+contract_headers = $(wildcard $(addprefix $(srcdir)/,$(1)))
+
 # configure leaves config.mk as it is where nothing changes, and then nothing is compiled again.
-$(BUILD)/config.status: $(srcdir)/configure $(srcdir)/devices/list $(EXTRA_DIR:%=%/list)
+$(BUILD)/config.status: $(srcdir)/configure $(srcdir)/devices/list $(EXTRA_DIR:%=%/list) \
+	$(call contract_headers,core/*.h devices/lib/*.h transport/chain.h)
 	$(call say,CONFIG,$(BUILD))
 	$(Q)sh $@ >/dev/null
 

@@ -28,9 +28,6 @@
 #include "core/opt.h"
 #include "core/state.h"
 
-/* Changes with every change of this file, chain.h or opt.h that a module could notice. */
-#define VDEV_CONTRACT 8
-
 /* The largest config_size, bytes: what a vhost-user message carries (VHOST_USER_MAX_CONFIG_SIZE). */
 #define VDEV_CONFIG_MAX 256
 

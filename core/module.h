@@ -12,7 +12,7 @@
 
 /* What a module exports, under the name vdev_module. */
 struct vdev_module {
-	uint32_t contract; /* VDEV_CONTRACT of the headers it was built with */
+	uint32_t contract; /* VDEV_CONTRACT (config.h): a checksum of the headers it was built with */
 	const struct vdev_class *class;
 };
 

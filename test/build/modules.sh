@@ -38,12 +38,13 @@ expect 'the same module is used again' prints '"type"' $capabilities
 other_module()
 {
 	cat >"$work/other.c" <<-END
+	#include "config.h"
 	#include "core/module.h"
 	static const struct vdev_class other = { .name = "rng" };
 	const struct vdev_module vdev_module = { $1, &other };
 	END
 	# shellcheck disable=SC2086 # a compiler is a list of words
-	$VDEVD_CC -shared -fPIC -I"$src" -o "$folder/rng.so" "$work/other.c"
+	$VDEVD_CC -shared -fPIC -I"$work/m/build" -I"$src" -o "$folder/rng.so" "$work/other.c"
 }
 expect 'a module with another contract builds' other_module 'VDEV_CONTRACT + 1'
 # shellcheck disable=SC2086
@@ -52,6 +53,20 @@ echo 'not a module' >"$folder/rng.so"
 # shellcheck disable=SC2086
 refuses 'a file that is no module is refused' 1 'rng\.so: ' $capabilities
 rm "$folder/rng.so"
+
+# contract: what config.h says in a copy of the tree's headers.
+contract()
+{
+	(cd "$work/copy" && ./configure CC="$VDEVD_CC" --devices=rng >/dev/null && sed -n 's/^#define VDEV_CONTRACT *//p' build/config.h)
+}
+mkdir "$work/copy"
+cp -R "$src/configure" "$src/core" "$src/devices" "$src/transport" "$work/copy/"
+same=$(contract)
+was=$(sed -n 's/^#define VDEV_CONTRACT *//p' "$work/m/build/config.h")
+expect 'the same headers have the same contract' [ "$same" = "${was:-none}" ]
+echo >>"$work/copy/transport/chain.h"
+changed=$(contract)
+expect 'another header has another contract' [ "${changed:-$was}" != "$was" ]
 # shellcheck disable=SC2086
 refuses 'a missing module is an unknown device' 2 'rng' $capabilities
 
