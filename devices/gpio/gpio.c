@@ -788,8 +788,8 @@ static int chips_open(struct gpio *g)
 
 			if (g->ops->chips_tell)
 				g->ops->chips_tell(chips, sizeof(chips));
-			log_error(log, "--chip=%s: %s (a GPIO chip's path, number, name or label is wanted; there %s)", c->spec,
-				  err == -ENODEV ? "no such chip" : strerror(-err), chips);
+			log_error(log, "--chip=%s: %s (a GPIO chip's path, number, name or label is wanted; there %s)",
+				  c->spec, err == -ENODEV ? "no such chip" : strerror(-err), chips);
 			return err;
 		}
 		snprintf(c->label, sizeof(c->label), "%s", g->ops->chip_label(c->host));
@@ -918,8 +918,10 @@ static int gpio_fit(struct vdev *d, unsigned int i, unsigned int count)
 	g->device_list = NULL;
 	if (right)
 		return 0;
-	log_usage(&d->log, "--device-list=%s: numbers of %u different GPIO chips, separated by colons, are wanted (s8: 8 simulated lines)%s", list, count,
-		  other ? ", with no --chip or --backend=sim beside them" : "");
+	log_usage(&d->log,
+		  "--device-list=%s: numbers of %u different GPIO chips, separated by colons, are wanted "
+		  "(s8: 8 simulated lines)%s",
+		  list, count, other ? ", with no --chip or --backend=sim beside them" : "");
 	return -EINVAL;
 }
 
@@ -1035,8 +1037,8 @@ static const struct opt gpio_opts[] = {
 		.set = set_chip,
 		.arg = "CHIP",
 		.help = "path, number, name or label of a GPIO chip",
-		.man = "A chip whose lines the guest gets: /dev/gpiochip0, or 0, or its name or label as gpiodetect shows "
-		       "them.  Can be given up to 16 times: the guest sees one chip with the lines of all, in this "
+		.man = "A chip whose lines the guest gets: /dev/gpiochip0, or 0, or its name or label as gpiodetect "
+		       "shows them.  Can be given up to 16 times: the guest sees one chip with the lines of all, in this "
 		       "order.  The options about lines are about the chip before them, or the first one.  Where "
 		       "they want LINES, these are the chip's own offsets, ranges of them, and names, separated "
 		       "by commas: 0-3,7,LED_RED.",
@@ -1155,8 +1157,8 @@ static const struct opt gpio_opts[] = {
 		.off = OFF(device_list),
 		.arg = "LIST",
 		.help = "a chip's number, or s8: 8 simulated lines",
-		.man = "The chip as vhost-device-gpio takes it: N for /dev/gpiochipN, sN for a simulated chip of N lines.  Under that "
-		       "name it is a list, one for each socket, separated by colons.",
+		.man = "The chip as vhost-device-gpio takes it: N for /dev/gpiochipN, sN for a simulated chip of N "
+		       "lines.  Under that name it is a list, one for each socket, separated by colons.",
 		.compat = "l,device-list",
 	},
 	{0},

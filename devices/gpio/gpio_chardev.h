@@ -16,8 +16,8 @@ int chardev_find(const char *spec, const char *label, int (*try)(void *arg, cons
 		 void *arg);
 
 /*
- * Writes which chips there are, as gpio_host.h's chips_tell does.  look() opens the chip at a path, writes its label and
- * closes it.  It returns the number of its lines or -errno.
+ * Writes which chips there are, as gpio_host.h's chips_tell does.  look() opens the chip at a path, writes its label
+ * and closes it.  It returns the number of its lines or -errno.
  */
 void chardev_tell(char *buf, size_t size, int (*look)(const char *path, char label[static GPIO_NAME_SIZE]));
 

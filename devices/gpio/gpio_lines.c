@@ -252,10 +252,11 @@ static void log_no_line(const struct build *b, const struct gpio_rule *r, const 
 
 	for (unsigned int i = 0; i < b->nlines && at + GPIO_NAME_SIZE + 8 < sizeof(names); i++) {
 		if (b->names[i][0])
-			at += (size_t)snprintf(names + at, sizeof(names) - at, "%s %s", at ? "," : "; names:", b->names[i]);
+			at += (size_t)snprintf(names + at, sizeof(names) - at, "%s %s",
+					       at ? "," : "; names:", b->names[i]);
 	}
-	log_error(b->log, "--%s=%s: chip %s has no line '%.*s' (it has %u, from 0 on%s)", rule_kinds[r->kind].name, r->text,
-		  b->ops->chip_label(b->host), (int)len, item, b->nlines, names);
+	log_error(b->log, "--%s=%s: chip %s has no line '%.*s' (it has %u, from 0 on%s)", rule_kinds[r->kind].name,
+		  r->text, b->ops->chip_label(b->host), (int)len, item, b->nlines, names);
 }
 
 /* Applies a rule to all lines of its list. */

@@ -6,20 +6,21 @@
  * requests tied together are a group.  A group is made as one transfer on one bus: START, the segments with a repeated
  * START between them, STOP; for that is what its driver means, and what a register is read with.
  *
- * A group is collected first, then checked as a whole.  All groups of a turn are one job, with copies of what is written and
- * room for what is read; their chains wait on this side.  The worker thread makes a job's transfers, one after the other, and
- * tells the loop at the end, or earlier when the job takes long; a host side that cannot block makes them on the loop.
- * One job is under way at a time, further requests stay in the ring: order is kept and memory bounded.
+ * A group is collected first, then checked as a whole.  All groups of a turn are one job, with copies of what is
+ * written and room for what is read; their chains wait on this side.  The worker thread makes a job's transfers, one
+ * after the other, and tells the loop at the end, or earlier when the job takes long; a host side that cannot block
+ * makes them on the loop. One job is under way at a time, further requests stay in the ring: order is kept and memory
+ * bounded.
  *
- * Where a group is refused before it reaches the bus (a malformed request, an address that is not the guest's, addresses
- * on two buses, more segments than a transfer has), nothing of it is made and all of its requests are answered with ERR, in
- * their turn.
- * Where the bus fails, those are answered with OK that the host side knows to be done.  What follows in the
- * same group is answered with ERR without being made: "needs to fail the next request instead of attempting to execute it".
+ * Where a group is refused before it reaches the bus (a malformed request, an address that is not the guest's,
+ * addresses on two buses, more segments than a transfer has), nothing of it is made and all of its requests are
+ * answered with ERR, in their turn. Where the bus fails, those are answered with OK that the host side knows to be
+ * done.  What follows in the same group is answered with ERR without being made: "needs to fail the next request
+ * instead of attempting to execute it".
  *
- * The rest of a group may be late, or never come: drivers put requests into the ring one by one, and Linux leaves a group
- * open when the ring has no room for all of it.  So the rest is waited for a short time, and then what is there is
- * made as a transfer of its own.
+ * The rest of a group may be late, or never come: drivers put requests into the ring one by one, and Linux leaves a
+ * group open when the ring has no room for all of it.  So the rest is waited for a short time, and then what is there
+ * is made as a transfer of its own.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -52,7 +53,7 @@ struct virtio_i2c_out_hdr {
 /* How long the rest of a group is waited for after its last request, seconds. */
 #define GROUP_PATIENCE 0.02
 
-/* A failed read's buffer is zeroed up to this size, that of the longest read a driver can mean (Linux: a 16-bit length). */
+/* A failed read's buffer is zeroed up to this size: the longest read a driver can mean (Linux: a 16-bit length). */
 #define ZERO_MAX 65536
 
 /* How long the end waits for a transfer that hangs, ms. */
@@ -76,16 +77,16 @@ enum {
 /* Requests that are one transfer. */
 struct i2c_group {
 	unsigned int first, n; /* of the job's segments and chains */
-	size_t data;           /* where its bytes begin in the job's data */
+	size_t data;	       /* where its bytes begin in the job's data */
 	unsigned int bus;
-	bool refused;          /* it is not made */
-	bool partial;          /* its rest has not come */
-	int result;            /* segments that were done, from the first on, or -errno */
+	bool refused; /* it is not made */
+	bool partial; /* its rest has not come */
+	int result;   /* segments that were done, from the first on, or -errno */
 };
 
 /*
- * Groups: all that the worker thread touches, apart, so that it can be left behind when it hangs; with the chains, which it
- * does not touch.  While it runs, what stands behind the complete groups is the loop's.
+ * Groups: all that the worker thread touches, apart, so that it can be left behind when it hangs; with the chains,
+ * which it does not touch.  While it runs, what stands behind the complete groups is the loop's.
  */
 struct i2c_job {
 	struct work work;
@@ -97,7 +98,7 @@ struct i2c_job {
 	unsigned int made;     /* of them; those that were refused count */
 	unsigned int answered; /* likewise */
 	unsigned int nsegs;    /* segments and chains, with those of the group that is collected */
-	size_t used;           /* bytes of data */
+	size_t used;	       /* bytes of data */
 	struct i2c_group groups[JOB_SEGMENTS + 1];
 	struct chain *chains[JOB_SEGMENTS];
 	struct i2c_segment segs[JOB_SEGMENTS];
@@ -128,8 +129,9 @@ static struct i2c *to_i2c(struct vdev *d)
 /* ---- requests */
 
 /*
- * Answers a request.  The buffer of a read that was made is filled in already.  Of a buffer that no driver means nothing is
- * written but the status at its end; so nothing is told as written, for that would be all that lies before it.
+ * Answers a request.  The buffer of a read that was made is filled in already.  Of a buffer that no driver means
+ * nothing is written but the status at its end; so nothing is told as written, for that would be all that lies before
+ * it.
  */
 static void request_answer(struct chain *c, bool ok)
 {

@@ -35,8 +35,9 @@ struct i2c_host_ops {
 	/* Whether transfers cannot block now: then they are made on the loop.  NULL: they can. */
 	bool (*prompt)(void *host);
 	/*
-	 * Makes one transfer on one bus: START, the segments with repeated START between them, STOP.  Runs on the worker
-	 * thread, or on the loop when prompt says so.  Returns how many segments, from the first on, were done, or -errno.
+	 * Makes one transfer on one bus: START, the segments with repeated START between them, STOP.  Runs on the
+	 * worker thread, or on the loop when prompt says so.  Returns how many segments, from the first on, were done,
+	 * or -errno.
 	 */
 	int (*transfer)(void *host, unsigned int bus, struct i2c_segment *segs, unsigned int n);
 	/* On the loop, when the transfer has ended with this result.  May be NULL. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * i2c_setup.c - from the options to buses and the addresses on them that the guest may use (VIRTIO 1.4, section 5.16); see
- * i2c_setup.h.
+ * i2c_setup.c - from the options to buses and the addresses on them that the guest may use (VIRTIO 1.4, section 5.16);
+ * see i2c_setup.h.
  */
 #include "devices/i2c/i2c_setup.h"
 
@@ -69,8 +69,10 @@ static int add_addr(struct i2c_setup *setup, unsigned int index, enum i2c_access
 	struct i2c_rule *rule = &setup->rules[index];
 
 	if (rule->access != I2C_ACCESS_NONE) {
-		snprintf(why, why_size, "0x%02x is given already%s%s (a guest sees one bus, so an address stands for one target)",
-			 i2c_index_addr(index), setup->nbuses ? ", on --bus=" : "", setup->nbuses ? setup->buses[rule->bus] : "");
+		snprintf(why, why_size,
+			 "0x%02x is given already%s%s (a guest sees one bus, so an address stands for one target)",
+			 i2c_index_addr(index), setup->nbuses ? ", on --bus=" : "",
+			 setup->nbuses ? setup->buses[rule->bus] : "");
 		return -EINVAL;
 	}
 	*rule = (struct i2c_rule){.access = (uint8_t)access, .bus = (uint8_t)i2c_setup_last_bus(setup)};
@@ -99,8 +101,10 @@ static int add_range(struct i2c_setup *setup, char *text, char *why, size_t why_
 		*dash++ = '\0';
 	if (i2c_addr_parse(text, &first) < 0 || i2c_addr_parse(dash ? dash : text, &last) < 0 ||
 	    i2c_addr_is_ten_bit(first) != i2c_addr_is_ten_bit(last) || last < first) {
-		snprintf(why, why_size, "'%.20s%s%.20s': no address (0x48 or 0x48-0x4f is wanted, at most 0x7f, or 0xa000 plus a "
-			 "10-bit address)", text, dash ? "-" : "", dash ? dash : "");
+		snprintf(why, why_size,
+			 "'%.20s%s%.20s': no address (0x48 or 0x48-0x4f is wanted, at most 0x7f, or 0xa000 plus a "
+			 "10-bit address)",
+			 text, dash ? "-" : "", dash ? dash : "");
 		return -EINVAL;
 	}
 	for (unsigned int i = i2c_addr_index(first); i <= i2c_addr_index(last); i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * i2c_setup.h - which buses there are and which addresses on them the guest may use: the options --bus, --addr and their
- * like.
+ * i2c_setup.h - which buses there are and which addresses on them the guest may use: the options --bus, --addr and
+ * their like.
  */
 #ifndef VDEVD_DEVICES_I2C_I2C_SETUP_H
 #define VDEVD_DEVICES_I2C_I2C_SETUP_H
@@ -10,17 +10,17 @@
 
 struct control;
 
-#define I2C_BUSES_MAX   16
+#define I2C_BUSES_MAX	16
 #define I2C_TARGETS_MAX 64  /* simulated ones */
-#define I2C_SPEC_MAX    128 /* bytes of a bus's name, its end included */
+#define I2C_SPEC_MAX	128 /* bytes of a bus's name, its end included */
 
 /*
  * An address on a bus: 0 to 0x7f, or 0xa000 plus a 10-bit address.  Linux writes 10-bit addresses in this way in
  * /sys/bus/i2c/devices, so people may know it.
  */
-#define I2C_TEN_BIT      0xa000
-#define I2C_ADDR_7BIT    0x80
-#define I2C_ADDR_10BIT   0x400
+#define I2C_TEN_BIT	 0xa000
+#define I2C_ADDR_7BIT	 0x80
+#define I2C_ADDR_10BIT	 0x400
 #define I2C_ADDR_INDICES (I2C_ADDR_7BIT + I2C_ADDR_10BIT)
 
 /* What the guest may do with an address. */
@@ -48,13 +48,13 @@ struct i2c_sim_spec {
 struct i2c_setup {
 	char buses[I2C_BUSES_MAX][I2C_SPEC_MAX]; /* --bus */
 	unsigned int nbuses;
-	struct i2c_rule rules[I2C_ADDR_INDICES]; /* --addr, by i2c_addr_index */
+	struct i2c_rule rules[I2C_ADDR_INDICES];      /* --addr, by i2c_addr_index */
 	struct i2c_sim_spec targets[I2C_TARGETS_MAX]; /* --sim */
 	unsigned int ntargets;
-	uint64_t timeout;        /* --timeout-ms; 0: the adapter's own */
-	uint64_t retries;        /* --retries; 0: likewise */
+	uint64_t timeout;	 /* --timeout-ms; 0: the adapter's own */
+	uint64_t retries;	 /* --retries; 0: likewise */
 	struct control *control; /* where a simulator's commands are added; NULL: there is no socket */
-	uint64_t sim_delay;      /* --sim-delay, ms for each transfer */
+	uint64_t sim_delay;	 /* --sim-delay, ms for each transfer */
 };
 
 static inline bool i2c_addr_is_ten_bit(uint16_t addr)

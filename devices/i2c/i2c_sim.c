@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * i2c_sim.c - I2C buses with targets that are nowhere but here, for --backend=sim: a thermometer, EEPROMs, register files.  A
- * person or a test watches and changes them through a control socket (core/control.h).
+ * i2c_sim.c - I2C buses with targets that are nowhere but here, for --backend=sim: a thermometer, EEPROMs, register
+ * files.  A person or a test watches and changes them through a control socket (core/control.h).
  *
- * Transfers that take their time (--sim-delay) are made on the worker thread, as real ones; commands come on the loop: a lock
- * stands between.
+ * Transfers that take their time (--sim-delay) are made on the worker thread, as real ones; commands come on the loop:
+ * a lock stands between.
  */
 #include <errno.h>
 #include <pthread.h>

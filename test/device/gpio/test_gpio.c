@@ -1220,7 +1220,10 @@ START_TEST(test_device_list_sim)
 	static const char *const args[] = {"--device-list", "s5:s3", NULL}, *const none[] = {NULL};
 	static const char *const one[] = {"--device-list=s8", NULL}, *const sim[] = {"--backend=sim", NULL};
 	static const char *const wrong[][3] = {
-		{"--device-list=s8:s8"}, {"--device-list=s0"}, {"--device-list=s257"}, {"--device-list=s8", "--chip=0"},
+		{"--device-list=s8:s8"},
+		{"--device-list=s0"},
+		{"--device-list=s257"},
+		{"--device-list=s8", "--chip=0"},
 		{"--device-list=s8", "--backend=sim"},
 	};
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);

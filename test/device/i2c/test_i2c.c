@@ -312,23 +312,23 @@ static void malformed(struct carrier *c)
 		uint32_t flags;
 		uint32_t out, in; /* lengths */
 	} table[] = {
-		{REGS << 1, 0, 0, 1},			  /* nothing */
-		{REGS << 1, 0, HEADER - 1, 1},		  /* too short */
-		{REGS << 1, M_RD, 1, 9},		  /* too short, with a buffer to read into */
-		{REGS << 1, 4, HEADER + 2, 1},		  /* reserved flags */
-		{REGS << 1, 1u << 31, HEADER + 2, 1},	  /* */
-		{REGS << 1, 0, HEADER + 2, 3},		  /* a write with room to read into */
-		{REGS << 1, 0, HEADER, 3},		  /* */
-		{REGS << 1, M_RD, HEADER + 2, 3},	  /* a read with data to write */
-		{REGS << 1, M_RD, HEADER + 2, 1},	  /* */
-		{REGS << 1 | 1, 0, HEADER + 2, 1},	  /* the direction's bit in the address */
-		{0x100 | REGS << 1, 0, HEADER + 2, 1},	  /* more than 7 bits */
-		{0xffff, 0, HEADER + 2, 1},		  /* */
-		{0x20f0, 0, HEADER + 2, 1},		  /* 10 bits, which nobody listed */
-		{REGS << 1, 0, HEADER + SEGMENT_MAX + 1, 1},	      /* longer than any adapter takes */
-		{REGS << 1, M_RD, HEADER, SEGMENT_MAX + 2},	      /* */
-		{REGS << 1, 0, HEADER + 65536, 1},		      /* */
-		{REGS << 1, M_RD, HEADER, ZERO_MAX},		      /* */
+		{REGS << 1, 0, 0, 1},					/* nothing */
+		{REGS << 1, 0, HEADER - 1, 1},				/* too short */
+		{REGS << 1, M_RD, 1, 9},				/* too short, with a buffer to read into */
+		{REGS << 1, 4, HEADER + 2, 1},				/* reserved flags */
+		{REGS << 1, 1u << 31, HEADER + 2, 1},			/* */
+		{REGS << 1, 0, HEADER + 2, 3},				/* a write with room to read into */
+		{REGS << 1, 0, HEADER, 3},				/* */
+		{REGS << 1, M_RD, HEADER + 2, 3},			/* a read with data to write */
+		{REGS << 1, M_RD, HEADER + 2, 1},			/* */
+		{REGS << 1 | 1, 0, HEADER + 2, 1},			/* the direction's bit in the address */
+		{0x100 | REGS << 1, 0, HEADER + 2, 1},			/* more than 7 bits */
+		{0xffff, 0, HEADER + 2, 1},				/* */
+		{0x20f0, 0, HEADER + 2, 1},				/* 10 bits, which nobody listed */
+		{REGS << 1, 0, HEADER + SEGMENT_MAX + 1, 1},		/* longer than any adapter takes */
+		{REGS << 1, M_RD, HEADER, SEGMENT_MAX + 2},		/* */
+		{REGS << 1, 0, HEADER + 65536, 1},			/* */
+		{REGS << 1, M_RD, HEADER, ZERO_MAX},			/* */
 		{REGS << 1, M_RD | FAIL_NEXT, HEADER, SEGMENT_MAX + 2}, /* and a group that goes on */
 	};
 	uint8_t *out = calloc(1, HEADER + 65536), *in = malloc(ZERO_MAX);
@@ -463,18 +463,24 @@ static void slow_stop(struct carrier *c)
 	i2c_check(c, &get, reqs[2]);
 }
 
-static const char *const brisk[] = {"--sim=lm75@0x48:21.5", "--sim=eeprom@0x50", "--sim=regs@0x20:64",
-				    "--addr=0x20,0x33,0x48,0x50", "--sim-delay=1", NULL};
+static const char *const brisk[] = {"--sim=lm75@0x48:21.5",	  "--sim=eeprom@0x50", "--sim=regs@0x20:64",
+				    "--addr=0x20,0x33,0x48,0x50", "--sim-delay=1",     NULL};
 
 /* Several groups go to the worker thread at once: each is a transfer of its own, in order, and fails for itself. */
 static void brisk_groups(struct carrier *c)
 {
-	TOGETHER(c, {EEPROM, 0, "\x20" "a", 0, 0, OK, NULL}, {EEPROM, FAIL_NEXT, "\x20", 0, 0, OK, NULL},
-		 {EEPROM, M_RD, NULL, 0, 1, OK, "a"}, {ABSENT, FAIL_NEXT, "\x01", 0, 0, ERR, NULL},
-		 {REGS, 0, "\x01!", 0, 0, ERR, NULL}, {REGS, 0, "\x01", 0, 0, OK, NULL}, {REGS, M_RD, NULL, 0, 1, OK, "\0"},
-		 {FOREIGN, 0, "\x01", 0, 0, ERR, NULL}, {REGS, 0, "\x02r", 0, 0, OK, NULL}, {REGS, 0, "\x02", 0, 0, OK, NULL},
-		 {REGS, M_RD, NULL, 0, 1, OK, "r"}, {FOREIGN, FAIL_NEXT, "\x01", 0, 0, ERR, NULL},
-		 {REGS, 0, "\x02!", 0, 0, ERR, NULL}, {LM75, M_RD, NULL, 0, 1, OK, "\x15"});
+	TOGETHER(c,
+		 {EEPROM, 0,
+		  "\x20"
+		  "a",
+		  0, 0, OK, NULL},
+		 {EEPROM, FAIL_NEXT, "\x20", 0, 0, OK, NULL}, {EEPROM, M_RD, NULL, 0, 1, OK, "a"},
+		 {ABSENT, FAIL_NEXT, "\x01", 0, 0, ERR, NULL}, {REGS, 0, "\x01!", 0, 0, ERR, NULL},
+		 {REGS, 0, "\x01", 0, 0, OK, NULL}, {REGS, M_RD, NULL, 0, 1, OK, "\0"},
+		 {FOREIGN, 0, "\x01", 0, 0, ERR, NULL}, {REGS, 0, "\x02r", 0, 0, OK, NULL},
+		 {REGS, 0, "\x02", 0, 0, OK, NULL}, {REGS, M_RD, NULL, 0, 1, OK, "r"},
+		 {FOREIGN, FAIL_NEXT, "\x01", 0, 0, ERR, NULL}, {REGS, 0, "\x02!", 0, 0, ERR, NULL},
+		 {LM75, M_RD, NULL, 0, 1, OK, "\x15"});
 }
 
 /* More than a job holds: as many segments as a ring has room for, and as many bytes. */
@@ -484,7 +490,8 @@ static void brisk_many(struct carrier *c)
 	struct i2c_test_segment s[40];
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(s); i++)
-		s[i] = (struct i2c_test_segment){REGS, i % 2 ? M_RD : FAIL_NEXT, i % 2 ? NULL : "\x03", 0, i % 2, OK, "\0"};
+		s[i] = (struct i2c_test_segment){REGS, i % 2 ? M_RD : FAIL_NEXT, i % 2 ? NULL : "\x03", 0, i % 2, OK,
+						 "\0"};
 	i2c_together(c, s, ARRAY_SIZE(s));
 	memcpy(out, i2c_head(REGS << 1, 0, NULL, 0), HEADER);
 	for (unsigned int i = 0; i < 3; i++) {
@@ -503,7 +510,7 @@ static void brisk_stop(struct carrier *c)
 	uint32_t base, done;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(sets); i++) {
-		static const char *const values[] = {"\x04\0", "\x04\x01", "\x04\x02", "\x04\x03",
+		static const char *const values[] = {"\x04\0",	 "\x04\x01", "\x04\x02", "\x04\x03",
 						     "\x04\x04", "\x04\x05", "\x04\x06", "\x04\x07"};
 
 		sets[i] = (struct i2c_test_segment){REGS, 0, values[i], 2, 0, OK, NULL};
