@@ -32,6 +32,7 @@
 #include <ev.h>
 
 #include "core/device.h"
+#include "core/policy.h"
 #include "core/work.h"
 #include "devices/i2c/i2c_host.h"
 #include "transport/chain.h"
@@ -615,7 +616,7 @@ static int i2c_check(struct vdev *d)
 		if (ruled[i])
 			continue;
 		log_usage(&d->log, "--bus=%s: which addresses may the guest use? (--addr=0x20,0x48-0x4f after it; "
-			  "--addr=0x03-0x77 for all)", setup->buses[i]);
+			  "--addr=0x08-0x77 for all that are not reserved)", setup->buses[i]);
 		return -EINVAL;
 	}
 	return 0;
@@ -720,8 +721,8 @@ static const struct opt i2c_opts[] = {
 		.type = OPT_CALL,
 		.arg = "LIST",
 		.help = "addresses on it: 0x20,0x48-0x4f:ro",
-		.man = "The addresses on the last --bus that the guest may use: 7-bit addresses and ranges, hexadecimal or "
-		       "decimal, parted by commas; repeatable.  All others are answered with an error, and the bus does not "
+		.man = "The addresses on the last --bus that the guest may use; repeatable.  " POLICY_SET_MAN
+		       "  Here all are those of 7 bits.  All others are answered with an error, and the bus does not "
 		       "see them.  The guest sees one bus, so an address can be given once.  A 10-bit address is "
 		       "written with 0xa000 added, as in /sys/bus/i2c/devices.\n"
 		       "\n"

@@ -10,14 +10,13 @@
 #include <string.h>
 
 #include "core/opt.h"
+#include "core/policy.h"
 
 int i2c_addr_parse(const char *text, uint16_t *addr)
 {
 	uint64_t v;
 
-	if (opt_parse_number(text, false, &v) < 0)
-		return -EINVAL;
-	if (v >= I2C_ADDR_7BIT && (v < I2C_TEN_BIT || v >= I2C_TEN_BIT + I2C_ADDR_10BIT))
+	if (opt_parse_number(text, false, &v) < 0 || !i2c_addr_sound(v))
 		return -EINVAL;
 	*addr = (uint16_t)v;
 	return 0;
@@ -79,86 +78,87 @@ static int add_addr(struct i2c_setup *setup, unsigned int index, enum i2c_access
 	return 0;
 }
 
-/* Reads "0x48", "0x48-0x4f" or one of these with ":ro" or ":ro16"; the text is taken to pieces. */
-static int add_range(struct i2c_setup *setup, char *text, char *why, size_t why_size)
+/* What stands behind an address.  Returns 0 or -EINVAL. */
+static int read_access(const struct word *mode, enum i2c_access *access, char *why, size_t why_size)
 {
-	char *mode = strchr(text, ':'), *dash;
-	enum i2c_access access = I2C_ACCESS_FULL;
-	uint16_t first, last;
+	*access = word_is(mode, "ro16") ? I2C_ACCESS_READ16 : I2C_ACCESS_READ;
+	if (word_is(mode, "ro16") || word_is(mode, "ro"))
+		return 0;
+	snprintf(why, why_size, "'%.*s': ro or ro16 is wanted", WORD_SHOWN(*mode));
+	return -EINVAL;
+}
 
-	if (mode) {
-		*mode++ = '\0';
-		access = strcmp(mode, "ro") == 0     ? I2C_ACCESS_READ
-			 : strcmp(mode, "ro16") == 0 ? I2C_ACCESS_READ16
-						     : I2C_ACCESS_NONE;
-		if (access == I2C_ACCESS_NONE) {
-			snprintf(why, why_size, "'%.20s': ro or ro16 is wanted", mode);
-			return -EINVAL;
-		}
-	}
-	dash = strchr(text, '-');
-	if (dash)
-		*dash++ = '\0';
-	if (i2c_addr_parse(text, &first) < 0 || i2c_addr_parse(dash ? dash : text, &last) < 0 ||
-	    i2c_addr_is_ten_bit(first) != i2c_addr_is_ten_bit(last) || last < first) {
-		snprintf(why, why_size,
-			 "'%.20s%s%.20s': no address (0x48 or 0x48-0x4f is wanted, at most 0x7f, or 0xa000 plus a "
-			 "10-bit address)",
-			 text, dash ? "-" : "", dash ? dash : "");
+/* Reads addresses of one length: one, a range, those of a mask, or all of 7 bits.  Returns 0 or -EINVAL. */
+static int read_addrs(const struct word *w, struct policy_item *item)
+{
+	char unsaid[1];
+
+	if (policy_item_parse(w, I2C_ADDR_MAX, item, unsaid, sizeof(unsaid)) < 0)
 		return -EINVAL;
-	}
-	for (unsigned int i = i2c_addr_index(first); i <= i2c_addr_index(last); i++) {
-		int err = add_addr(setup, i, access, why, why_size);
-
-		if (err)
-			return err;
-	}
+	if (word_is(w, "all"))
+		item->last = I2C_ADDR_7BIT - 1;
+	if (!i2c_addr_sound(item->first) || !i2c_addr_sound(item->last) ||
+	    i2c_addr_is_ten_bit((uint16_t)item->first) != i2c_addr_is_ten_bit((uint16_t)item->last))
+		return -EINVAL;
 	return 0;
 }
 
-/* Hands each of the words, parted by the given sign, to add; words are copied first. */
-static int each_word(struct i2c_setup *setup, const char *words, size_t len, char sign, char *why, size_t why_size)
+/* Gives the guest what a word says: addresses, and perhaps ":ro" or ":ro16" behind them. */
+static int add_addrs(struct i2c_setup *setup, struct word w, char *why, size_t why_size)
 {
-	char word[64];
+	enum i2c_access access = I2C_ACCESS_FULL;
+	struct policy_item item;
+	struct word mode;
+	int err = 0;
 
-	for (size_t n; len; words += n, len -= n) {
-		const char *end = memchr(words, sign, len);
-		int err;
-
-		n = end ? (size_t)(end - words) : len;
-		snprintf(word, sizeof(word), "%.*s", (int)min_size(n, sizeof(word)), words);
-		err = add_range(setup, word, why, why_size);
-		if (err)
-			return err;
-		n += end != NULL;
+	if (word_cut(&w, ':', &mode))
+		err = read_access(&mode, &access, why, why_size);
+	if (err)
+		return err;
+	if (read_addrs(&w, &item) < 0) {
+		snprintf(why, why_size,
+			 "'%.*s': no address (0x48, 0x48-0x4f, 0x50/0x7c or all is wanted, at most 0x7f, or 0xa000 plus a "
+			 "10-bit address)",
+			 WORD_SHOWN(w));
+		return -EINVAL;
 	}
-	return 0;
+	for (unsigned int i = 0; i < I2C_ADDR_INDICES && !err; i++) {
+		uint16_t addr = i2c_index_addr(i);
+
+		if (i2c_addr_is_ten_bit(addr) == i2c_addr_is_ten_bit((uint16_t)item.first) && policy_item_has(&item, addr))
+			err = add_addr(setup, i, access, why, why_size);
+	}
+	return err;
 }
 
 int i2c_setup_addr(struct i2c_setup *setup, const char *value, char *why, size_t why_size)
 {
-	return each_word(setup, value, strlen(value), ',', why, why_size);
+	struct word w;
+	int err = 0;
+
+	while (!err && word_next(&value, ',', &w))
+		err = add_addrs(setup, w, why, why_size);
+	return err;
 }
 
 int i2c_setup_device_list(struct i2c_setup *setup, const char *value, char *why, size_t why_size)
 {
-	for (size_t n; *value; value += n) {
-		const char *colon = strchr(value, ':');
-		int err;
+	struct word bus, addr, rest;
+	int err = 0;
 
-		n = strcspn(value, ",");
-		if (!colon || colon > value + n || colon + 1 == value + n) {
+	while (!err && word_next(&value, ',', &bus)) {
+		if (!word_cut(&bus, ':', &rest) || !rest.len) {
 			snprintf(why, why_size, "BUS:ADDR[:ADDR...] is wanted, several parted by commas");
 			return -EINVAL;
 		}
-		err = add_bus(setup, value, (size_t)(colon - value), why, why_size);
-		if (!err)
-			err = each_word(setup, colon + 1, (size_t)(value + n - colon - 1), ':', why, why_size);
-		if (err)
-			return err;
-		n += value[n] == ',';
+		err = add_bus(setup, bus.text, bus.len, why, why_size);
+		while (!err && rest.len) {
+			addr = rest;
+			word_cut(&addr, ':', &rest);
+			err = add_addrs(setup, addr, why, why_size);
+		}
 	}
-	return 0;
+	return err;
 }
 
 void i2c_setup_ruled(const struct i2c_setup *setup, bool ruled[static I2C_BUSES_MAX])

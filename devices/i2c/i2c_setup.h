@@ -21,6 +21,7 @@ struct control;
 #define I2C_TEN_BIT	 0xa000
 #define I2C_ADDR_7BIT	 0x80
 #define I2C_ADDR_10BIT	 0x400
+#define I2C_ADDR_MAX	 (I2C_TEN_BIT + I2C_ADDR_10BIT - 1)
 #define I2C_ADDR_INDICES (I2C_ADDR_7BIT + I2C_ADDR_10BIT)
 
 /* What the guest may do with an address. */
@@ -60,6 +61,12 @@ struct i2c_setup {
 static inline bool i2c_addr_is_ten_bit(uint16_t addr)
 {
 	return addr >= I2C_TEN_BIT;
+}
+
+/* Whether a number is an address, of 7 or of 10 bits. */
+static inline bool i2c_addr_sound(uint64_t n)
+{
+	return n < I2C_ADDR_7BIT || (n >= I2C_TEN_BIT && n <= I2C_ADDR_MAX);
 }
 
 /* Where an address stands in a table of I2C_ADDR_INDICES, and back. */
