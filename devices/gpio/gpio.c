@@ -30,6 +30,7 @@
 
 #include "core/device.h"
 #include "core/loop.h"
+#include "core/policy.h"
 #include "devices/gpio/gpio_host.h"
 #include "devices/gpio/gpio_lines.h"
 #include "transport/chain.h"
@@ -863,15 +864,16 @@ static const struct gpio_host_ops *host_ops(const struct gpio *g)
 	return g->backend == BACKEND_SIM ? &gpio_host_sim : &gpio_host_gpiod;
 }
 
-/* The next item of a list parted by colons.  Returns its length; *list is what follows, NULL at the end. */
-static size_t list_item(const char **list, const char **item)
+/* Whether an item of a device list has stood before. */
+static bool listed_before(const char *list, const struct word *item)
 {
-	size_t len = strcspn(*list, ":");
+	struct word other;
 
-	*item = *list;
-	*list += len;
-	*list = **list ? *list + 1 : NULL;
-	return len;
+	while (word_next(&list, ':', &other) && other.text != item->text) {
+		if (other.len == item->len && memcmp(other.text, item->text, item->len) == 0)
+			return true;
+	}
+	return false;
 }
 
 /*
@@ -880,19 +882,19 @@ static size_t list_item(const char **list, const char **item)
  */
 static unsigned int list_pick(const char *list, unsigned int which, char *out, size_t size)
 {
+	const char *rest = list;
 	unsigned int n = 0;
+	struct word w;
 
-	for (const char *rest = list, *item; rest; n++) {
-		size_t len = list_item(&rest, &item), skip = *item == 's';
+	for (; word_next(&rest, ':', &w); n++) {
+		size_t skip = w.len && *w.text == 's';
 
-		if (len == skip || len >= size || strspn(item + skip, "0123456789") < len - skip)
+		if (w.len == skip || w.len >= size || strspn(w.text + skip, "0123456789") < w.len - skip)
 			return 0;
-		for (const char *left = list, *other; !skip && left != item;) {
-			if (list_item(&left, &other) == len && memcmp(other, item, len) == 0)
-				return 0;
-		}
+		if (!skip && listed_before(list, &w))
+			return 0;
 		if (n == which)
-			snprintf(out, size, "%.*s", (int)len, item);
+			word_copy(&w, out, size);
 	}
 	return n;
 }
@@ -1040,8 +1042,8 @@ static const struct opt gpio_opts[] = {
 		.man = "A chip whose lines the guest gets: /dev/gpiochip0, or 0, or its name or label as gpiodetect "
 		       "shows them.  Can be given up to 16 times: the guest sees one chip with the lines of all, in this "
 		       "order.  The options about lines are about the chip before them, or the first one.  Where "
-		       "they want LINES, these are the chip's own offsets, ranges of them, and names, separated "
-		       "by commas: 0-3,7,LED_RED.",
+		       "they want LINES, these are the chip's own offsets, and names: 0-3,7,LED_RED.  "
+		       POLICY_SET_MAN,
 	},
 	{
 		.name = "lines",

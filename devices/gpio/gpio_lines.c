@@ -8,24 +8,25 @@
 #include <string.h>
 
 #include "core/opt.h"
+#include "core/policy.h"
 #include "devices/gpio/gpio_lines.h"
 
 /* A kernel's limit, too: the period is a 32-bit number of microseconds; an hour is no bouncing any more. */
 #define DEBOUNCE_MAX_US 3600000000u
 
-struct word {
+struct value_word {
 	const char *word;
 	uint32_t number;
 };
 
-static const struct word bias_words[] = {
+static const struct value_word bias_words[] = {
 	{"disabled", GPIO_BIAS_DISABLED},
 	{"pull-up", GPIO_BIAS_PULL_UP},
 	{"pull-down", GPIO_BIAS_PULL_DOWN},
 	{0},
 };
 
-static const struct word drive_words[] = {
+static const struct value_word drive_words[] = {
 	{"push-pull", GPIO_DRIVE_PUSH_PULL},
 	{"open-drain", GPIO_DRIVE_OPEN_DRAIN},
 	{"open-source", GPIO_DRIVE_OPEN_SOURCE},
@@ -36,7 +37,7 @@ static const struct word drive_words[] = {
 static const struct {
 	const char *name;
 	const char *wanted;
-	const struct word *words; /* what the value may be */
+	const struct value_word *words; /* what the value may be */
 	bool has_value;
 } rule_kinds[] = {
 	[GPIO_RULE_LINES] = {"lines", "lines such as 0-3,7,LED_RED are wanted", NULL, false},
@@ -97,7 +98,7 @@ static bool name_sound(const char *name)
 /* Reads a rule's value.  Returns whether it is one. */
 static bool rule_value(struct gpio_rule *r)
 {
-	const struct word *w = rule_kinds[r->kind].words;
+	const struct value_word *w = rule_kinds[r->kind].words;
 	uint64_t us;
 
 	if (r->kind == GPIO_RULE_RENAME)
@@ -150,34 +151,16 @@ bool gpio_plan_has(const struct gpio_plan *p, enum gpio_rule_kind kind)
 	return false;
 }
 
-/* Reads digits.  Returns how many there were; *value is cut at UINT_MAX. */
-static size_t read_digits(const char *text, size_t len, unsigned int *value)
+/* Reads one item of a list: offsets (core/policy.h), or a name.  Returns 0 or -ENOENT. */
+static int item_resolve(const struct build *b, const struct word *w, struct policy_item *item)
 {
-	uint64_t v = 0;
-	size_t n = 0;
+	char unsaid[1];
 
-	for (; n < len && text[n] >= '0' && text[n] <= '9'; n++)
-		v = min_u64(v * 10 + (uint64_t)(text[n] - '0'), UINT32_MAX);
-	*value = (unsigned int)v;
-	return n;
-}
-
-/* Reads one item of a list: an offset, a range of them, or a name.  Returns 0 or -ENOENT. */
-static int item_resolve(const struct build *b, const char *item, size_t len, unsigned int *from, unsigned int *to)
-{
-	size_t n = read_digits(item, len, from);
-
-	*to = *from;
-	if (n && n < len && item[n] == '-') {
-		size_t m = read_digits(item + n + 1, len - n - 1, to);
-
-		n += m ? m + 1 : 0;
-	}
-	if (n == len)
-		return *from <= *to && *to < b->nlines ? 0 : -ENOENT;
-	for (unsigned int i = 0; i < b->nlines; i++) {
-		if (strlen(b->names[i]) == len && memcmp(b->names[i], item, len) == 0) {
-			*from = *to = i;
+	if (b->nlines && policy_item_parse(w, b->nlines - 1, item, unsaid, sizeof(unsaid)) == 0)
+		return 0;
+	for (unsigned int i = 0; w->len && i < b->nlines; i++) {
+		if (word_is(w, b->names[i])) {
+			*item = (struct policy_item){.first = i, .last = i};
 			return 0;
 		}
 	}
@@ -245,7 +228,7 @@ static int offer_change(struct build *b, const struct gpio_rule *r, unsigned int
 }
 
 /* Says that there is no such line, and which there are: as many names as a line of the log has room for. */
-static void log_no_line(const struct build *b, const struct gpio_rule *r, const char *item, size_t len)
+static void log_no_line(const struct build *b, const struct gpio_rule *r, const struct word *w)
 {
 	char names[256] = "";
 	size_t at = 0;
@@ -256,7 +239,7 @@ static void log_no_line(const struct build *b, const struct gpio_rule *r, const 
 					       at ? "," : "; names:", b->names[i]);
 	}
 	log_error(b->log, "--%s=%s: chip %s has no line '%.*s' (it has %u, from 0 on%s)", rule_kinds[r->kind].name,
-		  r->text, b->ops->chip_label(b->host), (int)len, item, b->nlines, names);
+		  r->text, b->ops->chip_label(b->host), WORD_SHOWN(*w), b->nlines, names);
 }
 
 /* Applies a rule to all lines of its list. */
@@ -264,22 +247,24 @@ static int rule_apply(struct build *b, const struct gpio_rule *r)
 {
 	int (*apply)(struct build *, const struct gpio_rule *, unsigned int) =
 		r->kind == GPIO_RULE_LINES ? offer_add : offer_change;
+	struct word w, rest = {r->text, r->list_len};
 	int err = 0;
 
 	for (unsigned int i = b->first; !r->list_len && i < b->count && !err; i++)
 		err = apply(b, r, b->offers[i].offset);
-	for (size_t at = 0; at < r->list_len && !err;) {
-		const char *item = r->text + at, *comma = memchr(item, ',', r->list_len - at);
-		size_t len = comma ? (size_t)(comma - item) : r->list_len - at;
-		unsigned int from, to;
+	while (!err && rest.len) {
+		struct policy_item item;
 
-		if (item_resolve(b, item, len, &from, &to) < 0) {
-			log_no_line(b, r, item, len);
+		w = rest;
+		word_cut(&w, ',', &rest);
+		if (item_resolve(b, &w, &item) < 0) {
+			log_no_line(b, r, &w);
 			return -ENOENT;
 		}
-		for (unsigned int i = from; i <= to && !err; i++)
-			err = apply(b, r, i);
-		at += len + 1;
+		for (unsigned int i = 0; i < b->nlines && !err; i++) {
+			if (policy_item_has(&item, i))
+				err = apply(b, r, i);
+		}
 	}
 	return err;
 }
