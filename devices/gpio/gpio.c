@@ -33,6 +33,7 @@
 #include "core/policy.h"
 #include "devices/gpio/gpio_host.h"
 #include "devices/gpio/gpio_lines.h"
+#include "devices/lib/rate_gate.h"
 #include "transport/chain.h"
 
 #define GPIO_REQUESTQ 0
@@ -138,6 +139,7 @@ struct gpio {
 	unsigned int backend;
 	const char *device_list; /* NULL: none, or shared out */
 	struct gpio_plan plan;
+	struct rate_gate gate; /* --rate: of requests */
 	uint64_t sim_lines;
 	const char *sim_names, *sim_wire;
 	char listed_chip[16]; /* of the device list */
@@ -652,13 +654,12 @@ static void gpio_kick(struct vdev *d, unsigned int q)
 	struct gpio *g = to_gpio(d);
 	struct chain *c;
 
-	while ((c = virtq_pop(vdev_queue(d, q)))) {
-		if (q == GPIO_EVENTQ) {
-			event_serve(g, c);
-		} else {
-			request_serve(g, c);
-			virtq_push(c);
-		}
+	while (q == GPIO_EVENTQ && (c = virtq_pop(vdev_queue(d, q))))
+		event_serve(g, c);
+	while (q == GPIO_REQUESTQ && rate_gate_open(&g->gate) && (c = virtq_pop(vdev_queue(d, q)))) {
+		rate_gate_pass(&g->gate);
+		request_serve(g, c);
+		virtq_push(c);
 	}
 }
 
@@ -666,6 +667,8 @@ static void gpio_quiesce(struct vdev *d, unsigned int q)
 {
 	struct gpio *g = to_gpio(d);
 
+	if (q == GPIO_REQUESTQ)
+		rate_gate_stop(&g->gate);
 	for (unsigned int i = 0; q == GPIO_EVENTQ && i < g->nlines; i++) {
 		struct line *l = &g->lines[i];
 
@@ -962,6 +965,7 @@ static int gpio_open(struct vdev *d)
 
 	ev_init(&g->returned, returned_ready);
 	loop_again_init(&g->look, look_run);
+	rate_gate_init(&g->gate, d, GPIO_REQUESTQ);
 	g->ops = host_ops(g);
 	if (g->backend == BACKEND_SIM)
 		gpio_plan_chip(&g->plan, NULL, NULL, 0);
@@ -982,6 +986,7 @@ static void gpio_close(struct vdev *d)
 			g->ops->chip_close(g->chips[i].host);
 	}
 	loop_again_stop(&g->look, d->loop);
+	rate_gate_stop(&g->gate);
 	if (ev_is_active(&g->returned)) {
 		ev_io_stop(d->loop, &g->returned);
 		g->ops->wait_end(g->host);
@@ -999,6 +1004,11 @@ static void gpio_close(struct vdev *d)
 static int set_chip(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	return gpio_plan_chip(&((struct gpio *)obj)->plan, value, why, why_size);
+}
+
+static int set_rate(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
+{
+	return rate_gate_set(&((struct gpio *)obj)->gate, value, why, why_size);
 }
 
 /* Options about lines: their kind is the rule's. */
@@ -1123,6 +1133,15 @@ static const struct opt gpio_opts[] = {
 		.man = "Microseconds for which a level must last on these lines, or on all that the guest gets, "
 		       "before it counts.  Needs a build with libgpiod 2; the simulated chip takes it and does "
 		       "nothing.",
+	},
+	{
+		.name = "rate",
+		.type = OPT_CALL,
+		.set = set_rate,
+		.arg = "RATE",
+		.help = "how many requests the guest may make: 1000/s",
+		.man = "How many requests the guest may make, interrupts not counted; those beyond wait.  " POLICY_RATE_MAN
+		       "  Without the option there is no limit.",
 	},
 	{
 		.name = "sim-lines",

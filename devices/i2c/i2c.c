@@ -35,6 +35,7 @@
 #include "core/policy.h"
 #include "core/work.h"
 #include "devices/i2c/i2c_host.h"
+#include "devices/lib/rate_gate.h"
 #include "transport/chain.h"
 
 #define VIRTIO_I2C_F_ZERO_LENGTH_REQUEST 0
@@ -111,6 +112,7 @@ struct i2c {
 	/* options */
 	struct i2c_setup setup;
 	unsigned int backend;
+	struct rate_gate gate; /* --rate: of transfers */
 	/* host */
 	const struct i2c_host_ops *ops;
 	struct work_queue *worker;
@@ -479,8 +481,16 @@ static void i2c_kick(struct vdev *d, unsigned int q)
 		s->behind = true;
 		return;
 	}
-	while (job_has_room(s->job) && (c = virtq_pop(vdev_queue(d, q))))
+	while (job_has_room(s->job)) {
+		bool begins = !group_open(s->job)->n && !s->failing;
+
+		c = begins && !rate_gate_open(&s->gate) ? NULL : virtq_pop(vdev_queue(d, q));
+		if (!c)
+			break;
+		if (begins)
+			rate_gate_pass(&s->gate);
 		group_add(s, c);
+	}
 	s->behind = c != NULL;
 	job_start(s);
 }
@@ -492,6 +502,7 @@ static void i2c_quiesce(struct vdev *d, unsigned int q)
 	struct i2c_group *g = group_open(s->job);
 
 	ev_timer_stop(d->loop, &s->patience);
+	rate_gate_stop(&s->gate);
 	s->behind = false;
 	atomic_store_explicit(&s->job->stop, s->running, memory_order_relaxed);
 	group_requeue(s->job, g);
@@ -629,6 +640,7 @@ static int i2c_open(struct vdev *d)
 
 	ev_init(&s->patience, patience_ends);
 	s->patience.repeat = GROUP_PATIENCE;
+	rate_gate_init(&s->gate, d, 0);
 	s->ops = host_ops(s);
 	s->setup.control = d->control;
 	err = s->ops->open(&s->setup, &d->log, d->loop, &s->host);
@@ -654,6 +666,7 @@ static void i2c_close(struct vdev *d)
 	bool idle;
 
 	ev_timer_stop(d->loop, &s->patience);
+	rate_gate_stop(&s->gate);
 	if (s->job)
 		atomic_store_explicit(&s->job->stop, true, memory_order_relaxed);
 	idle = work_queue_free(s->worker, CLOSE_PATIENCE);
@@ -687,6 +700,11 @@ static int set_sim(void *obj, const struct opt *o, const char *value, char *why,
 static int set_device_list(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	return i2c_setup_device_list(&((struct i2c *)obj)->setup, value, why, why_size);
+}
+
+static int set_rate(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
+{
+	return rate_gate_set(&((struct i2c *)obj)->gate, value, why, why_size);
 }
 
 static const struct vdev_queue_desc i2c_queues[] = {
@@ -730,6 +748,15 @@ static const struct opt i2c_opts[] = {
 		       "the register's address, directly before a read in the same transfer.  With :ro16, two bytes, as a larger "
 		       "EEPROM takes; do not use this for a chip with registers of one-byte addresses, where it would be a write.",
 		.set = set_addr,
+	},
+	{
+		.name = "rate",
+		.type = OPT_CALL,
+		.arg = "RATE",
+		.help = "how many transfers the guest may make: 100/s",
+		.man = "How many transfers the guest may make; those beyond wait.  " POLICY_RATE_MAN
+		       "  Without the option there is no limit.",
+		.set = set_rate,
 	},
 	{
 		.name = "timeout-ms",

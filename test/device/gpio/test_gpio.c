@@ -978,12 +978,33 @@ static void watched(struct carrier *c)
 	close(fd);
 }
 
+static const char *const paced[] = {"--backend=sim", "--rate=20/s:2", NULL};
+
+/* Two requests at once, then one in 50 ms; interrupts are not counted. */
+static void rate(struct carrier *c)
+{
+	ev_tstamp begin = ev_time();
+
+	for (unsigned int i = 0; i < 4; i++)
+		ck_assert_uint_eq(gpio_direction(c, i), 0);
+	ck_assert(ev_time() - begin > 0.095);
+	carrier_start(c, 0, carrier_stop(c, 0));
+	gpio_tell(c, SET_IRQ_TYPE, 0, LEVEL_LOW);
+	gpio_tell(c, SET_IRQ_TYPE, 0, LEVEL_LOW);
+	ck_assert(ev_time() - begin > 0.195);
+	begin = ev_time();
+	for (unsigned int i = 0; i < 50; i++)
+		gpio_interrupted(c, 0);
+	ck_assert(ev_time() - begin < 1.);
+}
+
 static const struct device_case cases[] = {
 	{.name = "configuration", .run = config, .flags = CASE_CONFIG},
 	{.name = "line names", .run = line_names},
 	{.name = "no names", .run = no_names, .args = without_names, .flags = CASE_CONFIG},
 	{.name = "some lines", .run = some_lines, .args = with_some, .flags = CASE_CONFIG},
 	{.name = "directions", .run = directions},
+	{.name = "rate", .run = rate, .args = paced, .flags = CASE_ONCE},
 	{.name = "outputs", .run = outputs},
 	{.name = "inputs", .run = inputs},
 	{.name = "bad requests", .run = bad_requests},

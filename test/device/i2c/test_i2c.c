@@ -549,6 +549,29 @@ static void slow_leave(struct carrier *c)
 	carrier_idle(c, 20);
 }
 
+/* ---- a rate */
+
+static const char *const paced[] = {"--sim=regs@0x20:64", "--rate=20/s:2", NULL};
+
+/* Two transfers at once, then one in 50 ms; a group is one, and a ring that stops meanwhile goes on at its pace. */
+static void rate(struct carrier *c)
+{
+	struct i2c_test_segment s[8];
+	struct frontend_request *req;
+	uint64_t begin = now_ms();
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(s); i++)
+		s[i] = (struct i2c_test_segment){REGS, i % 2 ? M_RD : FAIL_NEXT, i % 2 ? NULL : "\x03", 0, i % 2, OK, "\0"};
+	i2c_together(c, s, 4);
+	ck_assert_uint_lt(now_ms() - begin, 2000);
+	i2c_together(c, s, ARRAY_SIZE(s));
+	ck_assert_uint_ge(now_ms() - begin + 5, 200);
+	req = i2c_offer(c, &(struct i2c_test_segment){REGS, M_RD, NULL, 0, 1, OK, NULL}, true);
+	carrier_start(c, REQUESTQ, carrier_stop(c, REQUESTQ));
+	i2c_check(c, &(struct i2c_test_segment){REGS, M_RD, NULL, 0, 1, OK, "\0"}, req);
+	ck_assert_uint_ge(now_ms() - begin + 5, 250);
+}
+
 /* ---- the simulator's control socket */
 
 static const char *const with_control[] = {"--sim=lm75@0x48", "--sim=eeprom@0x50", "--sim=regs@0x20:20",
@@ -672,6 +695,7 @@ static const struct device_case cases[] = {
 	{.name = "brisk groups", .run = brisk_groups, .args = brisk, .flags = CASE_ONCE, .depth = 14},
 	{.name = "brisk: many", .run = brisk_many, .args = brisk, .flags = CASE_ONCE, .depth = 40},
 	{.name = "brisk stop", .run = brisk_stop, .args = brisk, .flags = CASE_ONCE, .depth = 10},
+	{.name = "rate", .run = rate, .args = paced, .flags = CASE_ONCE, .depth = 8},
 	{.name = "slow leave", .run = slow_leave, .args = slow, .flags = CASE_ONCE},
 	{.name = "control", .run = control, .args = with_control, .flags = CASE_ONCE},
 	{.name = "control: watch", .run = control_watch, .args = with_control, .flags = CASE_ONCE, .depth = 2},
@@ -796,6 +820,9 @@ static const struct call calls[] = {
 	{{"--bus=99999999999999999999", "--addr=0x20"}, "no such adapter; there "},
 	{{"--bus=no such adapter", "--addr=0x20"}, "--bus=no such adapter: no such adapter; there "},
 	{{"--backend=sim", "--sim-control=/nonexistent/x"}, "--control=/nonexistent/x: No such file or directory"},
+	{{"--backend=sim", "--rate=100/s"}, NULL},
+	{{"--rate=0/s"}, "--rate=0/s: "},
+	{{"--rate=100"}, "a rate such as 100/s"},
 	{{"--timeout-ms=9"}, "--timeout-ms=9: out of range"},
 	{{"--retries=0"}, "--retries=0: out of range"},
 	{{"--device-list=a:0x20:33,b:0x40", "--backend=sim"}, NULL},
