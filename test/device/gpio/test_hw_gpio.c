@@ -133,12 +133,14 @@ START_TEST(test_names)
 {
 	static const char names[] = "LED\0\0\0BUTTON\0\0\0\0";
 	uint8_t space[8], out[8], in[sizeof(names) + 1];
-	char path[64], number[32];
-	const char *const specs[] = {CHIP_LABEL, path, number};
+	char path[64], number[32], name[64], list[64];
+	const char *const specs[] = {CHIP_LABEL, path, number, name, list};
 
 	chip_make();
 	snprintf(path, sizeof(path), "--chip=/dev/%s", get(BANK "/chip_name"));
 	snprintf(number, sizeof(number), "--chip=%s", get(BANK "/chip_name") + strlen("gpiochip"));
+	snprintf(name, sizeof(name), "--chip=%s", get(BANK "/chip_name"));
+	snprintf(list, sizeof(list), "--device-list=%s", get(BANK "/chip_name") + strlen("gpiochip"));
 	for (size_t i = 0; i < ARRAY_SIZE(specs); i++) {
 		const char *args[] = {specs[i], NULL};
 		struct carrier *c = chip_open(_i, args);

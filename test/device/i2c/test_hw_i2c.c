@@ -285,20 +285,21 @@ END_TEST
 START_TEST(test_names)
 {
 	static struct device_suite suite = {.device = "i2c"};
-	char bus[3][100];
+	char bus[4][100];
 
 	ck_assert(adapter_find(STUB));
 	snprintf(bus[0], sizeof(bus[0]), "--bus=%d", adapter);
 	snprintf(bus[1], sizeof(bus[1]), "--bus=/dev/i2c-%d", adapter);
-	snprintf(bus[2], sizeof(bus[2]), "--device-list=%s:32:33", adapter_name);
+	snprintf(bus[2], sizeof(bus[2]), "--bus=i2c-%d", adapter);
+	snprintf(bus[3], sizeof(bus[3]), "--device-list=%s:32:33", adapter_name);
 	for (size_t i = 0; i < ARRAY_SIZE(bus); i++) {
-		const char *args[] = {bus[i], i < 2 ? "--addr=0x20" : NULL, NULL};
+		const char *args[] = {bus[i], i < 3 ? "--addr=0x20" : NULL, NULL};
 		struct carrier *c;
 
 		suite.args = args;
 		c = carrier_open(CARRIER_SESSION, &suite);
 		ck_assert_int_eq(i2c_put(c, CHIP, NULL, 0), OK);
-		ck_assert_int_eq(i2c_put(c, OTHER, NULL, 0), i < 2 ? ERR : OK);
+		ck_assert_int_eq(i2c_put(c, OTHER, NULL, 0), i < 3 ? ERR : OK);
 		carrier_close(c);
 	}
 }
