@@ -308,6 +308,7 @@ lint: all $(REPLAYS)
 PERSONALITIES := $(DEVICES) $(MODULES)
 bin = $(DESTDIR)$(BINDIR)
 man1 = $(DESTDIR)$(MANDIR)/man1
+man7 = $(DESTDIR)$(MANDIR)/man7
 qemu = $(DESTDIR)$(DATADIR)/qemu/vhost-user
 modules = $(DESTDIR)$(MODULEDIR)
 
@@ -325,15 +326,16 @@ define install_personality
 endef
 
 install: all
-	$(Q)install -d $(bin) $(man1) $(qemu) $(if $(strip $(MODULES)),$(modules))
+	$(Q)install -d $(bin) $(man1) $(man7) $(qemu) $(if $(strip $(MODULES)),$(modules))
 	$(Q)install -m 755 $(VDEVD) $(bin)/vdevd
 	$(if $(wildcard $(srcdir)/man/vdevd.1),$(Q)install -m 644 $(srcdir)/man/vdevd.1 $(man1)/)
+	$(Q)install -m 644 $(srcdir)/man/vdevd-protocol.7 $(man7)/
 	$(foreach d,$(PERSONALITIES),$(call install_personality,$(d)))
 	$(if $(strip $(MODULES)),$(Q)install -m 644 $(MODULE_FILES) $(modules)/)
 
 uninstall:
 	$(Q)rm -f $(bin)/vdevd $(PERSONALITIES:%=$(bin)/vdevd-%)
-	$(Q)rm -f $(man1)/vdevd.1 $(PERSONALITIES:%=$(man1)/vdevd-%.1)
+	$(Q)rm -f $(man7)/vdevd-protocol.7 $(man1)/vdevd.1 $(PERSONALITIES:%=$(man1)/vdevd-%.1)
 	$(Q)rm -f $(PERSONALITIES:%=$(qemu)/50-vdevd-%.json)
 	$(Q)rm -f $(MODULES:%=$(modules)/%.so)
 	$(Q)rmdir $(modules) $(qemu) 2>/dev/null || :

@@ -5,6 +5,10 @@
  * A state is a row of records, each with a name and bytes, behind a mark with the version of this form.  It tells what it
  * is and can be looked at; numbers in records are little-endian.  What is read came from another machine: each
  * length is checked.
+ *
+ * A record that is not known is refused: what a newer vdevd has saved an older one does not half understand. A set-up
+ * that the guest would find changed (i2c addresses, a vsock CID) is refused, with a line that says what differs. What a
+ * state does not carry is in the rings.
  */
 #ifndef VDEVD_CORE_STATE_H
 #define VDEVD_CORE_STATE_H

@@ -5,6 +5,31 @@
  *
  * One bit for each page of 4096 bytes, from guest-physical address 0 on, in a file that the front-end owns: it reads and clears
  * bits while others are set, and may cut the file short as it may guest memory's (mem/sigbus.h).
+ *
+ * The front-end copies guest memory while the guest runs. SET_LOG_BASE brings the bitmap, LOG_ALL in SET_FEATURES
+ * switches it on and off while rings run, SET_VRING_ADDR with a ring's own addresses does that for the ring.
+ *
+ * A bit is set after the bytes are written, with a release, by the loop alone, and also where it is set already: the
+ * front-end clears bits, and may have begun to copy the page as it was.
+ *
+ * Buffers are marked when the chain is given back, before it is told used (chain_end): what was written, and what
+ * chain_write_iov showed, since a read(2) that fails may have written all the same. So a write before the log began, or
+ * by a worker thread, is marked, too. Rings stop before GET_VRING_BASE is answered, and no chain outlives them: then
+ * the log is whole.
+ *
+ * A split ring's used part is marked where the front-end says (log_guest_addr), a packed ring where it lies: its
+ * descriptors are written as well, and the one address QEMU gives is that of the device's event suppression structure.
+ * DPDK computes the descriptors' place from there. QEMU looks at every bit of the log, so we mark the page that really
+ * changed.
+ *
+ * A log that is too short has no bit for a page: a line says so, and nothing is written behind it. Foreign memory of
+ * Xen is marked as any other. Grants have no guest-physical address, and such a guest cannot be moved by copying:
+ * nothing is marked. A process that is killed between a write and its mark leaves a page unmarked: a front-end that
+ * sees its back end die in a migration copies the rings once more.
+ *
+ * test_ring_log.c and the settings "logged" of the device suites compare memory before and after each turn: a page that
+ * changed and is not in the log is a failure. test/protocol/test_migrate.c moves each device between two processes
+ * under load.
  */
 #ifndef VDEVD_MEM_DIRTY_LOG_H
 #define VDEVD_MEM_DIRTY_LOG_H

@@ -14,6 +14,42 @@
  * going first: a buffer that a driver uses again then costs no system call.  The price is isolation: the guest cannot
  * take a page back that is kept mapped, and Linux's own drivers, who want each back as soon as it is used, then give
  * the device up (drivers/xen/grant-dma-ops.c).  cache_pages 0 keeps nothing.
+ *
+ *     guest (domain 5)                         dom0
+ *   +------------------+     frames     +----------------------------------------------+
+ *   | guest-physical   |<---------------| privcmd   FOREIGN: all frames, when added    |
+ *   | memory           |                |                                              |  gmem_xen_foreign.c
+ *   |   ring  buffers  |                |                                              |
+ *   |     |      |     |   references   |                                              |
+ *   | grant table      |<---------------| gntdev    GRANT: all references, when added  |
+ *   |  8: frame 0x100  |<---------------|           GRANT|NO_ADVANCE_MAP: at each pin  |  gmem_xen_grant.c
+ *   +------------------+                +----------------------------------------------+
+ *           |                                     |
+ *           | address of a buffer:                | gmem: region -> pin -> pointer, from pop to push
+ *           | FOREIGN  frame << 12 | offset       |
+ *           | GRANT    1 << 63 | reference << 12 | offset
+ *
+ * The region's flags choose, not the build: gmem_xen.c picks the back end of each region. A connection that did not
+ * accept XEN_MMAP never comes near it. The descriptor of the message is used, opened by the front-end; where none
+ * comes, ours are, which were opened before the socket exists.
+ *
+ * privcmd's ioctl succeeds when pages failed. Its array of errors decides: to touch such a page is SIGBUS on x86 and
+ * the end of the process on arm64. A region with one bad page is refused, and the log names the page. gntdev's mmap
+ * fails as a whole: the log names the first reference of the request. Domain ids from 0x7ff0 on are refused: by those
+ * Xen would give our own memory.
+ *
+ * A pin is a grant's life. Rings are pinned from start to stop. What chain.c pins for a chain waits for its addresses
+ * until the chain is known (gmem_pin_later, gmem_settle): all it reads is one request, all it writes another, since a
+ * driver grants what is only read read-only. A request costs much, its pages little (make bench-xen). Buffers are
+ * unpinned before they are pushed: when the driver sees the used buffer, it can take the grant back.
+ *
+ * The cache is off unless --xen-grant-cache says otherwise. With a cache each run of pages is a mapping of its own,
+ * found by its first reference; ring stop and region removal empty it. Ring addresses are the front-end's user
+ * addresses or guest-physical ones; which, is tried (virtq_addrs.or_guest).
+ *
+ * A page that is mapped stays: a domain that dies, or revokes its grants, keeps what is mapped. So a guest's death ends
+ * nothing but what has to be mapped anew: the next pin fails and the ring is broken. make check-xen shows this on amd64
+ * and arm64. dom0 with pages other than 4 KiB is not supported.
  */
 #ifndef VDEVD_MEM_GMEM_XEN_H
 #define VDEVD_MEM_GMEM_XEN_H

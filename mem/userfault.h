@@ -6,6 +6,15 @@
  * descriptor, has put it there.  That is the whole process but for one thread, which waits for the front-end to hang up: then nobody will
  * ever bring the page.  It puts private zero pages in the place of guest memory and wakes the sleeper, so that the process goes
  * on and the file behind the memory stays as it is; the loss is noted as that of a file that was cut short (sigbus.h).
+ *
+ * While it waits for a page the process answers no message and serves no ring; SIGTERM is acted upon when the page has
+ * come, SIGKILL at once. A front-end that stays and brings nothing keeps the process as long as it likes: it could as
+ * well bring wrong pages, and only its own device waits.
+ *
+ * It is offered only when asked for (--features=+pagefault), and wants a userfaultfd that works inside system calls
+ * (CAP_SYS_PTRACE, /dev/userfaultfd, or vm.unprivileged_userfaultfd=1), because devices read(2) into guest memory. Not
+ * together with GPA_ADDRESSES or XEN_MMAP. Rings are started after POSTCOPY_LISTEN, and memory does not change while
+ * they run.
  */
 #ifndef VDEVD_MEM_USERFAULT_H
 #define VDEVD_MEM_USERFAULT_H

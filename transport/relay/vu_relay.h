@@ -7,6 +7,10 @@
  * still holds is kept, with its descriptors.  When the back end is gone, its socket is called again until one answers,
  * and to that one it is said again; then the message goes on that was not answered.  Chains in flight are in a record (INFLIGHT_SHMFD)
  * that the relay asks for in the front-end's place, where that did not.  So a machine goes on whose front-end does not reconnect.
+ *
+ * One message is under way at a time, and what is kept was acknowledged. A guest's write of configuration is not kept:
+ * a new back end may refuse it without an end. The relay maps no guest memory; a hostile guest does not reach it. Which
+ * of QEMU's stubs live on without a relay is in vdevd-protocol(7).
  */
 #ifndef VDEVD_TRANSPORT_RELAY_VU_RELAY_H
 #define VDEVD_TRANSPORT_RELAY_VU_RELAY_H

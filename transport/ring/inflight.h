@@ -11,6 +11,14 @@
  * sees it, and leaves it after the driver can see that it is used; between these two stores, a third place
  * (used_idx; the old_ members) tells whether the used ring was already written.  Stores are kept in order by forget_shared.
  * The front-end shares the record: it is never trusted with an index.
+ *
+ * The next process finishes what was begun and pops the rest first, in the old order, whatever base it is told. Each
+ * chain is used once. Whether the host saw a request twice is another matter: one that was made and not yet used is
+ * made again. A record is trusted at the first start in a connection; later, a ring that does not begin where it
+ * stopped is a driver's that begins anew.
+ *
+ * test/unit/test_inflight.c kills a ring after single instructions of a pop and two pushes (each of them with
+ * VDEVD_TEST_DEPTH=all, a hundred otherwise), test/protocol/test_crash.c the executable under load.
  */
 #ifndef VDEVD_TRANSPORT_RING_INFLIGHT_H
 #define VDEVD_TRANSPORT_RING_INFLIGHT_H

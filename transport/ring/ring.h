@@ -15,6 +15,16 @@
  *
  * With indirect tables a driver can have more pieces in flight than the pool holds.  Then virtq_pop acts as if the ring
  * were empty until a push returns some; a single chain always fits, or is longer than the standard allows.
+ *
+ * Broken. A ring that cannot be trusted stays broken until it is stopped and started. Where STATUS was negotiated the
+ * front-end reads DEVICE_NEEDS_RESET and gets a configuration-change message.
+ *
+ * In order (VIRTIO_F_IN_ORDER). A ring that stops while answers wait for older chains remembers them. Where the front-
+ * end keeps the record, which has no room for an answer, such a chain is popped again. A device whose chains wait for
+ * events never offers the feature (class->face.any_order): its buffers would wait for one another.
+ *
+ * Memory. What a guest can make a ring use is bounded by its size: one struct chain and two struct seg (at least 2048)
+ * a descriptor, about 160 bytes, 32 more of a packed ring; touched only as far as it is used.
  */
 #ifndef VDEVD_TRANSPORT_RING_RING_H
 #define VDEVD_TRANSPORT_RING_RING_H

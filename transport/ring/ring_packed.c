@@ -16,6 +16,11 @@
  *
  * The order of stores to the record is vhost-user's ("Inflight I/O tracking"): at any instruction the process can end, and
  * the record and the ring tell what is in flight.
+ *
+ * Packed rings work with every device, and are offered only when the operator asks for them (--features=+ring_packed).
+ * QEMU's generic stubs and User-Mode Linux pass every bit a back end offers on to the guest, and not all of them know
+ * that the base of a packed ring is two places and not an index. A base of 0 is taken for a fresh ring, since some say
+ * that. A buffer id must be below the queue size, as it is with Linux, DPDK and BSD.
  */
 #include <errno.h>
 #include <string.h>

@@ -8,6 +8,12 @@
  * Answers come in the order of the questions, which is all that tells whose they are.  A question that is given up
  * (patience ended, the device was reset) leaves the list, but its answer, if it was sent, is still to come and is counted off.
  * The device is told in a turn of the loop of its own, never from inside a function it called.
+ *
+ * The device has a question among its own members, and can have as many open as it has of those. Each question ends: by
+ * its answer, after seconds of patience, with a reset, or with the connection.
+ *
+ * QEMU asks for an object (GET_SHARED_OBJECT) from inside a lookup of ours, which would be the end of a back end that
+ * waits, and leaves the UUID out: it is answered without a descriptor.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -20,6 +20,11 @@
  * which the device has not used gets what it gets from a device that is in the midst of a transfer.  To wait for such chains would be
  * worse: one that waits for an event of the host (a connection's next byte, an interrupt) would hold up the front-end, and with it the
  * machine, for as long.
+ *
+ * Behind an IOMMU a ring need not be in one piece (struct ring_part). 4096 translations are kept (160 KiB, only where
+ * the feature was accepted); the least used goes. A chain that misses twice as often is broken. Buffers are logged by
+ * guest-physical address, and a ring where it lies, whatever log_guest_addr says: with an IOMMU that is untranslated.
+ * rng_qemu_iommu of make check-guest is a Linux guest behind QEMU's intel-iommu.
  */
 #include <errno.h>
 #include <string.h>

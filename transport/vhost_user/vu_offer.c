@@ -2,6 +2,30 @@
 /*
  * vu_offer.c - what is offered to front-ends: the device's features, the ring's, the protocol's, less what the
  * operator masked.  VIRTIO 1.4, section 2.2; QEMU docs/interop/vhost-user.rst, "Protocol features".
+ *
+ * What is offered only when the operator asks for it, and why:
+ *
+ * GPA_ADDRESSES says where rings are without the front-end's own address space; the user addresses of regions are then
+ * not looked at. To front-ends built with rust-vmm's vhost 0.16 or older the bit is SHMEM: they accept it as such, and
+ * would find their rings refused.
+ *
+ * RING_RESET and NOTIFICATION_DATA cost nothing and are rarely understood. A ring that is reset is one that is stopped
+ * and starts at 0; the data of a notification ends at the front-end, which kicks.
+ *
+ * INBAND_NOTIFICATIONS is taken by User-Mode Linux wherever it can, and it waits for an answer to each kick: with
+ * eventfds a vsock stream is three times as fast. Its time-travel mode wants them: a VRING_CALL for what a kick has led
+ * to is on its way before the kick is acknowledged.
+ *
+ * ACCESS_PLATFORM: front-ends without an IOMMU that pass the bit on (crosvm's, for protected machines) send no
+ * translations. It excludes XEN_MMAP: a grant reference is not an address that an IOMMU could translate.
+ *
+ * LOG_ALL: QEMU does not migrate while a back end does without it, and most of its stubs do not ask for the device's
+ * state. The operator knows whether what a device knows (lines, chips, connections) may stay behind.
+ *
+ * PAGEFAULT: a guest that stalls with its network is the operator's decision; see mem/userfault.h.
+ *
+ * SHMEM, BACKEND_SEND_FD and SHARED_OBJECT are offered for devices that announce regions or objects; --quirks has SHMEM
+ * as the bit 21 of old front-ends. HOST_NOTIFIER is never offered: it is for doorbells that are pages of hardware.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -2,6 +2,20 @@
 /*
  * vu_queue.c - the rings of a vhost-user back end: start, stop, kick, call.
  * QEMU docs/interop/vhost-user.rst, "Ring states"; see vu_session.h.
+ *
+ * A ring without a way to kick (SET_VRING_KICK without a descriptor) is looked at every millisecond.
+ *
+ * Stopping with requests in flight. GET_VRING_BASE leaves nothing in flight that can be taken back: a chain that the
+ * device holds and has not begun goes back into the ring, and out of a shared record. GET_VRING_BASE_SKIP_DRAIN, and
+ * GET_VRING_BASE of a front-end that took GET_VRING_BASE_INFLIGHT alone, leave such chains in the record, which goes to
+ * the next back end. A host operation that has begun and cannot be cancelled (an i2c transfer on the wire) is waited
+ * for in both cases. If it were reported as in flight, the next back end would do it a second time.
+ *
+ * Requeued chains (a GPIO interrupt that has not come) stay in flight. They are popped again, in order, when the ring
+ * starts from the same place. Where they are the last that were taken, the ring steps back to them and its base says
+ * so: any back end finds them there. A chain that a later one has overtaken cannot be put back; only this connection,
+ * and the record if there is one, knows of it. A back end that starts without that knowledge logs how many descriptors
+ * are lost.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -6,6 +6,13 @@
  * A handler returns 0, LATER when it has seen to the answer itself, or -errno: then the message is refused, by a
  * non-zero acknowledgement where the front-end asked for one, or else by the end of the connection: a
  * front-end that believes that it was understood would do harm.
+ *
+ * Two messages are refused without an end of the connection though no acknowledgement was asked for: an unknown
+ * request, and SET_CONFIG, which a guest can cause.
+ *
+ * After a migration the front-end restores the configuration space with SET_CONFIG (flags 1). Bytes that are already so
+ * are accepted. Bytes that differ are treated as a driver's write, so a read-only field that differs is refused: this
+ * host does not have what the guest was promised.
  */
 #include <errno.h>
 #include <string.h>

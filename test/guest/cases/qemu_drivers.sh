@@ -72,7 +72,7 @@ case_gpio_qemu() {
 	vdevd_stop
 }
 
-# vdevd is killed, and another one started: QEMU calls it, and the guest goes on.  HACKING.md tells which of QEMU's devices can.
+# vdevd is killed, and another one started: QEMU calls it, and the guest goes on.  vdevd-protocol(7) tells which of QEMU's devices can.
 case_gpio_qemu_restarted() {
 	need_device gpio
 	need_qemu_drivers
