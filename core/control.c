@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/listener.h"
 #include "core/unix_socket.h"
 
 #define BACKLOG 8
@@ -23,8 +24,6 @@
 #define OUT_FIRST 1024
 #define OUT_LAST  512
 
-/* How long until another look when there were no descriptors left, seconds. */
-#define ACCEPT_RETRY 1.0
 
 struct control_client {
 	struct control *ctl; /* NULL: a free place */
@@ -60,8 +59,7 @@ struct control {
 	struct ev_loop *loop;
 	struct command_table tables[CONTROL_TABLES + 1]; /* the last is the built-in one */
 	unsigned int ntables;
-	struct ev_io accept_io;
-	struct ev_timer retry;
+	struct listener door;
 	struct control_client *clients[CONTROL_CLIENTS];
 };
 
@@ -167,8 +165,7 @@ static void client_end(struct control_client *c)
 	free(c->out);
 	free(c);
 	/* There is a place for one more. */
-	if (!ev_is_active(&ctl->retry))
-		ev_io_start(ctl->loop, &ctl->accept_io);
+	listener_resume(&ctl->door);
 }
 
 /* Sends what the socket takes.  Returns 0, or -errno when the connection is over. */
@@ -451,15 +448,6 @@ static void client_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 	client_serve(c);
 }
 
-/* Nobody can be let in now: looks again later. */
-static void accept_later(struct control *ctl, const char *why)
-{
-	log_guest(ctl->log, "%s: cannot accept a client: %s", ctl->listener.path, why);
-	ev_io_stop(ctl->loop, &ctl->accept_io);
-	ev_timer_set(&ctl->retry, ACCEPT_RETRY, 0.);
-	ev_timer_start(ctl->loop, &ctl->retry);
-}
-
 /* The index of a free place, or CONTROL_CLIENTS. */
 static unsigned int free_place(const struct control *ctl)
 {
@@ -470,41 +458,23 @@ static unsigned int free_place(const struct control *ctl)
 	return i;
 }
 
-static void accept_ready(struct ev_loop *loop, struct ev_io *w, int revents)
+static void accepted(struct listener *l, int fd)
 {
-	struct control *ctl = container_of(w, struct control, accept_io);
-	unsigned int place = free_place(ctl);
-	struct control_client *c;
-	int fd;
+	struct control *ctl = container_of(l, struct control, door);
+	struct control_client *c = calloc(1, sizeof(*c));
 
-	if (revents & EV_ERROR) {
-		accept_later(ctl, "it could not be watched"); /* libev has given the watcher up */
-		return;
-	}
-	if (place == CONTROL_CLIENTS) {
-		ev_io_stop(loop, w);
-		return;
-	}
-	fd = accept4(ctl->listener.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0 && (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED))
-		return;
-	c = fd < 0 ? NULL : calloc(1, sizeof(*c));
 	if (!c) {
-		accept_later(ctl, strerror(errno));
-		if (fd >= 0)
-			close(fd);
+		log_guest(ctl->log, "%s: no memory for a client", l->name);
+		close(fd);
 		return;
 	}
 	c->ctl = ctl;
 	c->fd = fd;
 	ev_io_init(&c->io, client_ready, fd, EV_READ);
-	ev_io_start(loop, &c->io);
-	ctl->clients[place] = c;
-}
-
-static void retry_due(struct ev_loop *loop, struct ev_timer *w, int revents)
-{
-	ev_io_start(loop, &container_of(w, struct control, retry)->accept_io);
+	ev_io_start(ctl->loop, &c->io);
+	ctl->clients[free_place(ctl)] = c;
+	if (free_place(ctl) == CONTROL_CLIENTS)
+		listener_pause(l);
 }
 
 void control_add(struct control *ctl, const struct control_command *commands, void *arg)
@@ -526,14 +496,15 @@ int control_open(const char *path, struct log *log, struct ev_loop *loop, struct
 	ctl->log = log;
 	ctl->loop = loop;
 	ctl->tables[ctl->ntables++] = (struct command_table){.commands = built_in, .arg = ctl};
+	ctl->door = (struct listener){.accepted = accepted, .log = log, .name = path};
 	err = unix_listen(&ctl->listener, path, UINT64_MAX, BACKLOG);
+	if (!err)
+		err = listener_start(&ctl->door, loop, ctl->listener.fd);
 	if (err) {
+		unix_listener_close(&ctl->listener);
 		free(ctl);
 		return err;
 	}
-	ev_init(&ctl->retry, retry_due);
-	ev_io_init(&ctl->accept_io, accept_ready, ctl->listener.fd, EV_READ);
-	ev_io_start(loop, &ctl->accept_io);
 	*out = ctl;
 	return 0;
 }
@@ -546,8 +517,7 @@ void control_close(struct control *ctl)
 		if (ctl->clients[i])
 			client_end(ctl->clients[i]);
 	}
-	ev_io_stop(ctl->loop, &ctl->accept_io);
-	ev_timer_stop(ctl->loop, &ctl->retry);
+	listener_stop(&ctl->door);
 	unix_listener_close(&ctl->listener);
 	free(ctl);
 }

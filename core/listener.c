@@ -16,10 +16,10 @@
 #define RETRY 1.0
 
 /* The host cannot: the connection that waits keeps the socket ready, so it is not to be looked at for a while. */
-static void fail(struct listener *l, int err)
+static void fail(struct listener *l, const char *why)
 {
 	if (!l->complained)
-		log_warn(l->log, "%s: cannot accept a connection: %s", l->name, strerror(err));
+		log_guest(l->log, "%s: cannot accept a connection: %s", l->name, why);
 	l->complained = true;
 	ev_io_stop(l->loop, &l->io);
 	ev_timer_set(&l->retry, RETRY, 0.);
@@ -30,12 +30,16 @@ static void io_ready(struct ev_loop *loop, struct ev_io *io, int revents)
 {
 	struct listener *l = container_of(io, struct listener, io);
 
+	if (revents & EV_ERROR) {
+		fail(l, "it could not be watched"); /* libev has given the watcher up */
+		return;
+	}
 	for (unsigned int i = 0; i < LISTENER_BURST && ev_is_active(io); i++) {
 		int fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd < 0) {
 			if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-				fail(l, errno);
+				fail(l, strerror(errno));
 			return;
 		}
 		l->complained = false;

@@ -20,7 +20,7 @@
 struct listener {
 	/* A connection has come: fd, non-blocking and close-on-exec, is the callee's.  It may pause or stop the listener. */
 	void (*accepted)(struct listener *l, int fd);
-	struct log *log;
+	struct log *log;  /* lines are limited as a guest's */
 	const char *name; /* of the socket, in lines; not copied */
 	struct ev_loop *loop;
 	struct ev_io io;

@@ -203,6 +203,26 @@ START_TEST(test_no_descriptors)
 }
 END_TEST
 
+/* libev gives up a watcher that the kernel refuses: it is taken up again. */
+START_TEST(test_given_up)
+{
+	struct capture capture;
+	int fd;
+
+	start();
+	call(&fd, 1);
+	capture_start(&capture);
+	ev_io_stop(loop, &h.l.io);
+	ev_feed_event(loop, &h.l.io, EV_ERROR);
+	turns(1);
+	ck_assert_ptr_nonnull(strstr(capture_end(&capture), "door: cannot accept a connection: it could not be watched"));
+	ck_assert_uint_eq(h.n, 0);
+	while (!h.n)
+		ev_run(loop, EVRUN_ONCE);
+	close(fd);
+}
+END_TEST
+
 START_TEST(test_no_socket)
 {
 	ck_assert_int_eq(listener_start(&h.l, loop, -1), -EBADF);
@@ -221,6 +241,7 @@ Suite *suite_listener(void)
 	tcase_add_test(tc, test_pause);
 	tcase_add_test(tc, test_stop);
 	tcase_add_test(tc, test_no_descriptors);
+	tcase_add_test(tc, test_given_up);
 	tcase_add_test(tc, test_no_socket);
 	suite_add_tcase(s, tc);
 	return s;

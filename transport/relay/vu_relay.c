@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/listener.h"
 #include "core/unix_socket.h"
 #include "transport/relay/vu_kept.h"
 
@@ -49,7 +50,7 @@ struct vu_relay {
 	struct log *log;
 	const char *to;
 	struct unix_listener own;
-	struct ev_io accept_io;
+	struct listener door;
 
 	int front, back;               /* -1: none */
 	struct ev_io front_io, back_io;
@@ -132,7 +133,7 @@ static void front_close(struct vu_relay *r, const char *why)
 	r->have = r->replying = r->own_record = r->cold = r->missed = false;
 	r->tries = r->broken_lives = 0;
 	r->offered = r->accepted = r->features = r->nqueues = 0;
-	ev_io_start(r->loop, &r->accept_io);
+	listener_resume(&r->door);
 }
 
 static void timer_in(struct vu_relay *r, double seconds)
@@ -560,9 +561,7 @@ static void timer_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 	struct vu_relay *r = container_of(w, struct vu_relay, timer);
 	struct pollfd p = {.fd = r->front, .events = POLLRDHUP};
 
-	if (r->front < 0)
-		ev_io_start(loop, &r->accept_io);
-	else if (poll(&p, 1, 0) > 0)
+	if (poll(&p, 1, 0) > 0)
 		front_close(r, NULL);
 	else if (r->back < 0)
 		call_back(r);
@@ -570,21 +569,12 @@ static void timer_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 		timer_in(r, LOOK_INTERVAL);
 }
 
-static void accept_ready(struct ev_loop *loop, struct ev_io *w, int revents)
+static void accepted(struct listener *l, int fd)
 {
-	struct vu_relay *r = container_of(w, struct vu_relay, accept_io);
+	struct vu_relay *r = container_of(l, struct vu_relay, door);
 
-	r->front = accept4(r->own.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (r->front < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-			/* The waiting front-end stays ready: look again later, not at once. */
-			log_guest(r->log, "cannot accept a front-end: %s", strerror(errno));
-			ev_io_stop(loop, w);
-			timer_in(r, LOOK_INTERVAL);
-		}
-		return;
-	}
-	ev_io_stop(loop, w); /* the next one waits in the backlog */
+	listener_pause(l); /* the next one waits in the backlog */
+	r->front = fd;
 	ev_io_set(&r->front_io, r->front, EV_READ);
 	call_back(r);
 	front_watch(r);
@@ -612,8 +602,13 @@ int vu_relay_open(struct ev_loop *loop, struct log *log, const char *path, uint6
 		free(r);
 		return err;
 	}
-	ev_io_init(&r->accept_io, accept_ready, r->own.fd, EV_READ);
-	ev_io_start(loop, &r->accept_io);
+	r->door = (struct listener){.accepted = accepted, .log = log, .name = path};
+	err = listener_start(&r->door, loop, r->own.fd);
+	if (err) {
+		unix_listener_close(&r->own);
+		free(r);
+		return err;
+	}
 	*out = r;
 	return 0;
 }
@@ -631,7 +626,7 @@ void vu_relay_free(struct vu_relay *r)
 		return;
 	if (r->front >= 0)
 		front_close(r, NULL);
-	ev_io_stop(r->loop, &r->accept_io);
+	listener_stop(&r->door);
 	unix_listener_close(&r->own);
 	free(r);
 }

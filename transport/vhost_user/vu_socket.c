@@ -11,6 +11,7 @@
 
 #include <ev.h>
 
+#include "core/listener.h"
 #include "core/loop.h"
 #include "core/unix_socket.h"
 #include "transport/vhost_user/vu_socket.h"
@@ -30,8 +31,8 @@ struct vu_socket {
 	struct unix_listener own; /* whose listen_fd it is, where we made it */
 	const char *connect;    /* NULL: not a client */
 	bool connect_failed;    /* said so once */
-	struct ev_io accept_io;
-	struct ev_timer retry;
+	struct listener door;   /* started where listen_fd is */
+	struct ev_timer retry;  /* calls the front-end */
 };
 
 /* Serves a connected socket or closes it. */
@@ -48,23 +49,11 @@ static int serve(struct vu_socket *s, int fd)
 	return err;
 }
 
-static void accept_ready(struct ev_loop *loop, struct ev_io *w, int revents)
+static void accepted(struct listener *l, int fd)
 {
-	struct vu_socket *s = container_of(w, struct vu_socket, accept_io);
-	int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
-			/* The waiting front-end stays ready: look again later, not at once. */
-			log_guest(&s->d->log, "cannot accept a front-end: %s", strerror(errno));
-			ev_io_stop(loop, w);
-			ev_timer_set(&s->retry, CONNECT_INTERVAL, 0.);
-			ev_timer_start(loop, &s->retry);
-		}
-		return;
-	}
-	if (serve(s, fd) == 0)
-		ev_io_stop(loop, w); /* the next one waits in the backlog */
+	listener_pause(l); /* the next one waits in the backlog */
+	if (serve(container_of(l, struct vu_socket, door), fd) < 0)
+		listener_resume(l);
 }
 
 static void connect_retry(struct vu_socket *s)
@@ -91,12 +80,7 @@ static void connect_now(struct vu_socket *s)
 
 static void retry_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
-	struct vu_socket *s = container_of(w, struct vu_socket, retry);
-
-	if (s->connect)
-		connect_now(s);
-	else if (!vu_backend_busy(s->backend))
-		ev_io_start(loop, &s->accept_io);
+	connect_now(container_of(w, struct vu_socket, retry));
 }
 
 /* The connection has ended: wait for the next front-end, or say that it was the only one. */
@@ -106,7 +90,7 @@ static void closed(void *arg)
 
 	vdev_connected(s->d, false);
 	if (s->listen_fd >= 0)
-		ev_io_start(s->d->loop, &s->accept_io);
+		listener_resume(&s->door);
 	else if (s->connect)
 		connect_retry(s);
 	else
@@ -170,11 +154,11 @@ static int socket_begin(struct vu_socket *s, const struct vu_socket_opts *opts)
 	} else {
 		err = adopt_fd(s, opts->fd >= 0 ? opts->fd : opts->listen_fd, opts->fd < 0);
 	}
-	if (!err && s->listen_fd >= 0) {
-		ev_io_set(&s->accept_io, s->listen_fd, EV_READ);
-		ev_io_start(s->d->loop, &s->accept_io);
-	}
-	return err;
+	if (err || s->listen_fd < 0)
+		return err;
+	s->door = (struct listener){.accepted = accepted, .log = &s->d->log};
+	s->door.name = opts->path ? opts->path : "inherited socket";
+	return listener_start(&s->door, s->d->loop, s->listen_fd);
 }
 
 int vu_socket_open(const struct vu_socket_opts *opts, struct vdev *d, const struct gmem_backend *mem,
@@ -189,7 +173,6 @@ int vu_socket_open(const struct vu_socket_opts *opts, struct vdev *d, const stru
 	s->done = done;
 	s->arg = arg;
 	s->listen_fd = s->own.fd = -1;
-	ev_init(&s->accept_io, accept_ready);
 	ev_init(&s->retry, retry_due);
 	err = vu_backend_new(d, mem, closed, s, &s->backend);
 	if (!err)
@@ -206,7 +189,7 @@ void vu_socket_free(struct vu_socket *s)
 {
 	if (!s)
 		return;
-	ev_io_stop(s->d->loop, &s->accept_io);
+	listener_stop(&s->door);
 	ev_timer_stop(s->d->loop, &s->retry);
 	if (s->own.fd >= 0)
 		unix_listener_close(&s->own);
