@@ -77,6 +77,8 @@ expect 'is not in' grep -q '^DEVICES := rng.* either$' build/devices.mk
 expect 'exactly these devices' vendor --devices=either,plain
 expect 'are in' grep -q '^DEVICES := plain either$' build/devices.mk
 
+sum=$(cd "$src" && cat core/*.h devices/lib/*.h transport/chain.h | cksum)
+expect 'the contract of modules is of all their headers' grep -q "^#define VDEV_CONTRACT  *${sum%% *}u\$" build/config.h
 expect 'without liburing files are for threads' prints '^  files  *worker threads' configure --without-liburing
 expect 'and nothing of it is asked for' grep -q '^URING_LIBS := $' build/config.mk
 expect 'so it is where there is none' prints '^  files  *worker threads: no liburing' configure PKG_CONFIG=false
