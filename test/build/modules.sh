@@ -64,7 +64,7 @@ cp -R "$src/configure" "$src/core" "$src/devices" "$src/transport" "$work/copy/"
 same=$(contract)
 was=$(sed -n 's/^#define VDEV_CONTRACT *//p' "$work/m/build/config.h")
 expect 'the same headers have the same contract' [ "$same" = "${was:-none}" ]
-echo >>"$work/copy/transport/chain.h"
+echo >>"$work/copy/core/state.h"
 changed=$(contract)
 expect 'another header has another contract' [ "${changed:-$was}" != "$was" ]
 # shellcheck disable=SC2086
