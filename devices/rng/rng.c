@@ -3,8 +3,9 @@
  * rng.c - entropy device: VIRTIO 1.4, section 5.4.
  *
  * The driver queues empty buffers; each comes back with at least one random byte.  Bytes come from getrandom(2) or from
- * a file, straight into guest memory.  There is one reason to wait at a time, and one chain that waits: when the
- * source has nothing now, or when this period's bytes are spent.
+ * a file, straight into guest memory; small pieces are given bytes of one getrandom(2) for many, and those are wiped as
+ * they are given.  There is one reason to wait at a time, and one chain that waits: when the source has nothing now, or
+ * when this period's bytes are spent.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,8 +22,12 @@
 /* The most bytes one request is given ("the device MAY use less than the entire buffer length"). */
 #define RNG_MAX_FILL 65536
 
-/* Pieces of guest memory filled at once. */
-#define RNG_MAX_IOV 16
+/* Pieces of guest memory filled from a file at once. */
+#define RNG_MAX_IOV 256
+
+/* Bytes of one getrandom(2), and how long a piece must be to have one for itself. */
+#define RNG_POOL  1024
+#define RNG_LARGE 256
 
 #define RNG_DEFAULT_PERIOD 1000        /* ms */
 #define RNG_COMPAT_PERIOD  65536       /* ms; of vhost-device-rng */
@@ -44,6 +49,9 @@ struct rng {
 	struct ev_timer retry; /* or may have */
 	/* guest */
 	struct chain *waiting; /* popped, nothing written yet */
+	bool ready;            /* what it waits for has come, or may have: kick goes on */
+	uint8_t pool[RNG_POOL]; /* of getrandom(2); the last pooled bytes were not given to anybody */
+	size_t pooled;
 	uint64_t quota;        /* bytes left of this period */
 	struct ev_timer next_period;
 };
@@ -53,11 +61,40 @@ static struct rng *to_rng(struct vdev *d)
 	return container_of(d, struct rng, d);
 }
 
-/* Fills the iovec in part or whole.  Returns the number of bytes, 0 at the end of a file, or -errno. */
-static ssize_t source_read(const struct rng *r, const struct iovec *iov, unsigned int n)
+/* Writes up to limit bytes of the pool into the chain; none is given twice, nor stays here. */
+static ssize_t pool_give(struct rng *r, struct chain *c, size_t limit)
 {
-	ssize_t got = r->fd >= 0 ? readv(r->fd, iov, (int)n) : getrandom(iov->iov_base, iov->iov_len, GRND_NONBLOCK);
+	if (!r->pooled) {
+		ssize_t got = getrandom(r->pool, sizeof(r->pool), GRND_NONBLOCK);
 
+		if (got < 0)
+			return -errno;
+		/* They are given from the end of what came. */
+		r->pooled = (size_t)got;
+	}
+	size_t n = min_size(min_size(limit, chain_writable(c)), r->pooled);
+
+	r->pooled -= n;
+	chain_put(c, r->pool + r->pooled, n);
+	explicit_bzero(r->pool + r->pooled, n);
+	return (ssize_t)n;
+}
+
+/*
+ * Writes up to limit bytes of the source, at least one, into the chain's next pieces.
+ * Returns the number of bytes, 0 at the end of a file, or -errno.
+ */
+static ssize_t source_give(struct rng *r, struct chain *c, size_t limit)
+{
+	struct iovec iov[RNG_MAX_IOV];
+	unsigned int n = chain_write_iov(c, iov, r->fd >= 0 ? RNG_MAX_IOV : 1, limit);
+	ssize_t got;
+
+	if (r->fd < 0 && iov->iov_len < RNG_LARGE)
+		return pool_give(r, c, limit);
+	got = r->fd >= 0 ? readv(r->fd, iov, (int)n) : getrandom(iov->iov_base, iov->iov_len, GRND_NONBLOCK);
+	if (got > 0)
+		chain_wrote(c, (size_t)got);
 	return got < 0 ? -errno : got;
 }
 
@@ -110,17 +147,14 @@ static void quota_spend(struct rng *r, size_t bytes)
  */
 static size_t rng_fill(struct rng *r, struct chain *c, size_t limit, ssize_t *last)
 {
-	struct iovec iov[RNG_MAX_IOV];
 	size_t done = 0;
-	unsigned int n;
 
-	while ((n = chain_write_iov(c, iov, RNG_MAX_IOV, limit - done))) {
-		*last = source_read(r, iov, n);
+	while (done < limit && chain_writable(c)) {
+		*last = source_give(r, c, limit - done);
 		if (*last == -EINTR)
 			continue;
 		if (*last <= 0)
 			break;
-		chain_wrote(c, (size_t)*last);
 		done += (size_t)*last;
 	}
 	return done;
@@ -128,7 +162,7 @@ static size_t rng_fill(struct rng *r, struct chain *c, size_t limit, ssize_t *la
 
 static void rng_serve(struct rng *r)
 {
-	source_unwait(r);
+	r->ready = false;
 	for (;;) {
 		if (!r->waiting)
 			r->waiting = virtq_pop(vdev_queue(&r->d, 0));
@@ -157,14 +191,22 @@ static void rng_serve(struct rng *r)
 	}
 }
 
+/* What the chain waits for has come, or may have: its queue's next turn goes on with it. */
+static void rng_resume(struct rng *r)
+{
+	source_unwait(r);
+	r->ready = true;
+	virtq_again(vdev_queue(&r->d, 0));
+}
+
 static void readable_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 {
-	rng_serve(container_of(w, struct rng, readable));
+	rng_resume(container_of(w, struct rng, readable));
 }
 
 static void retry_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
-	rng_serve(container_of(w, struct rng, retry));
+	rng_resume(container_of(w, struct rng, retry));
 }
 
 static void period_due(struct ev_loop *loop, struct ev_timer *w, int revents)
@@ -172,14 +214,14 @@ static void period_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 	struct rng *r = container_of(w, struct rng, next_period);
 
 	if (r->waiting)
-		rng_serve(r);
+		rng_resume(r);
 }
 
 static void rng_kick(struct vdev *d, unsigned int q)
 {
 	struct rng *r = to_rng(d);
 
-	if (!r->waiting)
+	if (!r->waiting || r->ready)
 		rng_serve(r);
 }
 
@@ -188,6 +230,7 @@ static void rng_quiesce(struct vdev *d, unsigned int q)
 	struct rng *r = to_rng(d);
 
 	source_unwait(r);
+	r->ready = false;
 	if (r->waiting)
 		virtq_requeue(r->waiting);
 	r->waiting = NULL;

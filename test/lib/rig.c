@@ -104,6 +104,16 @@ uint32_t rig_stop(struct rig *r)
 	return virtq_stop(r->vq);
 }
 
+struct chain *rig_pop(struct rig *r)
+{
+	struct chain *c;
+
+	virtq_turn_begin(r->vq);
+	c = virtq_pop(r->vq);
+	virtq_turn_end(r->vq);
+	return c;
+}
+
 void rig_desc(struct virtq_desc *d, uint64_t addr, uint32_t len, unsigned int flags, unsigned int next)
 {
 	*d = (struct virtq_desc){

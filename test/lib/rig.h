@@ -50,6 +50,9 @@ int rig_restart(struct rig *r, uint32_t base);
 /* Stops it; returns its base. */
 uint32_t rig_stop(struct rig *r);
 
+/* Pops in a turn of its own. */
+struct chain *rig_pop(struct rig *r);
+
 /* Guest address of a place in the buffers. */
 static inline uint64_t rig_addr(uint32_t off)
 {

@@ -67,7 +67,7 @@ static void begin(const struct gmem_backend *backend, const unsigned int *split)
 	r.table[n - 1].flags = htole16(VIRTQ_DESC_F_WRITE);
 	rig_desc(&r.desc[0], TABLE_ADDR, n * 16, VIRTQ_DESC_F_INDIRECT, 0);
 	rig_publish(&r, 0);
-	c = virtq_pop(r.vq);
+	c = rig_pop(&r);
 	ck_assert_ptr_nonnull(c);
 	ck_assert_uint_eq(chain_readable(c), READABLE);
 	ck_assert_uint_eq(chain_writable(c), WRITABLE);

@@ -61,7 +61,7 @@ static void submit(unsigned int first, unsigned int n, unsigned int pieces)
 static void pop(struct chain **c, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++)
-		ck_assert_ptr_nonnull(c[i] = virtq_pop(r.vq));
+		ck_assert_ptr_nonnull(c[i] = rig_pop(&r));
 }
 
 static void answer(struct chain *c, unsigned int len)
@@ -118,7 +118,7 @@ START_TEST(test_answered_once)
 	virtq_requeue(c[0]);
 	ck_assert_int_eq(rig_restart(&r, rig_stop(&r)), 0);
 	pop(c, 1);
-	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert_ptr_null(rig_pop(&r));
 	answer(c[0], 1);
 	took(0, 1);
 	took(1, 2);
@@ -143,7 +143,7 @@ START_TEST(test_any_order)
 			sizes[sent % NUM] = pieces;
 			submit(sent++, 1, pieces);
 		}
-		if (n < NUM && (c = virtq_pop(r.vq)))
+		if (n < NUM && (c = rig_pop(&r)))
 			held[n++] = c;
 		if (n && random_next(&state) % 2) {
 			unsigned int i = random_next(&state) % n;
@@ -183,7 +183,7 @@ START_TEST(test_stop)
 	ck_assert_int_eq(rig_restart(&r, base), 0);
 	ck_assert(virtq_resumes(r.vq));
 	pop(c, 2);
-	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert_ptr_null(rig_pop(&r));
 	answer(c[0], 4);
 	took(0, 4);
 	took(1, 5);
@@ -213,7 +213,7 @@ START_TEST(test_stop_answered)
 	base = rig_stop(&r);
 	ck_assert_int_eq(rig_restart(&r, base), 0);
 	pop(c, 1);
-	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert_ptr_null(rig_pop(&r));
 	answer(c[0], 4);
 	took(0, 4);
 	took(1, 5);
@@ -238,7 +238,7 @@ START_TEST(test_forgotten)
 	ck_assert_int_eq(rig_restart(&r, base), 0);
 	ck_assert(driver_ring_has_used(driver));
 	pop(c, 1);
-	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert_ptr_null(rig_pop(&r));
 	virtq_stopping(r.vq);
 	virtq_requeue(c[0]);
 	rig_stop(&r);
@@ -263,7 +263,7 @@ START_TEST(test_again)
 	pop(c, 2);
 	virtq_push(c[1]);
 	driver_ring_publish_raw(driver, 1);
-	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert_ptr_null(rig_pop(&r));
 	ck_assert(virtq_broken(r.vq));
 	virtq_push(c[0]);
 }

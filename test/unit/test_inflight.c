@@ -130,7 +130,7 @@ static void device(uint32_t state, bool drain)
 	for (;;) {
 		bool pop = n < HELD && (n == 0 || random_next(&state) % 2);
 
-		c = pop ? virtq_pop(r.vq) : NULL;
+		c = pop ? rig_pop(&r) : NULL;
 		if (c) {
 			held[n++] = c;
 			continue;
@@ -230,13 +230,13 @@ static void short_life(void)
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) || start(driver_ring_next_used(driver)))
 		_exit(1);
 	for (unsigned int i = 0; i < 3; i++) {
-		c[i] = virtq_pop(r.vq);
+		c[i] = rig_pop(&r);
 		if (!c[i] || !chain_put(c[i], "answered", 8))
 			_exit(2);
 	}
 	raise(SIGSTOP);
 	virtq_push(c[1]);
-	c[1] = virtq_pop(r.vq);
+	c[1] = rig_pop(&r);
 	virtq_push(c[0]);
 	raise(SIGSTOP);
 	_exit(3);
@@ -324,7 +324,7 @@ START_TEST(test_order)
 		ck_assert_int_eq(driver_ring_add(driver, &buf, 1, NULL, &in_flight[i]), 0);
 	driver_ring_publish(driver);
 	for (unsigned int i = 0; i < 3; i++) {
-		left[i] = virtq_pop(r.vq);
+		left[i] = rig_pop(&r);
 		ck_assert_ptr_nonnull(left[i]);
 		ids[i] = chain_id(left[i]);
 	}
@@ -338,11 +338,11 @@ START_TEST(test_order)
 	ck_assert_int_eq(start(driver_ring_next_used(driver)), 0);
 	ck_assert(virtq_resumes(r.vq));
 	for (unsigned int i = 0; i < 3; i += 2) {
-		c[i] = virtq_pop(r.vq);
+		c[i] = rig_pop(&r);
 		ck_assert_ptr_nonnull(c[i]);
 		ck_assert_uint_eq(chain_id(c[i]), ids[i]);
 	}
-	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert_ptr_null(rig_pop(&r));
 	virtq_push(c[2]);
 	virtq_push(c[0]);
 	for (unsigned int i = 0; i < 3; i++) {
@@ -353,7 +353,7 @@ START_TEST(test_order)
 	/* The device was reset: nothing of it is known any more. */
 	ck_assert_int_eq(driver_ring_add(driver, &buf, 1, NULL, &in_flight[0]), 0);
 	driver_ring_publish(driver);
-	ck_assert_ptr_nonnull(c[0] = virtq_pop(r.vq));
+	ck_assert_ptr_nonnull(c[0] = rig_pop(&r));
 	virtq_stopping(r.vq);
 	virtq_requeue(c[0]);
 	rig_stop(&r);
@@ -362,7 +362,7 @@ START_TEST(test_order)
 	make_driver(_i ? PACKED : 0, 0);
 	ck_assert_int_eq(start(driver_ring_base(driver)), 0);
 	ck_assert(!virtq_resumes(r.vq));
-	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert_ptr_null(rig_pop(&r));
 	rig_stop(&r);
 	rig_fini(&other);
 	/* The first one's pins end with its process; here it has to be told. */

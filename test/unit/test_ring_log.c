@@ -200,7 +200,7 @@ static void device_turn(void)
 	struct chain *c;
 
 	virtq_turn_begin(r.vq);
-	while ((c = virtq_pop(r.vq))) {
+	while ((c = rig_pop(&r))) {
 		device_writes(c);
 		device_writes(c);
 		if (nheld < ARRAY_SIZE(held) && !below(5))
@@ -279,26 +279,26 @@ START_TEST(test_buffers)
 	begin(8, _i ? PACKED : 0);
 	virtq_log(r.vq, dirty, false, 0);
 	add_writable(PAGE - 3, 3 * PAGE);
-	c = virtq_pop(r.vq);
+	c = rig_pop(&r);
 	ck_assert(chain_put(c, "abc", 3));
 	ck_assert_uint_eq(marked_pages(), 0);
 	virtq_push(c);
 	ck_assert(marked(rig_addr(0)));
 	ck_assert_uint_eq(marked_pages(), 1);
 	add_writable(4 * PAGE - 3, 3 * PAGE);
-	c = virtq_pop(r.vq);
+	c = rig_pop(&r);
 	ck_assert(chain_put_zeros(c, 4));
 	virtq_push(c);
 	ck_assert(marked(rig_addr(3 * PAGE)) && marked(rig_addr(4 * PAGE)));
 	ck_assert_uint_eq(marked_pages(), 3);
 	add_writable(8 * PAGE, PAGE);
-	virtq_push(virtq_pop(r.vq));
+	virtq_push(rig_pop(&r));
 	ck_assert_uint_eq(marked_pages(), 3);
 	add_writable(9 * PAGE, PAGE);
 	add_writable(10 * PAGE, PAGE);
-	virtq_requeue(virtq_pop(r.vq));
+	virtq_requeue(rig_pop(&r));
 	ck_assert_uint_eq(marked_pages(), 3);
-	c = virtq_pop(r.vq);
+	c = rig_pop(&r);
 	ck_assert(chain_put(c, &byte, 1));
 	virtq_requeue(c);
 	ck_assert(marked(rig_addr(10 * PAGE)));
@@ -316,13 +316,13 @@ START_TEST(test_far_behind)
 	begin(8, _i ? PACKED : 0);
 	virtq_log(r.vq, dirty, false, 0);
 	add_writable(0, 8 * PAGE);
-	c = virtq_pop(r.vq);
+	c = rig_pop(&r);
 	ck_assert(chain_put_at(c, 8 * PAGE - 1, &byte, 1));
 	virtq_push(c);
 	ck_assert(marked(rig_addr(7 * PAGE)));
 	ck_assert_uint_eq(marked_pages(), 1);
 	add_writable(0, 8 * PAGE);
-	c = virtq_pop(r.vq);
+	c = rig_pop(&r);
 	ck_assert(chain_put(c, &byte, 1));
 	ck_assert_uint_eq(chain_iov(c, CHAIN_WRITE, 5 * PAGE - 1, &iov, 1, PAGE), 1);
 	ck_assert(chain_put_at(c, 3 * PAGE - 1, &byte, 1));
@@ -340,16 +340,16 @@ START_TEST(test_on_and_off)
 	begin(8, _i ? PACKED : 0);
 	virtq_log(r.vq, NULL, true, 0);
 	add_writable(0, PAGE);
-	c = virtq_pop(r.vq);
+	c = rig_pop(&r);
 	ck_assert(chain_put_zeros(c, PAGE));
-	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert_ptr_null(rig_pop(&r));
 	ck_assert_uint_eq(marked_pages(), 0);
 	virtq_log(r.vq, dirty, false, 0);
 	virtq_push(c);
 	ck_assert_uint_eq(marked_pages(), 1);
 	virtq_log(r.vq, NULL, false, 0);
 	add_writable(PAGE, PAGE);
-	c = virtq_pop(r.vq);
+	c = rig_pop(&r);
 	ck_assert(chain_put_zeros(c, PAGE));
 	virtq_push(c);
 	ck_assert_uint_eq(marked_pages(), 1);
@@ -364,7 +364,7 @@ START_TEST(test_ring_elsewhere)
 	begin(1024, 0);
 	virtq_log(r.vq, dirty, true, elsewhere);
 	add_writable(0, 1);
-	virtq_push(virtq_pop(r.vq));
+	virtq_push(rig_pop(&r));
 	/* The element is behind index and flags, and goes over the page's end. */
 	ck_assert(marked(elsewhere) && marked(elsewhere + 6));
 	ck_assert_uint_eq(marked_pages(), 2);
@@ -373,7 +373,7 @@ START_TEST(test_ring_elsewhere)
 
 		ck_assert_int_eq(driver_ring_take(ring, &used), 1);
 		add_writable(0, 1);
-		virtq_push(virtq_pop(r.vq));
+		virtq_push(rig_pop(&r));
 	}
 	ck_assert(marked(elsewhere + 4 + 1023 * 8 + 7));
 	ck_assert(!marked((uint64_t)RIG_GUEST + RIG_USED));
@@ -386,10 +386,10 @@ START_TEST(test_ring_packed)
 {
 	begin(1024, PACKED);
 	add_writable(0, 1);
-	virtq_push(virtq_pop(r.vq));
+	virtq_push(rig_pop(&r));
 	ck_assert_uint_eq(marked_pages(), 1);
 	ck_assert(marked((uint64_t)RIG_GUEST + RIG_DESC));
-	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert_ptr_null(rig_pop(&r));
 	ck_assert(!virtq_flush(r.vq));
 	ck_assert_uint_eq(marked_pages(), 2);
 	ck_assert(marked((uint64_t)RIG_GUEST + RIG_USED));
@@ -403,12 +403,12 @@ START_TEST(test_ring_asks)
 	const uint64_t asks = (uint64_t)RIG_GUEST + RIG_USED;
 
 	begin(8, features[_i]);
-	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert_ptr_null(rig_pop(&r));
 	ck_assert(!virtq_flush(r.vq));
 	ck_assert(marked(asks));
 	memset(bits, 0, LOG_BYTES);
 	add_writable(0, 1);
-	struct chain *c = virtq_pop(r.vq);
+	struct chain *c = rig_pop(&r);
 
 	ck_assert(marked(asks));
 	ck_assert_uint_eq(marked_pages(), 1);
@@ -427,7 +427,7 @@ START_TEST(test_remap)
 	begin(8, _i ? PACKED : 0);
 	virtq_log(r.vq, dirty, true, (uint64_t)RIG_GUEST + RIG_SIZE + RIG_USED);
 	add_writable(0, 1);
-	c = virtq_pop(r.vq);
+	c = rig_pop(&r);
 	ck_assert(chain_put_zeros(c, 1));
 	ck_assert_int_eq(gmem_new(&gmem_shm, &other), 0);
 	ck_assert_int_eq(gmem_add(other, &elsewhere), 0);

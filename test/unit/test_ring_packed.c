@@ -71,7 +71,7 @@ static void put_simple(uint16_t id)
 
 static struct chain *pop(uint16_t id)
 {
-	struct chain *c = virtq_pop(r.vq);
+	struct chain *c = rig_pop(&r);
 
 	ck_assert_ptr_nonnull(c);
 	ck_assert_uint_eq(chain_id(c), id);
@@ -80,7 +80,7 @@ static struct chain *pop(uint16_t id)
 
 static void assert_empty(void)
 {
-	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert_ptr_null(rig_pop(&r));
 	ck_assert(!virtq_flush(r.vq));
 	ck_assert(!virtq_broken(r.vq));
 }
@@ -262,7 +262,7 @@ START_TEST(test_hostile)
 		put(addr ? addr : rig_addr(0), hostile[_i].descs[i].len, hostile[_i].descs[i].id,
 		    hostile[_i].descs[i].flags);
 	}
-	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert_ptr_null(rig_pop(&r));
 	ck_assert_msg(virtq_broken(r.vq), "%s", hostile[_i].what);
 	ck_assert_uint_eq(r.brokens, 1);
 	rig_stop(&r);
@@ -282,7 +282,7 @@ START_TEST(test_in_flight_twice)
 	put_simple(1);
 	put_simple(1);
 	c = pop(1);
-	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert_ptr_null(rig_pop(&r));
 	ck_assert(virtq_broken(r.vq));
 	virtq_push(c);
 	rig_stop(&r);
@@ -295,7 +295,7 @@ START_TEST(test_in_flight_twice)
 		held[i] = pop(i);
 	}
 	put_simple(0);
-	ck_assert_ptr_null(virtq_pop(r.vq));
+	ck_assert_ptr_null(rig_pop(&r));
 	ck_assert(virtq_broken(r.vq));
 	for (unsigned int i = 0; i < 4; i++)
 		virtq_push(held[i]);
@@ -490,7 +490,7 @@ START_TEST(test_kicks)
 		ck_assert_uint_eq(le16toh(device->flags), _i ? RING_EVENT_FLAGS_DESC : RING_EVENT_FLAGS_ENABLE);
 		ck_assert(!_i || le16toh(device->desc) == next);
 		put_simple(pvirtq_index(next));
-		struct chain *c = virtq_pop(r.vq);
+		struct chain *c = rig_pop(&r);
 
 		ck_assert_ptr_nonnull(c);
 		ck_assert_uint_eq(le16toh(device->flags), RING_EVENT_FLAGS_DISABLE);

@@ -108,6 +108,7 @@ int chain_add(struct chain *c, uint64_t addr, uint32_t len, bool writable)
 {
 	size_t *total = writable ? &c->writable : &c->readable;
 
+	c->vq->budget.work++;
 	if (!writable && c->has_writable) {
 		virtq_break(c->vq, "device-readable descriptor after a device-writable one");
 		return -EIO;

@@ -124,6 +124,24 @@ struct requeued {
 	uint16_t head;
 };
 
+/*
+ * What is left of a turn: of chains, so that one queue does not keep others waiting, and of time, since a guest can make a chain
+ * cost what it likes: 32768 descriptors of no bytes, 64 KiB to be filled.  The clock is looked at once in so much work.
+ */
+struct ring_budget {
+	unsigned int chains; /* that may still be popped */
+	unsigned int work;   /* since the clock was looked at, in descriptors walked */
+	uint64_t began;      /* ns: the first pop of the turn; 0: none was yet */
+};
+
+/* What a chain costs beyond its descriptors, in such; how many bytes cost as much as one; after how many the clock is looked at. */
+#define CHAIN_WORK 32u
+#define WORK_BYTES 16u
+#define WORK_LOOK  4096u
+
+/* How long a queue's turn may take before the loop looks at everything else, ns; it ends with the chain under way. */
+#define TURN_NS UINT64_C(2000000)
+
 struct virtq {
 	const struct ring_ops *ring;
 	const struct virtq_events *ev;
@@ -139,11 +157,11 @@ struct virtq {
 	bool armed;       /* the driver has been told to kick */
 	bool dry;         /* a pop found nothing, and the driver has not been told to kick yet: virtq_flush does */
 	bool starved;     /* no pieces left: the next push asks for another turn */
-	bool in_turn;     /* budget counts */
-	bool left_behind; /* the turn's budget is used up */
+	bool in_turn;
+	bool left_behind; /* a pop was refused for want of budget */
 	bool dirty;       /* pushed since the last flush */
 	bool called;      /* notified at least once in this life: used_since counts */
-	unsigned int budget;
+	struct ring_budget budget;
 	uint16_t last_avail;     /* next to take: an index, or a place (packed_layout.h) */
 	uint16_t used_idx;       /* next to fill */
 	unsigned int used_since; /* the last notification, in steps of used_idx; does not wrap */

@@ -255,6 +255,13 @@ static void virtq_tell_answered(struct virtq *vq)
 	}
 }
 
+/* A turn begins. */
+static void budget_renew(struct virtq *vq)
+{
+	vq->budget = (struct ring_budget){.chains = vq->num};
+	vq->left_behind = false;
+}
+
 int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t features, const struct virtq_addrs *addrs,
 		uint32_t base)
 {
@@ -287,6 +294,7 @@ int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t f
 	vq->fresh = vq->last_avail == begin && vq->used_idx == begin;
 	vq->stopping = vq->broken = vq->armed = vq->dry = vq->starved = vq->dirty = vq->called = false;
 	vq->in_turn = vq->untake = false;
+	budget_renew(vq);
 
 	/* Chains between the used index and the base are in flight.  They are ours to finish if we know them all. */
 	collect_requeued(vq);
@@ -509,6 +517,26 @@ static int virtq_take(struct virtq *vq, struct chain **out)
 	return ret;
 }
 
+/* Whether there is nothing left of the turn.  The first chain of a turn is always given. */
+static bool budget_spent(struct ring_budget *b)
+{
+	if (b->chains && b->work >= WORK_LOOK) {
+		b->work = 0;
+		if (b->began && ring_clock() - b->began > TURN_NS)
+			b->chains = 0;
+	}
+	return !b->chains;
+}
+
+/* A chain was popped. */
+static void budget_spend(struct ring_budget *b, uint64_t now)
+{
+	b->chains--;
+	b->work += CHAIN_WORK;
+	if (!b->began)
+		b->began = now;
+}
+
 struct chain *virtq_pop(struct virtq *vq)
 {
 	struct chain *c = NULL;
@@ -516,7 +544,9 @@ struct chain *virtq_pop(struct virtq *vq)
 
 	if (!virtq_running(vq) || vq->starved || vq->waiting)
 		return NULL;
-	if (vq->in_turn && !vq->budget) {
+	if (budget_spent(&vq->budget)) {
+		if (!vq->in_turn && !vq->left_behind)
+			vq->ev->again(vq);
 		vq->left_behind = true;
 		return NULL;
 	}
@@ -536,8 +566,7 @@ struct chain *virtq_pop(struct virtq *vq)
 		vq->armed = false;
 		vq->ring->disarm(vq);
 	}
-	if (vq->in_turn)
-		vq->budget--;
+	budget_spend(&vq->budget, c->popped);
 	return c;
 }
 
@@ -558,7 +587,11 @@ void virtq_push(struct chain *c)
 {
 	struct virtq *vq = c->vq;
 
-	ring_stats_pushed(&vq->stats, c->popped, c->given - c->readable, c->written);
+	const size_t read = c->given - c->readable;
+
+	ring_stats_pushed(&vq->stats, c->popped, read, c->written);
+	/* At most 2^32 bytes. */
+	vq->budget.work += (unsigned int)((read + c->written) / WORK_BYTES);
 	chain_end(c, CHAIN_DONE);
 	if (!vq->in_order && !vq->mapped && vq->mem)
 		virtq_enlist(vq, c);
@@ -585,8 +618,7 @@ void virtq_turn_begin(struct virtq *vq)
 {
 	vq->in_turn = true;
 	ring_stats_turn(&vq->stats);
-	vq->budget = vq->num;
-	vq->left_behind = false;
+	budget_renew(vq);
 }
 
 void virtq_turn_end(struct virtq *vq)
