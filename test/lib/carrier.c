@@ -200,6 +200,8 @@ unsigned int carrier_size(const struct carrier *c, unsigned int q)
 {
 	const struct vdev_queue_desc *desc = &carrier_face(c)->queues[q];
 
+	if (c->largest)
+		return desc->max;
 	if (!c->set->num)
 		return desc->size;
 	return c->set->num < desc->max ? c->set->num : desc->max;

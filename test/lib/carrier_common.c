@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "test/lib/random.h"
 
@@ -169,6 +170,105 @@ static void config_space(struct carrier *c)
 	carrier_sample(c);
 }
 
+/*
+ * The most CPU time that a back end may take until it does something else, ns, whatever a guest has asked for.  CPU time, since
+ * other processes of the machine are not its fault.
+ */
+#ifdef __has_feature
+#define SANITIZED __has_feature(address_sanitizer) /* clang */
+#elif defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#else
+#define SANITIZED 0
+#endif
+#define FLOOD_NS (SANITIZED ? UINT64_C(1000000000) : UINT64_C(100000000))
+
+static bool under_valgrind(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+
+	return preload && strstr(preload, "vgpreload");
+}
+
+/* CPU time of the process that has the device. */
+static uint64_t cpu_ns(const struct carrier *c)
+{
+	clockid_t clock = CLOCK_PROCESS_CPUTIME_ID;
+	struct timespec ts;
+
+	if (c->kind == CARRIER_BINARY)
+		ck_assert_int_eq(clock_getcpuclockid(c->pid, &clock), 0);
+	ck_assert_int_eq(clock_gettime(clock, &ts), 0);
+	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* A message that is answered; on a bare ring a turn. */
+static void answered(struct carrier *c)
+{
+	const uint64_t begin = cpu_ns(c);
+	uint64_t word;
+
+	if (c->kind == CARRIER_DIRECT)
+		carrier_idle(c, 0);
+	else
+		carrier_ok(c, frontend_ask_u64(c->fe, VU_GET_FEATURES, &word), "a message while a queue is flooded");
+	ck_assert_uint_lt(cpu_ns(c) - begin, FLOOD_NS);
+}
+
+/* Fills the queue's ring with chains of an indirect table each, the same for all, as long as the ring is. */
+static void flood(struct carrier *c, unsigned int q, uint32_t len, uint16_t flags)
+{
+	struct driver_ring_raw raw = driver_ring_raw(frontend_ring(c->fe, q));
+	const uint32_t n = raw.num > VIRTQ_CHAIN_MIN_LIMIT ? raw.num : VIRTQ_CHAIN_MIN_LIMIT;
+	struct frontend_buf table = carrier_alloc(c, n * sizeof(struct virtq_desc)), bytes = carrier_alloc(c, 65536);
+	struct virtq_desc *desc = table.va;
+
+	for (uint32_t i = 0; i < n; i++)
+		desc[i] = (struct virtq_desc){htole64(bytes.guest), htole32(len),
+					      htole16((uint16_t)(flags | (i + 1 < n ? VIRTQ_DESC_F_NEXT : 0))),
+					      htole16((uint16_t)(i + 1))};
+	for (uint16_t i = 0; i < raw.num; i++) {
+		raw.desc[i] = (struct virtq_desc){htole64(table.guest), htole32(n * (uint32_t)sizeof(*desc)),
+						  htole16(VIRTQ_DESC_F_INDIRECT), 0};
+		raw.avail->ring[i] = htole16(i);
+	}
+	__atomic_store_n(&raw.avail->idx, htole16((uint16_t)raw.num), __ATOMIC_RELEASE);
+	carrier_ok(c, frontend_kick(c->fe, q), "kick");
+}
+
+/* While a guest has one queue do what costs most, others of its queues and the front-end are answered. */
+static void flooded(struct carrier *c)
+{
+	static const struct {
+		uint32_t len;
+		uint16_t flags;
+	} shapes[] = {{0, VIRTQ_DESC_F_WRITE}, {1, VIRTQ_DESC_F_WRITE}, {1, 0}, {65536, VIRTQ_DESC_F_WRITE}};
+	const unsigned int sample = c->class->samples->queue, nqueues = carrier_face(c)->nqueues;
+
+	if (under_valgrind())
+		return;
+	for (unsigned int i = 0; i < nqueues * ARRAY_SIZE(shapes); i++) {
+		const unsigned int q = i % nqueues;
+		uint64_t begin;
+
+		c->largest = true;
+		carrier_reset(c);
+		flood(c, q, shapes[i / nqueues].len, shapes[i / nqueues].flags);
+		for (unsigned int n = 0; n < 10; n++)
+			answered(c);
+		begin = cpu_ns(c);
+		if (q != sample)
+			carrier_sample(c);
+		ck_assert_uint_lt(cpu_ns(c) - begin, FLOOD_NS);
+		begin = cpu_ns(c);
+		carrier_stop(c, q);
+		ck_assert_uint_lt(cpu_ns(c) - begin, FLOOD_NS);
+		c->largest = false;
+		carrier_reconnect(c);
+	}
+	carrier_sample(c);
+}
+
 const struct device_case carrier_common_cases[] = {
 	{.name = "many samples", .run = many_samples},
 	{.name = "a driver that never reaps", .run = never_reaps},
@@ -178,6 +278,7 @@ const struct device_case carrier_common_cases[] = {
 	{.name = "driver resets", .run = driver_resets},
 	{.name = "memory replaced", .run = memory_replaced},
 	{.name = "hostile ring", .run = hostile_ring},
+	{.name = "flooded", .run = flooded, .flags = CASE_ONCE},
 	{.name = "random requests", .run = random_requests},
 	{.name = "configuration space", .run = config_space, .flags = CASE_CONFIG},
 	{0},

@@ -62,6 +62,7 @@ struct carrier {
 	unsigned int ncuts;
 	uint64_t features; /* accepted by the driver */
 	unsigned int fds;  /* open before */
+	bool largest;      /* rings are as large as the device serves */
 
 	/* direct and session */
 	struct ev_loop *loop;
