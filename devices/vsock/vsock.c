@@ -29,6 +29,108 @@ static struct vsock *to_vsock(struct vdev *d)
 	return container_of(d, struct vsock, d);
 }
 
+/* ---- packets */
+
+/* Answers to packets that belong to no connection. */
+static void send_resets(struct vsock *v)
+{
+	while (v->nresets && vsock_rx_chain(v)) {
+		vsock_rx_push(v, &v->resets[v->reset_first]);
+		v->reset_first = (v->reset_first + 1) % VSOCK_RESETS;
+		v->nresets--;
+	}
+}
+
+/* Gives the guest what is for it, as far as there are rx buffers. */
+static void pump(struct vsock *v)
+{
+	send_resets(v);
+	if (!v->nresets)
+		vsock_links_serve(v);
+}
+
+/* Answers with a RST; there is room: see tx_serve. */
+static void refuse(struct vsock *v, const struct vsock_packet *p)
+{
+	if (p->op == VSOCK_OP_RST)
+		return;
+	vsock_packet_reset(p, &v->resets[(v->reset_first + v->nresets) % VSOCK_RESETS]);
+	v->nresets++;
+}
+
+/* A packet that belongs to no connection there is. */
+static void tx_stray(struct vsock *v, const struct vsock_packet *p)
+{
+	bool there = p->dst_cid == VSOCK_CID_HOST || v->ngroups;
+
+	if (p->op != VSOCK_OP_REQUEST || p->len || !there || !vsock_link_dial(v, p))
+		refuse(v, p);
+}
+
+/* Whether the driver has accepted sockets of this type: section 5.10.3.1. */
+static bool type_served(const struct vsock *v, uint16_t type)
+{
+	uint64_t f = v->d.features;
+
+	if (type == VSOCK_TYPE_SEQPACKET)
+		return f & BIT(VIRTIO_VSOCK_F_SEQPACKET);
+	return type == VSOCK_TYPE_STREAM && (f & BIT(VIRTIO_VSOCK_F_STREAM) || !(f & BIT(VIRTIO_VSOCK_F_NO_IMPLIED_STREAM)));
+}
+
+static void tx_packet(struct vsock *v, struct chain *c)
+{
+	struct vsock_link *l = NULL;
+	struct vsock_packet p;
+	struct vsock_hdr hdr;
+	bool sound = chain_get(c, &hdr, sizeof(hdr)), ours;
+
+	if (sound)
+		vsock_packet_get(&p, &hdr);
+	if (!sound || (p.op == VSOCK_OP_RW && p.len > chain_readable(c))) {
+		log_guest(&v->d.log, "tx: a packet shorter than it says");
+		virtq_push(c);
+		return;
+	}
+	ours = p.src_cid == v->guest_cid && type_served(v, p.type);
+	if (ours)
+		l = vsock_link_find(v, &p);
+	if (v->batch.link && (v->batch.link != l || p.op != VSOCK_OP_RW))
+		vsock_links_flush(v);
+	if (l && l->conn.type == p.type) {
+		vsock_link_receive(l, &p, c);
+		return;
+	}
+	virtq_push(c);
+	if (ours && !l)
+		tx_stray(v, &p);
+	else
+		refuse(v, &p);
+}
+
+static void tx_serve(struct vsock *v)
+{
+	struct chain *c;
+
+	do {
+		while (v->nresets < VSOCK_RESETS && (c = virtq_pop(vdev_queue(&v->d, VSOCK_TX))))
+			tx_packet(v, c);
+		v->tx_waits = v->nresets == VSOCK_RESETS;
+		vsock_links_flush(v);
+		pump(v);
+	} while (v->tx_waits && v->nresets < VSOCK_RESETS);
+}
+
+static void rx_serve(struct vsock *v)
+{
+	/* One buffer in hand: a ring that cannot be trusted shows now, not when there is something to say. */
+	vsock_rx_chain(v);
+	pump(v);
+	if (v->tx_waits && v->nresets < VSOCK_RESETS)
+		tx_serve(v);
+}
+
+/* ---- the contract */
+
 /* Tells a driver that no connection of its past is alive, when that is due. */
 static void event_send(struct vsock *v)
 {
@@ -72,9 +174,9 @@ static void vsock_kick(struct vdev *d, unsigned int q)
 	}
 	meet_driver(v, q);
 	if (q == VSOCK_RX)
-		vsock_rx(v);
+		rx_serve(v);
 	else
-		vsock_tx(v);
+		tx_serve(v);
 }
 
 static void vsock_quiesce(struct vdev *d, unsigned int q)
@@ -181,10 +283,22 @@ static int vsock_check(struct vdev *d)
 	return 0;
 }
 
+/*
+ * Packets that sockets and timers have caused leave at the end of the loop's turn, before the transport tells the driver
+ * of what its turn has used.
+ */
+static void turn_ends(struct ev_loop *loop, struct ev_prepare *w, int revents)
+{
+	pump(container_of(w, struct vsock, turn_end));
+}
+
 static int vsock_open(struct vdev *d)
 {
 	struct vsock *v = to_vsock(d);
 	int err;
+
+	ev_prepare_init(&v->turn_end, turn_ends);
+	ev_set_priority(&v->turn_end, EV_MAXPRI);
 
 	err = raise_fds(v);
 	if (err)
@@ -196,13 +310,18 @@ static int vsock_open(struct vdev *d)
 		return err;
 	}
 	err = v->host->open ? v->host->open(v) : 0;
-	return err ? err : vsock_doors_open(v);
+	if (!err)
+		err = vsock_doors_open(v);
+	if (!err)
+		ev_prepare_start(d->loop, &v->turn_end);
+	return err;
 }
 
 static void vsock_close(struct vdev *d)
 {
 	struct vsock *v = to_vsock(d);
 
+	ev_prepare_stop(d->loop, &v->turn_end);
 	vsock_doors_close(v);
 	vsock_links_close(v);
 	if (v->host && v->host->close)

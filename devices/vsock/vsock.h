@@ -1,7 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * vsock.h - the inside of the socket device: what the virtio side (vsock.c, vsock_rings.c), connections (vsock_link.c) and the
- * host sides (vsock_unix.c, vsock_sim.c) share.
+ * vsock.h - the inside of the socket device.  Its files call one way, from the end of this list to its beginning:
+ *
+ *	vsock_conn.c   a connection as the protocol sees it
+ *	vsock_rules.c  which ports may be connected to, and where they lead
+ *	vsock_rx.c     packets into buffers of the rx queue
+ *	vsock_line.c   the lines by which programs of the host and other guests ask for a port
+ *	vsock_data.c   payload between guest memory and sockets; says what came of it (enum vsock_io)
+ *	vsock_host.c   where connections of the guest's lead; vsock_sim.c: into this process
+ *	vsock_link.c   a connection with its socket
+ *	vsock_door.c   sockets at which the host asks for connections to the guest
+ *	vsock.c        queues, configuration space, options
  *
  * Theory of operation.  A link is a connection of the guest's with a non-blocking socket of the host's.
  *
@@ -18,9 +27,10 @@
 #define VDEVD_DEVICES_VSOCK_VSOCK_H
 
 #include <ev.h>
-#include <sys/queue.h>
 
 #include "core/device.h"
+#include "core/list.h"
+#include "core/listener.h"
 #include "core/unix_socket.h"
 #include "devices/vsock/vsock_conn.h"
 #include "devices/vsock/vsock_rules.h"
@@ -68,9 +78,8 @@ struct vsock_door {
 	bool direct;           /* all who come want the same port */
 	bool sibling;          /* for guests, not programs of the host */
 	uint32_t port;
-	struct unix_listener listener;
-	struct ev_io acceptable;
-	struct ev_timer retry; /* when there was no descriptor or memory for a connection */
+	struct unix_listener socket;
+	struct listener listener;
 };
 
 #define VSOCK_LISTENS 16
@@ -98,7 +107,7 @@ struct vsock_link {
 	struct ev_io readable, writable;
 	struct ev_timer timer;      /* of what the link waits for */
 	double deadline;            /* of a connect(2) that is tried again */
-	bool hashed, queued;
+	bool hashed;
 	bool stalled;               /* not read for want of credit */
 	bool want_read;             /* in the line to be read, not only to be told something */
 	bool ended;                 /* the host's bytes have ended, or nobody wants them */
@@ -113,10 +122,8 @@ struct vsock_link {
 	unsigned int burst;         /* messages read since the socket was watched */
 	bool touched;               /* the buffers have pages */
 	struct vsock_link *next;    /* of the same hash */
-	TAILQ_ENTRY(vsock_link) list;
+	struct list list;           /* in v->unused or v->ready */
 };
-
-TAILQ_HEAD(vsock_links, vsock_link);
 
 /* Guest memory for what a link is read into. */
 struct vsock_portion {
@@ -166,7 +173,9 @@ struct vsock {
 	struct vsock_link *links;
 	struct vsock_link **hash;   /* by port and guest port */
 	size_t nhash;               /* a power of two */
-	struct vsock_links unused, ready;
+	struct list unused, ready;
+	/* The last link was taken (false), or one is free again.  May be NULL. */
+	void (*room)(struct vsock *v, bool there_is);
 	uint8_t *pool;              /* the links' buffers */
 	size_t pool_size, stride;   /* of all; from link to link */
 	size_t ring_size;           /* buf_size in whole pages */
@@ -181,13 +190,31 @@ struct vsock {
 	bool event_due;             /* TRANSPORT_RESET */
 	uint64_t met;               /* queues seen since the last reset, as bits */
 	struct vsock_batch batch;
+	struct ev_prepare turn_end; /* of the loop: packets that the host has caused leave */
 	/* host */
 	struct vsock_door doors[VSOCK_DOORS];
 	unsigned int ndoors;
 	void *sim;
 };
 
-/* ---- vsock_rings.c */
+/* What a line asks for. */
+struct vsock_call {
+	uint32_t port;
+	uint32_t from_cid, from_port; /* of "CONNECT PORT CID PORT\n", or 0 */
+};
+
+/* What came of reading or writing a link's socket, for the link to act upon. */
+enum vsock_io {
+	VSOCK_IO_GOOD,        /* there is nothing to do */
+	VSOCK_IO_READ_LATER,  /* when the socket has bytes */
+	VSOCK_IO_WRITE_LATER, /* when it takes some */
+	VSOCK_IO_DRAINED,     /* the host has all that the guest has sent */
+	VSOCK_IO_END,         /* the host's bytes have ended */
+	VSOCK_IO_DEAF,        /* the host takes no more bytes */
+	VSOCK_IO_LOST,        /* the connection is to be reset */
+};
+
+/* ---- vsock_rx.c */
 
 /* The next rx buffer with room for a header, or NULL; it stays first in line until vsock_rx_push. */
 struct chain *vsock_rx_chain(struct vsock *v);
@@ -204,31 +231,64 @@ bool vsock_rx_gather(struct vsock *v, struct vsock_portion *p, size_t want);
 /* len bytes were read into a portion: gives them to the guest as packets of the connection; flags: of the last one. */
 void vsock_rx_deliver(struct vsock *v, const struct vsock_portion *p, struct vsock_conn *c, size_t len, uint32_t flags);
 
-/* Lets every link that waits for the rx queue have its turn, as far as there are buffers. */
-void vsock_pump(struct vsock *v);
-
-/* The rx queue has buffers; the tx queue has packets: works them off. */
-void vsock_rx(struct vsock *v);
-void vsock_tx(struct vsock *v);
-
 /* Gives the buffers of rx back unused. */
 void vsock_rx_return(struct vsock *v);
 
+/* ---- vsock_line.c */
+
+/* Reads "CONNECT PORT\n" of len bytes, or for a sibling "CONNECT PORT CID PORT\n".  Returns 0 or -EINVAL. */
+int vsock_line_parse(const char *line, size_t len, bool sibling, struct vsock_call *call);
+
+/*
+ * The socket of a link that came through a door has bytes: those of its line.
+ * Returns 0: it is whole, *call is what it asks for; -EAGAIN: there is more to come; -EPIPE, -EINVAL: it will never be one.
+ */
+int vsock_line_asked(struct vsock_link *l, struct vsock_call *call);
+
+/* Whether the rules let the link's program connect to the guest's port; says who that is, for those who want to know. */
+bool vsock_line_may(struct vsock_link *l, uint32_t port);
+
+/* The guest has accepted: tells the host.  Returns false when it is gone. */
+bool vsock_line_accept(struct vsock_link *l);
+
+/* Says to another guest's vdevd which port is wanted.  Returns 0 or -errno. */
+int vsock_line_greet(struct vsock_link *l);
+
+/* It has bytes: those of its answer.  Returns 0: it has accepted; -EAGAIN: there is more to come; -ECONNREFUSED. */
+int vsock_line_greeted(struct vsock_link *l);
+
+/* The socket in a group's directory of the guest with this CID, where type is wanted.  Returns false where its name is too long. */
+bool vsock_group_path(const char *dir, uint64_t cid, uint16_t type, char *path, size_t size);
+
 /* ---- vsock_data.c */
-
-/* Payload of the guest's for the host.  Gives the chain back, now or when the batch is flushed. */
-void vsock_link_data(struct vsock_link *l, struct chain *c, const struct vsock_packet *p);
-
-/* Writes the batch to its socket and gives its chains back. */
-void vsock_batch_flush(struct vsock *v);
 
 /* Whether there is something in the link's buffer that can be written; writes it; drops it. */
 bool vsock_buffer_waits(const struct vsock_link *l);
-void vsock_buffer_flush(struct vsock_link *l);
+enum vsock_io vsock_buffer_write(struct vsock_link *l);
 void vsock_buffer_drop(struct vsock_link *l);
 
+/*
+ * Payload of the guest's for the host.  Gives the chain back, now or when the batch is written; the batch must not be
+ * full, nor another link's.
+ */
+enum vsock_io vsock_data_put(struct vsock_link *l, struct chain *c, const struct vsock_packet *p);
+
+/* Whether the batch has no room for a packet. */
+bool vsock_batch_full(const struct vsock *v);
+
+/* Writes the batch, which is not empty, to its socket, and gives its chains back. */
+enum vsock_io vsock_batch_write(struct vsock *v);
+
 /* Reads of the host's bytes what the guest has credit for, at least a byte's; there is an rx buffer. */
-void vsock_link_read(struct vsock_link *l, uint32_t credit);
+enum vsock_io vsock_data_read(struct vsock_link *l, uint32_t credit);
+
+/* ---- vsock_host.c */
+
+/* The type of the host's sockets for one of the guest's. */
+int vsock_socket_type(uint16_t type);
+
+/* Connects to what the guest wants, wherever it leads, if that is allowed; as vsock_host_ops. */
+int vsock_host_connect(struct vsock *v, const struct vsock_conn *c, bool *pending);
 
 /* ---- vsock_link.c */
 
@@ -241,89 +301,25 @@ void vsock_links_reset(struct vsock *v);
 
 struct vsock_link *vsock_link_find(struct vsock *v, const struct vsock_packet *p);
 
-/* A link that is not in use, or NULL. */
-struct vsock_link *vsock_link_new(struct vsock *v);
-
-/* Ends the link at once; the guest is told nothing. */
-void vsock_link_free(struct vsock_link *l);
-
 /* The guest asks for a connection.  Returns false where there is no room. */
 bool vsock_link_dial(struct vsock *v, const struct vsock_packet *p);
 
-/* The host asks for a connection to a port of the guest's. */
-void vsock_link_ask(struct vsock_link *l, uint32_t guest_port, uint16_t type);
-
-/* Another guest, from this port of its.  Returns false where there is such a connection. */
-bool vsock_link_ask_from(struct vsock_link *l, uint32_t guest_port, uint16_t type, uint64_t cid, uint32_t port);
-
-/* Another guest has accepted, or not. */
-void vsock_link_greeted(struct vsock_link *l, bool accepted);
-
-/* A socket was accepted at a door: it will say which port it wants. */
-void vsock_link_adopt(struct vsock_link *l, struct vsock_door *door, int fd);
+/* A socket was accepted at a door: it will say which port it wants, unless the door does.  fd is the link's. */
+void vsock_link_adopt(struct vsock_door *door, int fd);
 
 /* A packet of the guest's for this link; its payload is what is left to read in the chain.  Gives the chain back. */
 void vsock_link_receive(struct vsock_link *l, const struct vsock_packet *p, struct chain *c);
 
-/* A write to the host's socket has failed; has made progress; has emptied the buffer. */
-void vsock_link_write_failed(struct vsock_link *l, int err);
-void vsock_link_progress(struct vsock_link *l);
-void vsock_link_drained(struct vsock_link *l);
+/* Writes what waits to be written with one call (vsock_batch), if anything does. */
+void vsock_links_flush(struct vsock *v);
 
-/* The host's bytes have ended: by half, or, where its socket has gone, in both directions. */
-void vsock_link_end(struct vsock_link *l);
+/* Lets every link that waits for the rx queue have its turn, as far as there are buffers. */
+void vsock_links_serve(struct vsock *v);
 
-/* Resets the connection: the guest will get a RST, the host sees its socket closed. */
-void vsock_link_abort(struct vsock_link *l);
-
-/* The link's turn at the rx queue, where there is a buffer.  Returns false when it needs another buffer. */
-bool vsock_link_serve(struct vsock_link *l);
-
-/* Puts the link in the line for the rx queue. */
-void vsock_link_queue(struct vsock_link *l);
-
-/* Gives what the link waits for so many seconds. */
-void vsock_link_patience(struct vsock_link *l, double s);
-
-/* ---- vsock_host.c */
-
-/* The type of the host's sockets for one of the guest's. */
-int vsock_socket_type(uint16_t type);
-
-/* Connects to what the guest wants, wherever it leads, if that is allowed; as vsock_host_ops. */
-int vsock_host_connect(struct vsock *v, const struct vsock_conn *c, bool *pending);
-
-/* ---- vsock_unix.c */
+/* ---- vsock_door.c */
 
 /* Listens for connections to the guest.  Returns 0, or -errno after a line. */
 int vsock_doors_open(struct vsock *v);
 void vsock_doors_close(struct vsock *v);
-
-/* A link is free again: connections that wait can be taken. */
-void vsock_unix_resume(struct vsock *v);
-
-/* An accepted socket has bytes: those of the line that says which port it wants. */
-void vsock_unix_asking(struct vsock_link *l);
-
-/* The guest has accepted: tells the host.  Returns false when it is gone. */
-bool vsock_unix_accepted(struct vsock_link *l);
-
-/* The socket in a group's directory of the guest with this CID, where type is wanted.  Returns false where its name is too long. */
-bool vsock_group_path(const char *dir, uint64_t cid, uint16_t type, char *path, size_t size);
-
-/* Says to another guest's vdevd which port is wanted.  Returns 0 or -errno. */
-int vsock_unix_greet(struct vsock_link *l);
-
-/* It has bytes: those of its answer. */
-void vsock_unix_greeting(struct vsock_link *l);
-
-/* What a line asks for. */
-struct vsock_call {
-	uint32_t port;
-	uint32_t from_cid, from_port; /* of "CONNECT PORT CID PORT\n", or 0 */
-};
-
-/* Reads "CONNECT PORT\n" of len bytes, or for a sibling "CONNECT PORT CID PORT\n".  Returns 0 or -EINVAL. */
-int vsock_unix_parse(const char *line, size_t len, bool sibling, struct vsock_call *call);
 
 #endif

@@ -162,27 +162,29 @@ static bool must_wait(ssize_t err)
 	return err == -EAGAIN || err == -EINTR;
 }
 
-void vsock_buffer_flush(struct vsock_link *l)
+/* A write to the host's socket has failed for good. */
+static enum vsock_io write_failed(struct vsock_link *l, ssize_t err)
 {
-	size_t before = l->fill;
+	if (err == -EPIPE || err == -ENOTCONN)
+		return VSOCK_IO_DEAF;
+	if (err == -EMSGSIZE)
+		log_guest(&l->v->d.log, "port %u: a message too long for the host's socket (net.core.wmem_max)", l->conn.port);
+	return VSOCK_IO_LOST;
+}
+
+enum vsock_io vsock_buffer_write(struct vsock_link *l)
+{
 	ssize_t n = l->conn.type == VSOCK_TYPE_SEQPACKET ? messages_write(l) : buffer_write(l, l->fill, 0);
 
-	if (l->fill < before)
-		vsock_link_progress(l);
 	if (n < 0 && !must_wait(n))
-		vsock_link_write_failed(l, (int)n);
-	else if (!vsock_buffer_waits(l))
-		vsock_link_drained(l);
-	else
-		ev_io_start(l->v->d.loop, &l->writable);
-	if (l->conn.pending)
-		vsock_link_queue(l);
+		return write_failed(l, n);
+	return vsock_buffer_waits(l) ? VSOCK_IO_WRITE_LATER : VSOCK_IO_DRAINED;
 }
 
 /* ---- guest to host: bytes */
 
 /* Bytes of a batch: n of its lens were written, or -errno.  Copies the rest, gives its chains back. */
-static void batch_written(struct vsock_link *l, struct vsock_batch *b, ssize_t n)
+static enum vsock_io batch_written(struct vsock_link *l, struct vsock_batch *b, ssize_t n)
 {
 	bool failed = n < 0 && !must_wait(n);
 	size_t left = n > 0 ? (size_t)n : 0;
@@ -202,48 +204,45 @@ static void batch_written(struct vsock_link *l, struct vsock_batch *b, ssize_t n
 	}
 	vsock_conn_forwarded(&l->conn, done);
 	if (failed)
-		vsock_link_write_failed(l, (int)n);
-	else if (l->fill)
-		ev_io_start(l->v->d.loop, &l->writable);
-	if (l->conn.pending)
-		vsock_link_queue(l);
+		return write_failed(l, n);
+	return l->fill ? VSOCK_IO_WRITE_LATER : VSOCK_IO_GOOD;
 }
 
-void vsock_batch_flush(struct vsock *v)
+enum vsock_io vsock_batch_write(struct vsock *v)
 {
 	struct vsock_batch *b = &v->batch;
 	struct msghdr msg = {.msg_iov = b->iov, .msg_iovlen = b->niov};
-
-	if (!b->link)
-		return;
 	ssize_t n = sendmsg(b->link->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	enum vsock_io io = batch_written(b->link, b, n < 0 ? -errno : n);
 
-	batch_written(b->link, b, n < 0 ? -errno : n);
 	b->link = NULL;
 	b->n = b->niov = 0;
+	return io;
 }
 
-/* Adds the payload to the batch.  Returns false when it is full. */
-static bool batch_add(struct vsock_link *l, struct chain *c, uint32_t len)
+bool vsock_batch_full(const struct vsock *v)
+{
+	return v->batch.n == VSOCK_TX_CHAINS || v->batch.niov == VSOCK_IOV;
+}
+
+/* Adds the payload to the batch, which is not full. */
+static void batch_add(struct vsock_link *l, struct chain *c, uint32_t len)
 {
 	struct vsock_batch *b = &l->v->batch;
 	unsigned int n;
 
-	if (b->n == VSOCK_TX_CHAINS || b->niov == VSOCK_IOV)
-		return false;
 	b->link = l;
 	/* Where there are more pieces than entries, the rest is not written but copied, and the batch is full. */
 	n = chain_read_iov(c, b->iov + b->niov, VSOCK_IOV - b->niov, len);
 	b->niov += n;
 	b->chains[b->n] = c;
 	b->lens[b->n++] = len;
-	return true;
 }
 
 /* ---- guest to host: messages */
 
-/* Writes a message that is whole in one packet.  Returns false when it has to wait. */
-static bool message_write(struct vsock_link *l, struct chain *c, const struct vsock_packet *p)
+/* Writes a message that is whole in one packet.  Returns false when it has to wait; else *io is what came of it. */
+static bool message_write(struct vsock_link *l, struct chain *c, const struct vsock_packet *p, enum vsock_io *io)
 {
 	struct iovec iov[1 + VSOCK_IOV];
 	unsigned int niov = chain_read_iov(c, iov + 1, VSOCK_IOV, p->len);
@@ -259,71 +258,68 @@ static bool message_write(struct vsock_link *l, struct chain *c, const struct vs
 		return false;
 	/* A socket that is gone has taken them, too: nobody will. */
 	vsock_conn_forwarded(&l->conn, p->len);
-	if (n < 0)
-		vsock_link_write_failed(l, (int)n);
+	*io = n < 0 ? write_failed(l, n) : VSOCK_IO_GOOD;
 	return true;
 }
 
 /* A message or part of one. */
-static void message_data(struct vsock_link *l, struct chain *c, const struct vsock_packet *p)
+static enum vsock_io message_data(struct vsock_link *l, struct chain *c, const struct vsock_packet *p)
 {
 	bool whole = p->flags & VSOCK_SEQ_EOM;
+	enum vsock_io io;
 
-	if (!(whole && p->len && !l->fill && message_write(l, c, p))) {
-		buffer_put(l, c, p->len);
-		if (whole)
-			buffer_end(l, p->flags);
+	if (whole && p->len && !l->fill && message_write(l, c, p, &io)) {
+		virtq_push(c);
+		return io;
 	}
+	buffer_put(l, c, p->len);
 	virtq_push(c);
-	if (l->ends && whole) {
-		vsock_buffer_flush(l);
-	} else if (l->fill == l->conn.buf_alloc && !l->ends) {
-		log_guest(&l->v->d.log, "port %u: a message longer than the %u bytes there is room for", l->conn.port,
-			  l->conn.buf_alloc);
-		vsock_link_abort(l);
-	}
+	if (whole)
+		buffer_end(l, p->flags);
+	if (l->ends && whole)
+		return vsock_buffer_write(l);
+	if (l->fill < l->conn.buf_alloc || l->ends)
+		return VSOCK_IO_GOOD;
+	log_guest(&l->v->d.log, "port %u: a message longer than the %u bytes there is room for", l->conn.port, l->conn.buf_alloc);
+	return VSOCK_IO_LOST;
 }
 
-void vsock_link_data(struct vsock_link *l, struct chain *c, const struct vsock_packet *p)
+enum vsock_io vsock_data_put(struct vsock_link *l, struct chain *c, const struct vsock_packet *p)
 {
-	if (l->deaf || l->side != VSOCK_SIDE_OPEN) {
-		vsock_conn_forwarded(&l->conn, p->len);
-		virtq_push(c);
-	} else if (l->conn.type == VSOCK_TYPE_SEQPACKET) {
-		message_data(l, c, p);
-	} else if (!p->len) {
-		virtq_push(c);
-	} else if (l->fill) {
+	if (!l->deaf && l->side == VSOCK_SIDE_OPEN) {
+		if (l->conn.type == VSOCK_TYPE_SEQPACKET)
+			return message_data(l, c, p);
+		if (p->len && !l->fill) {
+			batch_add(l, c, p->len);
+			return VSOCK_IO_GOOD;
+		}
 		buffer_put(l, c, p->len);
-		virtq_push(c);
-	} else if (!batch_add(l, c, p->len)) {
-		vsock_batch_flush(l->v);
-		/* The socket may have filled meanwhile, or gone. */
-		vsock_link_data(l, c, p);
+	} else {
+		vsock_conn_forwarded(&l->conn, p->len);
 	}
+	virtq_push(c);
+	return VSOCK_IO_GOOD;
 }
 
 /* ---- host to guest */
 
 /* A read has brought no byte. */
-static void read_nothing(struct vsock_link *l, ssize_t n)
+static enum vsock_io read_nothing(ssize_t n)
 {
 	if (n == 0)
-		vsock_link_end(l);
-	else if (must_wait(n))
-		ev_io_start(l->v->d.loop, &l->readable);
-	else
-		vsock_link_abort(l);
+		return VSOCK_IO_END;
+	return must_wait(n) ? VSOCK_IO_READ_LATER : VSOCK_IO_LOST;
 }
 
 /* The rx buffer has room for a header only: it is used up to get at another. */
-static void skip_buffer(struct vsock_link *l)
+static enum vsock_io skip_buffer(struct vsock_link *l)
 {
 	l->conn.pending |= VSOCK_OWES_UPDATE;
 	l->want_read = true;
+	return VSOCK_IO_GOOD;
 }
 
-static void read_bytes(struct vsock_link *l, uint32_t credit)
+static enum vsock_io read_bytes(struct vsock_link *l, uint32_t credit)
 {
 	struct vsock_portion portion;
 	ssize_t n;
@@ -331,21 +327,15 @@ static void read_bytes(struct vsock_link *l, uint32_t credit)
 
 	if (!vsock_rx_gather(l->v, &portion, min_size(credit, VSOCK_PORTION))) {
 		n = recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-		if (n > 0)
-			skip_buffer(l);
-		else
-			read_nothing(l, n < 0 ? -errno : n);
-		return;
+		return n > 0 ? skip_buffer(l) : read_nothing(n < 0 ? -errno : n);
 	}
 	struct msghdr msg = {.msg_iov = portion.iov, .msg_iovlen = portion.niov};
 
 	n = recvmsg(l->fd, &msg, MSG_DONTWAIT);
-	if (n > 0) {
-		vsock_rx_deliver(l->v, &portion, &l->conn, (size_t)n, 0);
-		ev_io_start(l->v->d.loop, &l->readable);
-	} else {
-		read_nothing(l, n < 0 ? -errno : n);
-	}
+	if (n <= 0)
+		return read_nothing(n < 0 ? -errno : n);
+	vsock_rx_deliver(l->v, &portion, &l->conn, (size_t)n, 0);
+	return VSOCK_IO_READ_LATER;
 }
 
 /* Whether a read of nothing was the end, and no message of no bytes: those have no packet to go in. */
@@ -359,8 +349,8 @@ static bool at_end(const struct vsock_link *l)
 	return ioctl(l->fd, FIONREAD, &left) < 0 || left == 0;
 }
 
-/* Reads the host's next message, whole.  Returns whether there is one. */
-static bool message_read(struct vsock_link *l)
+/* Reads the host's next message, whole.  Returns whether there is one; else *io is what came of it. */
+static bool message_read(struct vsock_link *l, enum vsock_io *io)
 {
 	uint8_t record = 0;
 	bool told = records_told(l);
@@ -371,10 +361,11 @@ static bool message_read(struct vsock_link *l)
 	l->touched = true;
 	if (n < 0 || (n == 0 && at_end(l))) {
 		l->burst = 0;
-		read_nothing(l, n < 0 ? -errno : 0);
+		*io = read_nothing(n < 0 ? -errno : 0);
 		return false;
 	}
 	n -= told && n;
+	*io = VSOCK_IO_GOOD;
 	if (n == 0) {
 		l->want_read = true;
 		return false;
@@ -382,7 +373,7 @@ static bool message_read(struct vsock_link *l)
 	if (msg.msg_flags & MSG_TRUNC || (size_t)n > l->conn.peer_alloc) {
 		log_warn(&l->v->d.log, "port %u: a message longer than the guest (%u bytes) or --buffer-size (%ju) has room for",
 			 l->conn.guest_port, l->conn.peer_alloc, (uintmax_t)l->v->buf_size);
-		vsock_link_abort(l);
+		*io = VSOCK_IO_LOST;
 		return false;
 	}
 	l->msg_len = (size_t)n;
@@ -392,17 +383,16 @@ static bool message_read(struct vsock_link *l)
 }
 
 /* Gives the guest the next part of a message, or all of it. */
-static void read_message(struct vsock_link *l, uint32_t credit)
+static enum vsock_io read_message(struct vsock_link *l, uint32_t credit)
 {
 	struct vsock_portion portion;
+	enum vsock_io io;
 	size_t len = 0;
 
-	if (!l->msg_len && !message_read(l))
-		return;
-	if (!vsock_rx_gather(l->v, &portion, min_size(credit, l->msg_len - l->msg_at))) {
-		skip_buffer(l);
-		return;
-	}
+	if (!l->msg_len && !message_read(l, &io))
+		return io;
+	if (!vsock_rx_gather(l->v, &portion, min_size(credit, l->msg_len - l->msg_at)))
+		return skip_buffer(l);
 	for (unsigned int i = 0; i < portion.niov; i++) {
 		memcpy(portion.iov[i].iov_base, l->msg + l->msg_at + len, portion.iov[i].iov_len);
 		len += portion.iov[i].iov_len;
@@ -413,16 +403,13 @@ static void read_message(struct vsock_link *l, uint32_t credit)
 		l->msg_len = 0;
 	if (l->msg_len || ++l->burst < BURST) {
 		l->want_read = true;
-	} else {
-		l->burst = 0;
-		ev_io_start(l->v->d.loop, &l->readable);
+		return VSOCK_IO_GOOD;
 	}
+	l->burst = 0;
+	return VSOCK_IO_READ_LATER;
 }
 
-void vsock_link_read(struct vsock_link *l, uint32_t credit)
+enum vsock_io vsock_data_read(struct vsock_link *l, uint32_t credit)
 {
-	if (l->conn.type == VSOCK_TYPE_SEQPACKET)
-		read_message(l, credit);
-	else
-		read_bytes(l, credit);
+	return l->conn.type == VSOCK_TYPE_SEQPACKET ? read_message(l, credit) : read_bytes(l, credit);
 }

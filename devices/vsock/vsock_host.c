@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * vsock_host.c - where a connection of the guest's leads on the host: rules, maps, other virtual machines' sockets
- * (vsock(7)), loopback (tcp(7)); see vsock.h.
+ * vsock_host.c - where a connection of the guest's leads on the host: rules, maps, Unix sockets (see vsock_line.c), other
+ * virtual machines' sockets (vsock(7)), loopback (tcp(7)); see vsock.h.
  */
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -94,4 +95,19 @@ static int forward_connect(struct vsock *v, uint32_t port, uint16_t type, bool *
 const struct vsock_host_ops vsock_forward_ops = {
 	.name = "vsock",
 	.connect = forward_connect,
+};
+
+static int unix_connect_port(struct vsock *v, uint32_t port, uint16_t type, bool *pending)
+{
+	char path[UNIX_PATH_LEN + 1];
+
+	if (!v->uds_path)
+		return -ECONNREFUSED;
+	snprintf(path, sizeof(path), "%s_%u", v->uds_path, port);
+	return unix_connect_type(vsock_socket_type(type), path);
+}
+
+const struct vsock_host_ops vsock_unix_ops = {
+	.name = "unix",
+	.connect = unix_connect_port,
 };

@@ -26,8 +26,8 @@ static void timer_due(struct ev_loop *loop, struct ev_timer *w, int revents);
 
 int vsock_links_open(struct vsock *v)
 {
-	TAILQ_INIT(&v->unused);
-	TAILQ_INIT(&v->ready);
+	list_init(&v->unused);
+	list_init(&v->ready);
 	for (v->nhash = 2; v->nhash < 2 * v->max_links; v->nhash *= 2)
 		;
 	v->links = calloc((size_t)v->max_links, sizeof(*v->links));
@@ -55,7 +55,7 @@ int vsock_links_open(struct vsock *v)
 		ev_init(&l->readable, readable_ready);
 		ev_init(&l->writable, writable_ready);
 		ev_init(&l->timer, timer_due);
-		TAILQ_INSERT_TAIL(&v->unused, l, list);
+		list_put_last(&v->unused, &l->list);
 	}
 	return 0;
 }
@@ -102,13 +102,18 @@ struct vsock_link *vsock_link_find(struct vsock *v, const struct vsock_packet *p
 	return find(v, p->dst_cid, p->dst_port, p->src_port);
 }
 
-struct vsock_link *vsock_link_new(struct vsock *v)
+/* A link that is not in use, or NULL. */
+static struct vsock_link *link_new(struct vsock *v)
 {
-	struct vsock_link *l = TAILQ_FIRST(&v->unused);
+	struct list *first = list_first(&v->unused);
+	struct vsock_link *l;
 
-	if (!l)
+	if (!first)
 		return NULL;
-	TAILQ_REMOVE(&v->unused, l, list);
+	list_remove(first);
+	if (list_empty(&v->unused) && v->room)
+		v->room(v, false);
+	l = container_of(first, struct vsock_link, list);
 	memset(&l->conn, 0, sizeof(l->conn));
 	l->side = VSOCK_SIDE_NONE;
 	l->door = NULL;
@@ -133,23 +138,24 @@ static void link_leave(struct vsock_link *l)
 	vsock_buffer_drop(l);
 }
 
-void vsock_link_free(struct vsock_link *l)
+/* Ends the link at once; the guest is told nothing. */
+static void link_free(struct vsock_link *l)
 {
 	struct vsock *v = l->v;
+	bool full = list_empty(&v->unused);
 
 	link_leave(l);
 	link_unhash(l);
-	if (l->queued)
-		TAILQ_REMOVE(&v->ready, l, list);
-	l->queued = false;
+	list_remove(&l->list);
 	l->conn.state = VSOCK_NONE;
 	l->conn.pending = 0;
 	if (l->touched)
 		madvise(l->buf, v->stride, MADV_DONTNEED);
 	l->touched = false;
 	/* The one that has rested longest is used next: a tuple of ports is not seen again at once. */
-	TAILQ_INSERT_TAIL(&v->unused, l, list);
-	vsock_unix_resume(v);
+	list_put_last(&v->unused, &l->list);
+	if (full && v->room)
+		v->room(v, true);
 }
 
 void vsock_links_close(struct vsock *v)
@@ -166,18 +172,19 @@ void vsock_links_reset(struct vsock *v)
 {
 	for (size_t i = 0; i < v->max_links; i++) {
 		if (v->links[i].conn.state != VSOCK_NONE)
-			vsock_link_free(&v->links[i]);
+			link_free(&v->links[i]);
 	}
 }
 
-void vsock_link_queue(struct vsock_link *l)
+/* Puts the link in the line for the rx queue. */
+static void link_queue(struct vsock_link *l)
 {
-	if (!l->queued)
-		TAILQ_INSERT_TAIL(&l->v->ready, l, list);
-	l->queued = true;
+	if (list_empty(&l->list))
+		list_put_last(&l->v->ready, &l->list);
 }
 
-void vsock_link_patience(struct vsock_link *l, double s)
+/* Gives what the link waits for so many seconds. */
+static void link_patience(struct vsock_link *l, double s)
 {
 	l->timer.repeat = s;
 	ev_timer_again(l->v->d.loop, &l->timer);
@@ -186,14 +193,14 @@ void vsock_link_patience(struct vsock_link *l, double s)
 /* ---- ends */
 
 /* Resets the connection: the guest will get a RST, the host sees its socket closed. */
-void vsock_link_abort(struct vsock_link *l)
+static void link_abort(struct vsock_link *l)
 {
 	link_leave(l);
 	vsock_conn_reset(&l->conn);
 	if (l->conn.pending)
-		vsock_link_queue(l);
+		link_queue(l);
 	else
-		vsock_link_free(l);
+		link_free(l);
 }
 
 /* The guest has no part in the link any more: ends it, when the host has what was sent to it. */
@@ -203,10 +210,10 @@ static void link_finish(struct vsock_link *l)
 	l->want_read = l->stalled = false;
 	if (vsock_buffer_waits(l) && !l->deaf && l->side >= VSOCK_SIDE_OPEN) {
 		if (l->side != VSOCK_SIDE_LINGERING)
-			vsock_link_patience(l, LINGER_PATIENCE);
+			link_patience(l, LINGER_PATIENCE);
 		l->side = VSOCK_SIDE_LINGERING;
 	} else if (l->conn.state == VSOCK_NONE) {
-		vsock_link_free(l);
+		link_free(l);
 	} else {
 		link_leave(l);
 	}
@@ -218,10 +225,10 @@ static void link_settle(struct vsock_link *l)
 	if (l->ended && l->deaf && l->side == VSOCK_SIDE_OPEN) {
 		link_leave(l);
 		vsock_conn_shutdown(&l->conn, VSOCK_SHUTDOWN_BOTH);
-		vsock_link_patience(l, ENDING_PATIENCE);
+		link_patience(l, ENDING_PATIENCE);
 	}
 	if (l->conn.pending)
-		vsock_link_queue(l);
+		link_queue(l);
 }
 
 /* The host takes no more bytes: what waits for it is dropped, and the guest told. */
@@ -234,27 +241,20 @@ static void link_deafen(struct vsock_link *l)
 	vsock_conn_shutdown(&l->conn, VSOCK_SHUTDOWN_RECEIVE);
 }
 
-/* A write to the host's socket has failed. */
-void vsock_link_write_failed(struct vsock_link *l, int err)
+/* The host's bytes have ended: by half, or, where its socket has gone, in both directions. */
+static void link_end(struct vsock_link *l)
 {
-	if (l->side == VSOCK_SIDE_LINGERING) {
-		l->deaf = true;
-		link_finish(l);
-	} else if (err == -EPIPE || err == -ENOTCONN) {
+	struct pollfd p = {.fd = l->fd};
+
+	l->ended = true;
+	vsock_conn_shutdown(&l->conn, VSOCK_SHUTDOWN_SEND);
+	if (poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR))
 		link_deafen(l);
-		link_settle(l);
-	} else {
-		if (err == -EMSGSIZE)
-			log_guest(&l->v->d.log, "port %u: a message too long for the host's socket (net.core.wmem_max)",
-				  l->conn.port);
-		vsock_link_abort(l);
-	}
+	link_settle(l);
 }
 
-/* ---- from the guest */
-
 /* The guest's last byte is written: the host is told so. */
-void vsock_link_drained(struct vsock_link *l)
+static void link_drained(struct vsock_link *l)
 {
 	ev_io_stop(l->v->d.loop, &l->writable);
 	if (l->side == VSOCK_SIDE_LINGERING) {
@@ -270,12 +270,61 @@ void vsock_link_drained(struct vsock_link *l)
 	link_settle(l);
 }
 
-/* Bytes have gone to the host: one that only lags is waited for. */
-void vsock_link_progress(struct vsock_link *l)
+/* Does what has come of reading or writing the host's socket. */
+static void link_io(struct vsock_link *l, enum vsock_io io)
 {
-	if (l->side == VSOCK_SIDE_LINGERING)
-		vsock_link_patience(l, LINGER_PATIENCE);
+	switch (io) {
+	case VSOCK_IO_GOOD:
+		break;
+	case VSOCK_IO_READ_LATER:
+		ev_io_start(l->v->d.loop, &l->readable);
+		break;
+	case VSOCK_IO_WRITE_LATER:
+		ev_io_start(l->v->d.loop, &l->writable);
+		break;
+	case VSOCK_IO_DRAINED:
+		link_drained(l);
+		break;
+	case VSOCK_IO_END:
+		link_end(l);
+		break;
+	case VSOCK_IO_DEAF:
+		if (l->side == VSOCK_SIDE_LINGERING) {
+			link_abort(l);
+			break;
+		}
+		link_deafen(l);
+		link_settle(l);
+		break;
+	case VSOCK_IO_LOST:
+		link_abort(l);
+		break;
+	}
+	if (l->conn.pending)
+		link_queue(l);
 }
+
+void vsock_links_flush(struct vsock *v)
+{
+	struct vsock_link *l = v->batch.link;
+
+	if (l)
+		link_io(l, vsock_batch_write(v));
+}
+
+/* Writes what waits for the host. */
+static void link_write(struct vsock_link *l)
+{
+	size_t before = l->fill;
+	enum vsock_io io = vsock_buffer_write(l);
+
+	/* One that only lags is waited for. */
+	if (l->fill < before && l->side == VSOCK_SIDE_LINGERING)
+		link_patience(l, LINGER_PATIENCE);
+	link_io(l, io);
+}
+
+/* ---- from the guest */
 
 /* The guest will not receive or not send any more. */
 static void link_half(struct vsock_link *l)
@@ -284,7 +333,7 @@ static void link_half(struct vsock_link *l)
 
 	if (flags == VSOCK_SHUTDOWN_BOTH) {
 		vsock_conn_reset(&l->conn);
-		vsock_link_queue(l);
+		link_queue(l);
 		link_finish(l);
 		return;
 	}
@@ -299,7 +348,7 @@ static void link_half(struct vsock_link *l)
 	if (vsock_buffer_waits(l))
 		link_settle(l);
 	else
-		vsock_link_drained(l);
+		link_drained(l);
 }
 
 /* Both sides have agreed. */
@@ -318,8 +367,8 @@ static void link_open(struct vsock_link *l)
 /* The guest has accepted a connection of the host's. */
 static void link_accepted(struct vsock_link *l)
 {
-	if (!vsock_unix_accepted(l)) {
-		vsock_link_abort(l);
+	if (!vsock_line_accept(l)) {
+		link_abort(l);
 		return;
 	}
 	link_open(l);
@@ -341,7 +390,7 @@ static bool link_act(struct vsock_link *l, enum vsock_verdict verdict)
 		return false;
 	case VSOCK_WRONG:
 		log_guest(&l->v->d.log, "port %u: a packet that cannot be: the connection is reset", l->conn.port);
-		vsock_link_abort(l);
+		link_abort(l);
 		return false;
 	default:
 		return true;
@@ -353,11 +402,14 @@ void vsock_link_receive(struct vsock_link *l, const struct vsock_packet *p, stru
 	enum vsock_verdict verdict = vsock_conn_receive(&l->conn, p);
 
 	if (verdict == VSOCK_DATA) {
-		vsock_link_data(l, c, p);
+		/* First of all: the socket may have filled meanwhile, or gone. */
+		if (vsock_batch_full(l->v))
+			vsock_links_flush(l->v);
+		link_io(l, vsock_data_put(l, c, p));
 	} else {
 		/* What came before is written before, also where this ends the connection. */
 		if (l->v->batch.link == l)
-			vsock_batch_flush(l->v);
+			vsock_links_flush(l->v);
 		virtq_push(c);
 	}
 	if (!link_act(l, verdict))
@@ -367,7 +419,7 @@ void vsock_link_receive(struct vsock_link *l, const struct vsock_packet *p, stru
 		l->want_read = true;
 	}
 	if (l->conn.pending || l->want_read)
-		vsock_link_queue(l);
+		link_queue(l);
 }
 
 /* ---- beginnings */
@@ -377,14 +429,14 @@ static void link_dialled(struct vsock_link *l)
 {
 	ev_io_stop(l->v->d.loop, &l->writable);
 	vsock_conn_respond(&l->conn);
-	vsock_link_queue(l);
+	link_queue(l);
 	link_open(l);
 }
 
 static void link_refused(struct vsock_link *l, int err)
 {
 	log_debug(&l->v->d.log, "port %u: %s", l->conn.port, strerror(-err));
-	vsock_link_abort(l);
+	link_abort(l);
 }
 
 static void link_set_fd(struct vsock_link *l, int fd)
@@ -397,7 +449,7 @@ static void link_set_fd(struct vsock_link *l, int fd)
 /* The vdevd of another guest is there: it is asked for a port. */
 static void link_greet(struct vsock_link *l, double left)
 {
-	int err = vsock_unix_greet(l);
+	int err = vsock_line_greet(l);
 
 	if (err) {
 		link_refused(l, err);
@@ -405,15 +457,7 @@ static void link_greet(struct vsock_link *l, double left)
 	}
 	l->side = VSOCK_SIDE_GREETING;
 	ev_io_start(l->v->d.loop, &l->readable);
-	vsock_link_patience(l, left > REDIAL_INTERVAL ? left : REDIAL_INTERVAL);
-}
-
-void vsock_link_greeted(struct vsock_link *l, bool accepted)
-{
-	if (accepted)
-		link_dialled(l);
-	else
-		link_refused(l, -ECONNREFUSED);
+	link_patience(l, left > REDIAL_INTERVAL ? left : REDIAL_INTERVAL);
 }
 
 static void link_dial(struct vsock_link *l)
@@ -425,7 +469,7 @@ static void link_dial(struct vsock_link *l)
 
 	if (fd == -EAGAIN && left > 0) {
 		l->side = VSOCK_SIDE_REDIALLING;
-		vsock_link_patience(l, REDIAL_INTERVAL);
+		link_patience(l, REDIAL_INTERVAL);
 		return;
 	}
 	if (fd < 0) {
@@ -443,12 +487,12 @@ static void link_dial(struct vsock_link *l)
 	}
 	l->side = VSOCK_SIDE_DIALLING;
 	ev_io_start(v->d.loop, &l->writable);
-	vsock_link_patience(l, left > REDIAL_INTERVAL ? left : REDIAL_INTERVAL);
+	link_patience(l, left > REDIAL_INTERVAL ? left : REDIAL_INTERVAL);
 }
 
 bool vsock_link_dial(struct vsock *v, const struct vsock_packet *p)
 {
-	struct vsock_link *l = vsock_link_new(v);
+	struct vsock_link *l = link_new(v);
 
 	if (!l)
 		return false;
@@ -459,53 +503,86 @@ bool vsock_link_dial(struct vsock *v, const struct vsock_packet *p)
 	return true;
 }
 
-bool vsock_link_ask_from(struct vsock_link *l, uint32_t guest_port, uint16_t type, uint64_t cid, uint32_t port)
+/*
+ * Asks for a connection to a port of the guest's, from that port of the host's or of another guest's.  Returns false where there
+ * is such a connection.
+ */
+static bool link_ask_from(struct vsock_link *l, uint32_t guest_port, uint64_t cid, uint32_t port)
 {
 	struct vsock *v = l->v;
 
 	if (find(v, cid, port, guest_port))
 		return false;
-	vsock_conn_ask(&l->conn, cid, port, v->guest_cid, guest_port, type, (uint32_t)v->buf_size);
+	vsock_conn_ask(&l->conn, cid, port, v->guest_cid, guest_port, l->door->type, (uint32_t)v->buf_size);
 	link_hash(l);
 	l->side = VSOCK_SIDE_WAITING;
-	vsock_link_patience(l, (double)v->connect_timeout / 1000.);
-	vsock_link_queue(l);
+	link_patience(l, (double)v->connect_timeout / 1000.);
+	link_queue(l);
 	return true;
 }
 
-void vsock_link_ask(struct vsock_link *l, uint32_t guest_port, uint16_t type)
+/* It is known what a program of the host, or another guest, wants. */
+static void link_ask(struct vsock_link *l, const struct vsock_call *call)
 {
 	struct vsock *v = l->v;
 	uint32_t port;
 
-	/* Above the ports that services have; some are in use, but fewer than there are. */
-	do {
-		port = VSOCK_FIRST_PORT + v->next_port++ % VSOCK_PORTS;
-	} while (!vsock_link_ask_from(l, guest_port, type, VSOCK_CID_HOST, port));
+	ev_io_stop(v->d.loop, &l->readable);
+	if (!vsock_line_may(l, call->port)) {
+		link_free(l);
+	} else if (l->door->sibling) {
+		if (call->from_cid <= VSOCK_CID_HOST || call->from_cid == v->guest_cid ||
+		    !link_ask_from(l, call->port, call->from_cid, call->from_port))
+			link_free(l);
+	} else {
+		/* Above the ports that services have; some are in use, but fewer than there are. */
+		do
+			port = VSOCK_FIRST_PORT + v->next_port++ % VSOCK_PORTS;
+		while (!link_ask_from(l, call->port, VSOCK_CID_HOST, port));
+	}
 }
 
-void vsock_link_adopt(struct vsock_link *l, struct vsock_door *door, int fd)
+void vsock_link_adopt(struct vsock_door *door, int fd)
 {
+	struct vsock_link *l = link_new(door->v);
+
 	l->door = door;
 	link_set_fd(l, fd);
+	if (door->direct) {
+		link_ask(l, &(struct vsock_call){.port = door->port});
+		return;
+	}
 	l->side = VSOCK_SIDE_ASKING;
 	ev_io_start(l->v->d.loop, &l->readable);
-	vsock_link_patience(l, (double)l->v->connect_timeout / 1000.);
+	link_patience(l, (double)l->v->connect_timeout / 1000.);
+}
+
+/* More of the line has come that says what is wanted. */
+static void link_asking(struct vsock_link *l)
+{
+	struct vsock_call call;
+	int err = vsock_line_asked(l, &call);
+
+	if (!err) {
+		link_ask(l, &call);
+	} else if (err != -EAGAIN) {
+		log_debug(&l->v->d.log, "%s: a connection that does not begin with CONNECT PORT", l->door->name);
+		link_free(l);
+	}
+}
+
+/* More of another guest's answer. */
+static void link_greeting(struct vsock_link *l)
+{
+	int err = vsock_line_greeted(l);
+
+	if (!err)
+		link_dialled(l);
+	else if (err != -EAGAIN)
+		link_refused(l, err);
 }
 
 /* ---- host to guest */
-
-/* The host's bytes have ended: by half, or, where its socket has gone, in both directions. */
-void vsock_link_end(struct vsock_link *l)
-{
-	struct pollfd p = {.fd = l->fd};
-
-	l->ended = true;
-	vsock_conn_shutdown(&l->conn, VSOCK_SHUTDOWN_SEND);
-	if (poll(&p, 1, 0) == 1 && p.revents & (POLLHUP | POLLERR))
-		link_deafen(l);
-	link_settle(l);
-}
 
 /* Sends what is owed.  Returns false when buffers ran out. */
 static bool link_tell(struct vsock_link *l)
@@ -521,7 +598,8 @@ static bool link_tell(struct vsock_link *l)
 	return true;
 }
 
-bool vsock_link_serve(struct vsock_link *l)
+/* The link's turn at the rx queue, where there is a buffer.  Returns false when it needs another buffer. */
+static bool link_serve(struct vsock_link *l)
 {
 	bool known = l->conn.state != VSOCK_NONE;
 
@@ -542,7 +620,22 @@ bool vsock_link_serve(struct vsock_link *l)
 		l->want_read = false;
 		l->stalled = !credit;
 		if (credit)
-			vsock_link_read(l, credit);
+			link_io(l, vsock_data_read(l, credit));
+	}
+}
+
+void vsock_links_serve(struct vsock *v)
+{
+	struct list *first;
+
+	while ((first = list_first(&v->ready))) {
+		list_remove(first);
+		if (link_serve(container_of(first, struct vsock_link, list)))
+			continue;
+		/* It was the first to ask, so it is the first when there is a buffer. */
+		list_remove(first);
+		list_put_first(&v->ready, first);
+		return;
 	}
 }
 
@@ -551,41 +644,36 @@ bool vsock_link_serve(struct vsock_link *l)
 static void readable_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	struct vsock_link *l = container_of(w, struct vsock_link, readable);
-	struct vsock *v = l->v;
 
 	if (l->side == VSOCK_SIDE_ASKING) {
-		vsock_unix_asking(l);
+		link_asking(l);
 	} else if (l->side == VSOCK_SIDE_GREETING) {
-		vsock_unix_greeting(l);
+		link_greeting(l);
 	} else {
 		/* Watched again when it was read: where that is in this turn, the kernel never hears of it. */
 		ev_io_stop(loop, w);
 		l->want_read = true;
-		vsock_link_queue(l);
+		link_queue(l);
 	}
-	vsock_pump(v);
 }
 
 static void writable_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	struct vsock_link *l = container_of(w, struct vsock_link, writable);
-	struct vsock *v = l->v;
 	int err = 0;
 	socklen_t len = sizeof(err);
 
 	if (l->side != VSOCK_SIDE_DIALLING)
-		vsock_buffer_flush(l);
+		link_write(l);
 	else if (getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &err, &len) < 0 || err)
 		link_refused(l, -err);
 	else
 		link_dialled(l);
-	vsock_pump(v);
 }
 
 static void timer_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
 	struct vsock_link *l = container_of(w, struct vsock_link, timer);
-	struct vsock *v = l->v;
 
 	ev_timer_stop(loop, w);
 	if (l->side == VSOCK_SIDE_REDIALLING) {
@@ -594,9 +682,8 @@ static void timer_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 		l->deaf = true;
 		link_finish(l);
 	} else if (l->conn.pending & VSOCK_OWES_REQUEST || l->conn.state == VSOCK_NONE) {
-		vsock_link_free(l);
+		link_free(l);
 	} else {
 		link_refused(l, -ETIMEDOUT);
 	}
-	vsock_pump(v);
 }

@@ -150,7 +150,7 @@ static void parse_line(const uint8_t *data, size_t size)
 		struct vsock_call call;
 		unsigned long long w[3];
 
-		if (vsock_unix_parse(line, n, sibling, &call) < 0)
+		if (vsock_line_parse(line, n, sibling, &call) < 0)
 			continue;
 		must(line[n - 1] == '\n' && strlen(line) == n);
 		must(sscanf(line, "CONNECT %llu %llu %llu", &w[0], &w[1], &w[2]) == (sibling ? 3 : 1));
