@@ -47,6 +47,8 @@ static void pump(struct vsock *v)
 	send_resets(v);
 	if (!v->nresets)
 		vsock_links_serve(v);
+	if (v->tx_waits && v->nresets < VSOCK_RESETS)
+		virtq_again(vdev_queue(&v->d, VSOCK_TX));
 }
 
 /* Answers with a RST; there is room: see tx_serve. */
@@ -111,41 +113,29 @@ static void tx_serve(struct vsock *v)
 {
 	struct chain *c;
 
-	do {
-		while (v->nresets < VSOCK_RESETS && (c = virtq_pop(vdev_queue(&v->d, VSOCK_TX))))
-			tx_packet(v, c);
-		v->tx_waits = v->nresets == VSOCK_RESETS;
-		vsock_links_flush(v);
-		pump(v);
-	} while (v->tx_waits && v->nresets < VSOCK_RESETS);
+	v->tx_waits = false;
+	while (v->nresets < VSOCK_RESETS && (c = virtq_pop(vdev_queue(&v->d, VSOCK_TX))))
+		tx_packet(v, c);
+	v->tx_waits = v->nresets == VSOCK_RESETS;
+	vsock_links_flush(v);
+	pump(v);
 }
 
 static void rx_serve(struct vsock *v)
 {
-	/* One buffer in hand: a ring that cannot be trusted shows now, not when there is something to say. */
-	vsock_rx_chain(v);
+	vsock_rx_turn(v, true);
 	pump(v);
-	if (v->tx_waits && v->nresets < VSOCK_RESETS)
-		tx_serve(v);
+	vsock_rx_turn(v, false);
 }
 
 /* ---- the contract */
 
-/* Tells a driver that no connection of its past is alive, when that is due. */
-static void event_send(struct vsock *v)
+/* Tells a driver that no connection of its past is alive.  Once is enough: where that waits already, this one is lost. */
+static void tell_reset(struct vsock *v)
 {
 	const struct vsock_event event = {.id = htole32(VIRTIO_VSOCK_EVENT_TRANSPORT_RESET)};
 
-	/* One buffer is in hand also when there is nothing to tell: a ring that cannot be trusted shows now. */
-	while (v->event || (v->event = virtq_pop(vdev_queue(&v->d, VSOCK_EVENT)))) {
-		if (!v->event_due)
-			return;
-		v->event_due = !chain_put(v->event, &event, sizeof(event));
-		if (v->event_due)
-			log_guest(&v->d.log, "event: a buffer without room for an event");
-		virtq_push(v->event);
-		v->event = NULL;
-	}
+	events_put(&v->events, &event, sizeof(event));
 }
 
 /*
@@ -159,8 +149,7 @@ static void meet_driver(struct vsock *v, unsigned int q)
 	v->met |= BIT(q);
 	if (!virtq_fresh(vdev_queue(&v->d, q))) {
 		v->met = BIT(VSOCK_RX) | BIT(VSOCK_TX);
-		v->event_due = true;
-		event_send(v);
+		tell_reset(v);
 	}
 }
 
@@ -169,7 +158,7 @@ static void vsock_kick(struct vdev *d, unsigned int q)
 	struct vsock *v = to_vsock(d);
 
 	if (q == VSOCK_EVENT) {
-		event_send(v);
+		events_kick(&v->events);
 		return;
 	}
 	meet_driver(v, q);
@@ -185,10 +174,8 @@ static void vsock_quiesce(struct vdev *d, unsigned int q)
 
 	if (q == VSOCK_RX)
 		vsock_rx_return(v);
-	if (q == VSOCK_EVENT && v->event) {
-		virtq_requeue(v->event);
-		v->event = NULL;
-	}
+	if (q == VSOCK_EVENT)
+		events_quiesce(&v->events);
 }
 
 static void vsock_reset(struct vdev *d)
@@ -198,7 +185,7 @@ static void vsock_reset(struct vdev *d)
 	vsock_links_reset(v);
 	v->nresets = 0;
 	v->tx_waits = false;
-	v->event_due = false;
+	events_reset(&v->events);
 	v->met = 0;
 }
 
@@ -240,7 +227,8 @@ static int vsock_load(struct vdev *d, const struct state_record *r)
 	memcpy(&met, r->bytes, sizeof(met));
 	if (met > 1)
 		return -EINVAL;
-	v->event_due = met;
+	if (met)
+		tell_reset(v);
 	v->met = met ? BIT(VSOCK_RX) | BIT(VSOCK_TX) : 0;
 	return 0;
 }
@@ -303,7 +291,9 @@ static int vsock_open(struct vdev *d)
 	err = raise_fds(v);
 	if (err)
 		return err;
-	err = vsock_links_open(v);
+	err = events_open(&v->events, d, &(struct events_opts){.queue = VSOCK_EVENT, .record = sizeof(struct vsock_event), .room = 1});
+	if (!err)
+		err = vsock_links_open(v);
 	if (err) {
 		log_error(&d->log, "--max-connections=%ju, --buffer-size=%ju: out of memory", (uintmax_t)v->max_links,
 			  (uintmax_t)v->buf_size);
@@ -324,6 +314,7 @@ static void vsock_close(struct vdev *d)
 	ev_prepare_stop(d->loop, &v->turn_end);
 	vsock_doors_close(v);
 	vsock_links_close(v);
+	events_close(&v->events);
 	if (v->host && v->host->close)
 		v->host->close(v);
 }

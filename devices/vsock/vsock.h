@@ -32,6 +32,7 @@
 #include "core/list.h"
 #include "core/listener.h"
 #include "core/unix_socket.h"
+#include "devices/lib/events.h"
 #include "devices/vsock/vsock_conn.h"
 #include "devices/vsock/vsock_rules.h"
 #include "transport/chain.h"
@@ -51,7 +52,7 @@
 #define VSOCK_EVENT 2
 
 #define VSOCK_PORTION   65536u /* bytes read for a link at a time */
-#define VSOCK_RX_CHAINS 64     /* buffers filled by one read */
+#define VSOCK_RX_CHAINS 64     /* buffers filled by one read; kept */
 #define VSOCK_TX_CHAINS 64     /* packets written by one write */
 #define VSOCK_IOV       512    /* pieces of guest memory in one read or write */
 #define VSOCK_RESETS    256    /* answers to packets of no connection that wait for a buffer */
@@ -183,11 +184,12 @@ struct vsock {
 	/* rings */
 	struct chain *spare[VSOCK_RX_CHAINS]; /* popped from rx, nothing written yet, in order */
 	unsigned int nspare;
+	bool rx_turn;               /* rx may be popped */
+	bool rx_left;               /* it was not found empty: there may be more */
 	struct vsock_packet resets[VSOCK_RESETS];
 	unsigned int reset_first, nresets;
 	bool tx_waits;              /* there was no room for an answer */
-	struct chain *event;        /* popped from event, nothing written yet */
-	bool event_due;             /* TRANSPORT_RESET */
+	struct events events;       /* TRANSPORT_RESET */
 	uint64_t met;               /* queues seen since the last reset, as bits */
 	struct vsock_batch batch;
 	struct ev_prepare turn_end; /* of the loop: packets that the host has caused leave */
@@ -215,6 +217,12 @@ enum vsock_io {
 };
 
 /* ---- vsock_rx.c */
+
+/*
+ * The rx queue's turn begins, or ends: as many buffers are kept as there is place for.  Between the two more are popped as
+ * they are wanted.
+ */
+void vsock_rx_turn(struct vsock *v, bool begins);
 
 /* The next rx buffer with room for a header, or NULL; it stays first in line until vsock_rx_push. */
 struct chain *vsock_rx_chain(struct vsock *v);

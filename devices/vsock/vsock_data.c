@@ -349,6 +349,15 @@ static bool at_end(const struct vsock_link *l)
 	return ioctl(l->fd, FIONREAD, &left) < 0 || left == 0;
 }
 
+/* A message is done with.  After some of them others have their turn. */
+static void next_message(struct vsock_link *l, enum vsock_io *io)
+{
+	l->want_read = ++l->burst < BURST;
+	*io = l->want_read ? VSOCK_IO_GOOD : VSOCK_IO_READ_LATER;
+	if (!l->want_read)
+		l->burst = 0;
+}
+
 /* Reads the host's next message, whole.  Returns whether there is one; else *io is what came of it. */
 static bool message_read(struct vsock_link *l, enum vsock_io *io)
 {
@@ -365,13 +374,13 @@ static bool message_read(struct vsock_link *l, enum vsock_io *io)
 		return false;
 	}
 	n -= told && n;
-	*io = VSOCK_IO_GOOD;
+	/* A message of no bytes has no packet to go in. */
 	if (n == 0) {
-		l->want_read = true;
+		next_message(l, io);
 		return false;
 	}
 	if (msg.msg_flags & MSG_TRUNC || (size_t)n > l->conn.peer_alloc) {
-		log_warn(&l->v->d.log, "port %u: a message longer than the guest (%u bytes) or --buffer-size (%ju) has room for",
+		log_guest(&l->v->d.log, "port %u: a message longer than the guest (%u bytes) or --buffer-size (%ju) has room for",
 			 l->conn.guest_port, l->conn.peer_alloc, (uintmax_t)l->v->buf_size);
 		*io = VSOCK_IO_LOST;
 		return false;
@@ -399,14 +408,13 @@ static enum vsock_io read_message(struct vsock_link *l, uint32_t credit)
 	}
 	l->msg_at += len;
 	vsock_rx_deliver(l->v, &portion, &l->conn, len, l->msg_at == l->msg_len ? l->msg_flags : 0);
-	if (l->msg_at == l->msg_len)
-		l->msg_len = 0;
-	if (l->msg_len || ++l->burst < BURST) {
+	if (l->msg_at < l->msg_len) {
 		l->want_read = true;
 		return VSOCK_IO_GOOD;
 	}
-	l->burst = 0;
-	return VSOCK_IO_READ_LATER;
+	l->msg_len = 0;
+	next_message(l, &io);
+	return io;
 }
 
 enum vsock_io vsock_data_read(struct vsock_link *l, uint32_t credit)

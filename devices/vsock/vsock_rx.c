@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * vsock_rx.c - packets of the socket device into buffers of its rx queue: VIRTIO 1.4, section 5.10.6; see vsock.h.
+ *
+ * Buffers are popped in the queue's own turn, and some are kept.  What the tx queue, a socket or a timer causes is written
+ * into those that are kept; where they are too few, the queue is asked for a turn.
  */
 #include "devices/vsock/vsock.h"
 
@@ -8,14 +11,20 @@
 
 #define HDR sizeof(struct vsock_hdr)
 
-/* Pops one more buffer of rx.  Returns whether there was one with room for a header. */
+/* Keeps one more buffer.  Returns whether there was one with room for a header. */
 static bool rx_pop(struct vsock *v)
 {
+	struct virtq *vq = vdev_queue(&v->d, VSOCK_RX);
 	struct chain *c;
 
 	if (v->nspare == VSOCK_RX_CHAINS)
 		return false;
-	while ((c = virtq_pop(vdev_queue(&v->d, VSOCK_RX)))) {
+	if (!v->rx_turn) {
+		if (v->rx_left)
+			virtq_again(vq);
+		return false;
+	}
+	while ((c = virtq_pop(vq))) {
 		if (chain_writable(c) >= HDR) {
 			v->spare[v->nspare++] = c;
 			return true;
@@ -23,7 +32,16 @@ static bool rx_pop(struct vsock *v)
 		log_guest(&v->d.log, "rx: a buffer without room for a header");
 		virtq_push(c);
 	}
+	v->rx_left = false;
 	return false;
+}
+
+void vsock_rx_turn(struct vsock *v, bool begins)
+{
+	v->rx_turn = v->rx_left = true;
+	while (rx_pop(v))
+		;
+	v->rx_turn = begins;
 }
 
 /* The first n spare buffers were given to the guest. */
@@ -90,6 +108,7 @@ void vsock_rx_deliver(struct vsock *v, const struct vsock_portion *p, struct vso
 void vsock_rx_return(struct vsock *v)
 {
 	/* The last first: requeued chains keep their order in any case. */
+	v->rx_left = false;
 	while (v->nspare)
 		virtq_requeue(v->spare[--v->nspare]);
 }
