@@ -277,7 +277,10 @@ static int vsock_check(struct vdev *d)
  */
 static void turn_ends(struct ev_loop *loop, struct ev_prepare *w, int revents)
 {
-	pump(container_of(w, struct vsock, turn_end));
+	struct vsock *v = container_of(w, struct vsock, turn_end);
+
+	v->redials = 0;
+	pump(v);
 }
 
 static int vsock_open(struct vdev *d)
@@ -295,8 +298,8 @@ static int vsock_open(struct vdev *d)
 	if (!err)
 		err = vsock_links_open(v);
 	if (err) {
-		log_error(&d->log, "--max-connections=%ju, --buffer-size=%ju: out of memory", (uintmax_t)v->max_links,
-			  (uintmax_t)v->buf_size);
+		log_error(&d->log, "--max-connections=%ju, --buffer-size=%ju: %s", (uintmax_t)v->max_links, (uintmax_t)v->buf_size,
+			  strerror(-err));
 		return err;
 	}
 	err = v->host->open ? v->host->open(v) : 0;
@@ -558,8 +561,10 @@ static const struct opt vsock_opts[] = {
 		.max = 65536,
 		.help = "connections at a time",
 		.man = "The most connections at a time, in both directions together.  A guest's connection beyond it is refused; a "
-		       "host's waits.  This and --buffer-size bound the memory: N times BYTES, 256 MiB as they are by default, when all "
-		       "connections have a peer that does not read.",
+		       "host's waits.  This and --buffer-size bound the memory, when all connections have a peer that does not read: N times "
+		       "BYTES, 256 MiB as they are by default, and 2 1/4 times that where all are of type SEQPACKET; their sockets may hold "
+		       "twice BYTES each in the kernel besides.  Memory is asked for when a connection needs some first; a connection for "
+		       "which the host has none is reset.",
 	},
 	{
 		.name = "connect-timeout",

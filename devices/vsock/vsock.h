@@ -4,6 +4,7 @@
  *
  *	vsock_conn.c   a connection as the protocol sees it
  *	vsock_rules.c  which ports may be connected to, and where they lead
+ *	vsock_pool.c   memory for what waits
  *	vsock_rx.c     packets into buffers of the rx queue
  *	vsock_line.c   the lines by which programs of the host and other guests ask for a port
  *	vsock_data.c   payload between guest memory and sockets; says what came of it (enum vsock_io)
@@ -16,7 +17,8 @@
  *
  * Guest to host: the payload is written to the socket from guest memory.  What the socket does not take is copied into the
  * link's buffer, which has room for all that the guest may send before it is told of more (buf_alloc), so a chain of the tx
- * queue is always given back in the turn in which it came, whatever the host does.
+ * queue is always given back in the turn in which it came, whatever the host does.  A link gets a
+ * buffer when it needs one first; where the host has no memory for that, the connection is reset.
  *
  * Host to guest: the socket is read into guest memory, and only when there is credit and a buffer.  Where there is no credit, the
  * link waits for a packet that brings some; where there is no buffer, it stands in the line of those that wait for the rx
@@ -34,6 +36,7 @@
 #include "core/unix_socket.h"
 #include "devices/lib/events.h"
 #include "devices/vsock/vsock_conn.h"
+#include "devices/vsock/vsock_pool.h"
 #include "devices/vsock/vsock_rules.h"
 #include "transport/chain.h"
 
@@ -55,6 +58,7 @@
 #define VSOCK_RX_CHAINS 64     /* buffers filled by one read; kept */
 #define VSOCK_TX_CHAINS 64     /* packets written by one write */
 #define VSOCK_IOV       512    /* pieces of guest memory in one read or write */
+#define VSOCK_LINE      64     /* the longest line that asks for a port, its end included */
 #define VSOCK_RESETS    256    /* answers to packets of no connection that wait for a buffer */
 
 struct vsock;
@@ -113,17 +117,19 @@ struct vsock_link {
 	bool want_read;             /* in the line to be read, not only to be told something */
 	bool ended;                 /* the host's bytes have ended, or nobody wants them */
 	bool deaf;                  /* the host takes no more bytes */
-	uint8_t *buf;               /* bytes for the host: a ring of v->ring_size */
+	uint8_t *buf;               /* bytes for the host: a ring of v->ring_size; or NULL: there were none yet */
 	size_t head, fill;
 	uint64_t *eom, *eor;        /* of SEQPACKET: a bit for each byte of it, where messages and records end */
 	size_t ends;                /* messages in it that are whole */
-	uint8_t *msg;               /* a message of the host's, of which the guest has msg_at bytes */
+	uint8_t *msg;               /* a message of the host's, of which the guest has msg_at bytes; or NULL */
 	size_t msg_len, msg_at;     /* msg_len 0: none */
 	uint32_t msg_flags;         /* VSOCK_SEQ_... */
 	unsigned int burst;         /* messages read since the socket was watched */
-	bool touched;               /* the buffers have pages */
-	struct vsock_link *next;    /* of the same hash */
-	struct list list;           /* in v->unused or v->ready */
+	struct vsock_link *next;    /* of the same hash, or unused */
+	char line[VSOCK_LINE];      /* what has come of it, line_len bytes */
+	size_t line_len;
+	double redial;              /* s, until the next connect(2) */
+	struct list list;           /* in v->ready */
 };
 
 /* Guest memory for what a link is read into. */
@@ -171,14 +177,17 @@ struct vsock {
 	unsigned int nlisten;
 	struct vsock_rules rules;
 	/* links */
-	struct vsock_link *links;
-	struct vsock_link **hash;   /* by port and guest port */
-	size_t nhash;               /* a power of two */
-	struct list unused, ready;
+	struct vsock_link *links;   /* max_links, of which the first nlinks have been used */
+	size_t nlinks;
+	struct vsock_link *unused;  /* of these, those that are not in use */
+	struct list ready;
 	/* The last link was taken (false), or one is free again.  May be NULL. */
 	void (*room)(struct vsock *v, bool there_is);
-	uint8_t *pool;              /* the links' buffers */
-	size_t pool_size, stride;   /* of all; from link to link */
+	struct vsock_link **hash;   /* by port and guest port */
+	size_t nhash;               /* a power of two */
+	uint64_t hash_key[2];       /* random: the guest chooses the ports */
+	unsigned int redials;       /* connect(2)s tried again in this turn of the loop */
+	struct vsock_pool bufs, marks, msgs; /* for links' buf, eom and eor, msg */
 	size_t ring_size;           /* buf_size in whole pages */
 	uint32_t next_port;         /* of a connection to the guest */
 	/* rings */
@@ -274,6 +283,9 @@ bool vsock_group_path(const char *dir, uint64_t cid, uint16_t type, char *path, 
 bool vsock_buffer_waits(const struct vsock_link *l);
 enum vsock_io vsock_buffer_write(struct vsock_link *l);
 void vsock_buffer_drop(struct vsock_link *l);
+
+/* Drops the message that the host has sent, too. */
+void vsock_message_drop(struct vsock_link *l);
 
 /*
  * Payload of the guest's for the host.  Gives the chain back, now or when the batch is written; the batch must not be

@@ -64,20 +64,50 @@ bool vsock_buffer_waits(const struct vsock_link *l)
 
 void vsock_buffer_drop(struct vsock_link *l)
 {
-	if (l->ends) {
-		memset(l->eom, 0, l->v->ring_size / 8);
-		memset(l->eor, 0, l->v->ring_size / 8);
-	}
-	l->ends = 0;
-	l->fill = 0;
+	vsock_pool_give(&l->v->bufs, l->buf);
+	vsock_pool_give(&l->v->marks, l->eom);
+	l->buf = NULL;
+	l->eom = l->eor = NULL;
+	l->head = l->fill = l->ends = 0;
 }
 
-/* Copies the next len bytes of the chain into the buffer; the credit has made sure of the room. */
-static void buffer_put(struct vsock_link *l, struct chain *c, size_t len)
+void vsock_message_drop(struct vsock_link *l)
+{
+	vsock_pool_give(&l->v->msgs, l->msg);
+	l->msg = NULL;
+	l->msg_len = l->msg_at = 0;
+}
+
+/* The host has no memory for a connection, whose guest has made it need some. */
+static enum vsock_io no_memory(const struct vsock_link *l)
+{
+	log_guest(&l->v->d.log, "port %u: no memory for what waits: the connection is reset", l->conn.port);
+	return VSOCK_IO_LOST;
+}
+
+/* Gives the link a buffer, where it has none.  Returns false where there is no memory. */
+static bool buffer_make(struct vsock_link *l)
+{
+	if (!l->buf)
+		l->buf = vsock_pool_take(&l->v->bufs);
+	if (!l->buf || l->conn.type != VSOCK_TYPE_SEQPACKET || l->eom)
+		return l->buf;
+	l->eom = vsock_pool_take(&l->v->marks);
+	if (l->eom)
+		l->eor = l->eom + l->v->ring_size / 64;
+	return l->eom;
+}
+
+/*
+ * Copies the next len bytes of the chain into the buffer; the credit has made sure of the room.  Returns false where there is no
+ * memory.
+ */
+static bool buffer_put(struct vsock_link *l, struct chain *c, size_t len)
 {
 	size_t size = l->v->ring_size;
 
-	l->touched = true;
+	if (!buffer_make(l))
+		return false;
 	while (len) {
 		size_t at = (l->head + l->fill) % size;
 		size_t n = min_size(len, size - at);
@@ -86,6 +116,7 @@ static void buffer_put(struct vsock_link *l, struct chain *c, size_t len)
 		l->fill += n;
 		len -= n;
 	}
+	return true;
 }
 
 /* The last byte of the buffer is the end of a message. */
@@ -93,6 +124,7 @@ static void buffer_end(struct vsock_link *l, uint32_t flags)
 {
 	size_t at = (l->head + l->fill + l->v->ring_size - 1) % l->v->ring_size;
 
+	/* An end alone ends nothing. */
 	if (!l->fill || mark_get(l->eom, at))
 		return;
 	mark_set(l->eom, at, true);
@@ -186,7 +218,7 @@ enum vsock_io vsock_buffer_write(struct vsock_link *l)
 /* Bytes of a batch: n of its lens were written, or -errno.  Copies the rest, gives its chains back. */
 static enum vsock_io batch_written(struct vsock_link *l, struct vsock_batch *b, ssize_t n)
 {
-	bool failed = n < 0 && !must_wait(n);
+	bool failed = n < 0 && !must_wait(n), full = false;
 	size_t left = n > 0 ? (size_t)n : 0;
 	uint32_t done = (uint32_t)left;
 
@@ -198,13 +230,15 @@ static enum vsock_io batch_written(struct vsock_link *l, struct vsock_batch *b, 
 			done += (uint32_t)rest;
 		} else if (rest) {
 			chain_skip(b->chains[i], take);
-			buffer_put(l, b->chains[i], rest);
+			full |= !buffer_put(l, b->chains[i], rest);
 		}
 		virtq_push(b->chains[i]);
 	}
 	vsock_conn_forwarded(&l->conn, done);
 	if (failed)
 		return write_failed(l, n);
+	if (full)
+		return no_memory(l);
 	return l->fill ? VSOCK_IO_WRITE_LATER : VSOCK_IO_GOOD;
 }
 
@@ -272,8 +306,11 @@ static enum vsock_io message_data(struct vsock_link *l, struct chain *c, const s
 		virtq_push(c);
 		return io;
 	}
-	buffer_put(l, c, p->len);
+	bool put = !p->len || buffer_put(l, c, p->len);
+
 	virtq_push(c);
+	if (!put)
+		return no_memory(l);
 	if (whole)
 		buffer_end(l, p->flags);
 	if (l->ends && whole)
@@ -286,6 +323,8 @@ static enum vsock_io message_data(struct vsock_link *l, struct chain *c, const s
 
 enum vsock_io vsock_data_put(struct vsock_link *l, struct chain *c, const struct vsock_packet *p)
 {
+	bool put = true;
+
 	if (!l->deaf && l->side == VSOCK_SIDE_OPEN) {
 		if (l->conn.type == VSOCK_TYPE_SEQPACKET)
 			return message_data(l, c, p);
@@ -293,12 +332,12 @@ enum vsock_io vsock_data_put(struct vsock_link *l, struct chain *c, const struct
 			batch_add(l, c, p->len);
 			return VSOCK_IO_GOOD;
 		}
-		buffer_put(l, c, p->len);
+		put = !p->len || buffer_put(l, c, p->len);
 	} else {
 		vsock_conn_forwarded(&l->conn, p->len);
 	}
 	virtq_push(c);
-	return VSOCK_IO_GOOD;
+	return put ? VSOCK_IO_GOOD : no_memory(l);
 }
 
 /* ---- host to guest */
@@ -363,14 +402,20 @@ static bool message_read(struct vsock_link *l, enum vsock_io *io)
 {
 	uint8_t record = 0;
 	bool told = records_told(l);
+
+	if (!l->msg)
+		l->msg = vsock_pool_take(&l->v->msgs);
+	if (!l->msg) {
+		*io = no_memory(l);
+		return false;
+	}
 	struct iovec iov[2] = {{&record, sizeof(record)}, {l->msg, l->v->ring_size}};
 	struct msghdr msg = {.msg_iov = iov + !told, .msg_iovlen = 1 + told};
 	ssize_t n = recvmsg(l->fd, &msg, MSG_DONTWAIT);
 
-	l->touched = true;
 	if (n < 0 || (n == 0 && at_end(l))) {
-		l->burst = 0;
 		*io = read_nothing(n < 0 ? -errno : 0);
+		l->burst = 0;
 		return false;
 	}
 	n -= told && n;

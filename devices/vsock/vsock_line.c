@@ -24,8 +24,6 @@
 
 #include "devices/vsock/vsock.h"
 
-#define LINE_MAX_ 48 /* "CONNECT 4294967295 4294967295 4294967295\n" */
-
 /* Reads a decimal number and the character behind it, from *at on. */
 static bool read_number(const char **at, const char *end, char behind, uint32_t *number)
 {
@@ -77,34 +75,29 @@ bool vsock_line_may(struct vsock_link *l, uint32_t port)
 /* Reads more of the line, up to its end.  Returns 0: that has come; -EAGAIN; -EPIPE: it will not. */
 static int read_line(struct vsock_link *l, uint16_t type)
 {
-	char *line = (char *)l->buf, *end;
+	char *at = l->line + l->line_len, *end;
 	/* What follows the line is for the guest; a message is a line. */
 	int flags = type == VSOCK_TYPE_STREAM ? MSG_PEEK : 0;
-	ssize_t n = recv(l->fd, line + l->fill, LINE_MAX_ - l->fill, flags | MSG_DONTWAIT);
+	ssize_t n = recv(l->fd, at, sizeof(l->line) - l->line_len, flags | MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return -EAGAIN;
 	if (n <= 0)
 		return -EPIPE;
-	l->touched = true;
-	end = memchr(line + l->fill, '\n', (size_t)n);
+	end = memchr(at, '\n', (size_t)n);
 	if (flags)
-		n = recv(l->fd, line + l->fill, end ? (size_t)(end - line) + 1 - l->fill : (size_t)n, MSG_DONTWAIT);
-	l->fill += n > 0 ? (size_t)n : 0;
+		n = recv(l->fd, at, end ? (size_t)(end - at) + 1 : (size_t)n, MSG_DONTWAIT);
+	l->line_len += n > 0 ? (size_t)n : 0;
 	if (end)
 		return 0;
-	return l->fill < LINE_MAX_ && flags ? -EAGAIN : -EPIPE;
+	return l->line_len < sizeof(l->line) && flags ? -EAGAIN : -EPIPE;
 }
 
 int vsock_line_asked(struct vsock_link *l, struct vsock_call *call)
 {
 	int ret = read_line(l, l->door->type);
-	size_t len = l->fill;
 
-	if (ret < 0)
-		return ret;
-	l->fill = 0;
-	return vsock_line_parse((const char *)l->buf, len, l->door->sibling, call);
+	return ret < 0 ? ret : vsock_line_parse(l->line, l->line_len, l->door->sibling, call);
 }
 
 /* ---- other guests */
@@ -118,7 +111,7 @@ bool vsock_group_path(const char *dir, uint64_t cid, uint16_t type, char *path, 
 
 int vsock_line_greet(struct vsock_link *l)
 {
-	char line[LINE_MAX_ + 1];
+	char line[VSOCK_LINE]; /* "CONNECT 4294967295 4294967295 4294967295\n" */
 	int len = snprintf(line, sizeof(line), "CONNECT %u %u %u\n", l->conn.port, (uint32_t)l->conn.guest_cid,
 			   l->conn.guest_port);
 	ssize_t n = send(l->fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -129,12 +122,10 @@ int vsock_line_greet(struct vsock_link *l)
 int vsock_line_greeted(struct vsock_link *l)
 {
 	int ret = read_line(l, l->conn.type);
-	size_t len = l->fill;
 
 	if (ret == -EAGAIN)
 		return ret;
-	l->fill = 0;
-	return ret == 0 && len > 3 && memcmp(l->buf, "OK ", 3) == 0 ? 0 : -ECONNREFUSED;
+	return ret == 0 && l->line_len > 3 && memcmp(l->line, "OK ", 3) == 0 ? 0 : -ECONNREFUSED;
 }
 
 bool vsock_line_accept(struct vsock_link *l)

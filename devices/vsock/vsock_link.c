@@ -6,17 +6,21 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "devices/vsock/vsock.h"
 
-#define PAGE ((size_t)4096)
+#define PAGE ((size_t)4096) /* what a buffer is rounded up to */
 
 #define ENDING_PATIENCE 8.   /* s for the guest's RST after our SHUTDOWN; the guest's own patience is as long */
 #define LINGER_PATIENCE 60.  /* s without progress, to write what a guest that left has sent */
-#define REDIAL_INTERVAL 0.01 /* s; of a listener whose backlog is full */
+
+/* A listener's backlog is full: s until the first of the next tries, and the longest that it doubles to; tries in a loop's turn. */
+#define REDIAL_FIRST   0.01
+#define REDIAL_LONGEST 0.32
+#define REDIALS        64
 
 static void readable_ready(struct ev_loop *loop, struct ev_io *w, int revents);
 static void writable_ready(struct ev_loop *loop, struct ev_io *w, int revents);
@@ -26,43 +30,35 @@ static void timer_due(struct ev_loop *loop, struct ev_timer *w, int revents);
 
 int vsock_links_open(struct vsock *v)
 {
-	list_init(&v->unused);
+	size_t n = (size_t)v->max_links;
+	int err;
+
+	if (getrandom(v->hash_key, sizeof(v->hash_key), 0) != (ssize_t)sizeof(v->hash_key))
+		return -EAGAIN;
 	list_init(&v->ready);
-	for (v->nhash = 2; v->nhash < 2 * v->max_links; v->nhash *= 2)
+	for (v->nhash = 2; v->nhash < 2 * n; v->nhash *= 2)
 		;
-	v->links = calloc((size_t)v->max_links, sizeof(*v->links));
+	v->ring_size = ((size_t)v->buf_size + PAGE - 1) & ~(PAGE - 1);
+	/* Large ones come as pages that are not there until they are written to. */
+	v->links = calloc(n, sizeof(*v->links));
 	v->hash = calloc(v->nhash, sizeof(*v->hash));
 	if (!v->links || !v->hash)
 		return -ENOMEM;
-	/* Address space only: a link's buffers get pages when the host does not keep up, and with messages. */
-	v->ring_size = ((size_t)v->buf_size + PAGE - 1) & ~(PAGE - 1);
-	v->stride = (v->ring_size / 4 * 9 + PAGE - 1) & ~(PAGE - 1);
-	v->pool_size = (size_t)v->max_links * v->stride;
-	v->pool = mmap(NULL, v->pool_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (v->pool == MAP_FAILED) {
-		v->pool = NULL;
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < v->max_links; i++) {
-		struct vsock_link *l = &v->links[i];
-
-		l->v = v;
-		l->fd = -1;
-		l->buf = v->pool + i * v->stride;
-		l->msg = l->buf + v->ring_size;
-		l->eom = (uint64_t *)(void *)(l->msg + v->ring_size);
-		l->eor = l->eom + v->ring_size / 64;
-		ev_init(&l->readable, readable_ready);
-		ev_init(&l->writable, writable_ready);
-		ev_init(&l->timer, timer_due);
-		list_put_last(&v->unused, &l->list);
-	}
-	return 0;
+	err = vsock_pool_open(&v->bufs, n, v->ring_size);
+	if (!err)
+		err = vsock_pool_open(&v->marks, n, v->ring_size / 4);
+	if (!err)
+		err = vsock_pool_open(&v->msgs, n, v->ring_size);
+	return err;
 }
 
+/*
+ * The upper half of a sum of products with random numbers: a guest that does not know them cannot choose ports that meet more
+ * often than others (Dietzfelbinger's multiply-shift).
+ */
 static struct vsock_link **hash_slot(struct vsock *v, uint32_t port, uint32_t guest_port)
 {
-	uint64_t x = ((uint64_t)port << 32 | guest_port) * UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t x = port * v->hash_key[0] + guest_port * v->hash_key[1];
 
 	return &v->hash[(x >> 32) & (v->nhash - 1)];
 }
@@ -102,24 +98,40 @@ struct vsock_link *vsock_link_find(struct vsock *v, const struct vsock_packet *p
 	return find(v, p->dst_cid, p->dst_port, p->src_port);
 }
 
+/* Makes the next link of the table, which was not used yet. */
+static struct vsock_link *link_make(struct vsock *v)
+{
+	struct vsock_link *l = &v->links[v->nlinks++];
+
+	l->v = v;
+	l->fd = -1;
+	ev_init(&l->readable, readable_ready);
+	ev_init(&l->writable, writable_ready);
+	ev_init(&l->timer, timer_due);
+	list_init(&l->list);
+	return l;
+}
+
 /* A link that is not in use, or NULL. */
 static struct vsock_link *link_new(struct vsock *v)
 {
-	struct list *first = list_first(&v->unused);
-	struct vsock_link *l;
+	struct vsock_link *l = v->unused;
 
-	if (!first)
+	if (l)
+		v->unused = l->next;
+	else if (v->nlinks < v->max_links)
+		l = link_make(v);
+	else
 		return NULL;
-	list_remove(first);
-	if (list_empty(&v->unused) && v->room)
+	if (!v->unused && v->nlinks == v->max_links && v->room)
 		v->room(v, false);
-	l = container_of(first, struct vsock_link, list);
 	memset(&l->conn, 0, sizeof(l->conn));
 	l->side = VSOCK_SIDE_NONE;
 	l->door = NULL;
 	l->stalled = l->want_read = l->ended = l->deaf = false;
-	l->head = 0;
+	l->line_len = 0;
 	l->burst = 0;
+	l->redial = REDIAL_FIRST;
 	return l;
 }
 
@@ -134,7 +146,7 @@ static void link_leave(struct vsock_link *l)
 	l->fd = -1;
 	l->side = VSOCK_SIDE_NONE;
 	l->want_read = l->stalled = false;
-	l->msg_len = 0;
+	vsock_message_drop(l);
 	vsock_buffer_drop(l);
 }
 
@@ -142,35 +154,33 @@ static void link_leave(struct vsock_link *l)
 static void link_free(struct vsock_link *l)
 {
 	struct vsock *v = l->v;
-	bool full = list_empty(&v->unused);
+	bool full = !v->unused && v->nlinks == v->max_links;
 
 	link_leave(l);
 	link_unhash(l);
 	list_remove(&l->list);
 	l->conn.state = VSOCK_NONE;
 	l->conn.pending = 0;
-	if (l->touched)
-		madvise(l->buf, v->stride, MADV_DONTNEED);
-	l->touched = false;
-	/* The one that has rested longest is used next: a tuple of ports is not seen again at once. */
-	list_put_last(&v->unused, &l->list);
+	l->next = v->unused;
+	v->unused = l;
 	if (full && v->room)
 		v->room(v, true);
 }
 
 void vsock_links_close(struct vsock *v)
 {
-	for (size_t i = 0; v->pool && i < v->max_links; i++)
+	for (size_t i = 0; i < v->nlinks; i++)
 		link_leave(&v->links[i]);
-	if (v->pool)
-		munmap(v->pool, v->pool_size);
+	vsock_pool_close(&v->bufs);
+	vsock_pool_close(&v->marks);
+	vsock_pool_close(&v->msgs);
 	free(v->links);
 	free(v->hash);
 }
 
 void vsock_links_reset(struct vsock *v)
 {
-	for (size_t i = 0; i < v->max_links; i++) {
+	for (size_t i = 0; i < v->nlinks; i++) {
 		if (v->links[i].conn.state != VSOCK_NONE)
 			link_free(&v->links[i]);
 	}
@@ -342,7 +352,7 @@ static void link_half(struct vsock_link *l)
 	if (flags & VSOCK_SHUTDOWN_RECEIVE && !l->ended) {
 		ev_io_stop(l->v->d.loop, &l->readable);
 		shutdown(l->fd, SHUT_RD);
-		l->msg_len = 0;
+		vsock_message_drop(l);
 		l->ended = true;
 	}
 	if (vsock_buffer_waits(l))
@@ -457,7 +467,7 @@ static void link_greet(struct vsock_link *l, double left)
 	}
 	l->side = VSOCK_SIDE_GREETING;
 	ev_io_start(l->v->d.loop, &l->readable);
-	link_patience(l, left > REDIAL_INTERVAL ? left : REDIAL_INTERVAL);
+	link_patience(l, left > REDIAL_FIRST ? left : REDIAL_FIRST);
 }
 
 static void link_dial(struct vsock_link *l)
@@ -469,7 +479,8 @@ static void link_dial(struct vsock_link *l)
 
 	if (fd == -EAGAIN && left > 0) {
 		l->side = VSOCK_SIDE_REDIALLING;
-		link_patience(l, REDIAL_INTERVAL);
+		link_patience(l, l->redial < left ? l->redial : left);
+		l->redial = l->redial * 2 < REDIAL_LONGEST ? l->redial * 2 : REDIAL_LONGEST;
 		return;
 	}
 	if (fd < 0) {
@@ -487,7 +498,7 @@ static void link_dial(struct vsock_link *l)
 	}
 	l->side = VSOCK_SIDE_DIALLING;
 	ev_io_start(v->d.loop, &l->writable);
-	link_patience(l, left > REDIAL_INTERVAL ? left : REDIAL_INTERVAL);
+	link_patience(l, left > REDIAL_FIRST ? left : REDIAL_FIRST);
 }
 
 bool vsock_link_dial(struct vsock *v, const struct vsock_packet *p)
@@ -676,7 +687,10 @@ static void timer_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 	struct vsock_link *l = container_of(w, struct vsock_link, timer);
 
 	ev_timer_stop(loop, w);
-	if (l->side == VSOCK_SIDE_REDIALLING) {
+	if (l->side == VSOCK_SIDE_REDIALLING && l->v->redials == REDIALS) {
+		link_patience(l, REDIAL_FIRST);
+	} else if (l->side == VSOCK_SIDE_REDIALLING) {
+		l->v->redials++;
 		link_dial(l);
 	} else if (l->side == VSOCK_SIDE_LINGERING) {
 		l->deaf = true;

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,7 +29,7 @@ struct sim_service {
 	uint16_t type;
 	int fd;
 	struct ev_io readable, writable;
-	char *buf;      /* SIM_BUFFER bytes */
+	char *buf;      /* SIM_BUFFER bytes while it is open */
 	size_t at, fill;
 	uint64_t sent;  /* by chargen */
 	struct sim_service *next;
@@ -38,9 +37,10 @@ struct sim_service {
 
 struct sim {
 	struct ev_loop *loop;
-	struct sim_service *services, *unused;
-	size_t n;
-	char *pool;
+	struct sim_service *services; /* n, of which the first `made` have been used */
+	struct sim_service *unused;   /* of these, those that are not open */
+	size_t n, made;
+	struct vsock_pool bufs;
 };
 
 static void service_end(struct sim_service *s)
@@ -49,6 +49,7 @@ static void service_end(struct sim_service *s)
 	ev_io_stop(s->sim->loop, &s->writable);
 	close(s->fd);
 	s->fd = -1;
+	vsock_pool_give(&s->sim->bufs, s->buf);
 	s->next = s->sim->unused;
 	s->sim->unused = s;
 }
@@ -132,21 +133,9 @@ static int sim_open(struct vsock *v)
 	sim->loop = v->d.loop;
 	sim->n = (size_t)v->max_links;
 	sim->services = calloc(sim->n, sizeof(*sim->services));
-	sim->pool = mmap(NULL, sim->n * SIM_BUFFER, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (sim->pool == MAP_FAILED)
-		sim->pool = NULL;
-	if (!sim->services || !sim->pool) {
+	if (!sim->services || vsock_pool_open(&sim->bufs, sim->n, SIM_BUFFER) < 0) {
 		log_error(&v->d.log, "--backend=sim: %s", strerror(ENOMEM));
 		return -ENOMEM;
-	}
-	for (size_t i = 0; i < sim->n; i++) {
-		struct sim_service *s = &sim->services[i];
-
-		s->sim = sim;
-		s->fd = -1;
-		s->buf = sim->pool + i * SIM_BUFFER;
-		s->next = sim->unused;
-		sim->unused = s;
 	}
 	return 0;
 }
@@ -157,30 +146,53 @@ static void sim_close(struct vsock *v)
 
 	if (!sim)
 		return;
-	for (size_t i = 0; sim->services && sim->pool && i < sim->n; i++) {
+	for (size_t i = 0; i < sim->made; i++) {
 		if (sim->services[i].fd >= 0)
 			service_end(&sim->services[i]);
 	}
-	if (sim->pool)
-		munmap(sim->pool, sim->n * SIM_BUFFER);
+	vsock_pool_close(&sim->bufs);
 	free(sim->services);
 	free(sim);
 	v->sim = NULL;
 }
 
+/* A service that is not open, or NULL where there is none, or no memory for one. */
+static struct sim_service *service_new(struct sim *sim)
+{
+	struct sim_service *s = sim->unused;
+	bool fresh = !s && sim->made < sim->n;
+
+	if (fresh)
+		s = &sim->services[sim->made];
+	if (s)
+		s->buf = vsock_pool_take(&sim->bufs);
+	if (!s || !s->buf)
+		return NULL;
+	if (fresh) {
+		sim->made++;
+		s->sim = sim;
+	} else {
+		sim->unused = s->next;
+	}
+	return s;
+}
+
 static int sim_connect(struct vsock *v, uint32_t port, uint16_t type, bool *pending)
 {
 	struct sim *sim = v->sim;
-	struct sim_service *s = sim->unused;
+	struct sim_service *s;
 	int fds[2];
 
 	if (port != PORT_ECHO && port != PORT_DISCARD && port != PORT_CHARGEN)
 		return -ECONNREFUSED;
-	if (!s)
-		return -EAGAIN;
-	if (socketpair(AF_UNIX, (type == VSOCK_TYPE_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
+	if (socketpair(AF_UNIX, vsock_socket_type(type) | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0)
 		return -errno;
-	sim->unused = s->next;
+	s = service_new(sim);
+	if (!s) {
+		close(fds[0]);
+		close(fds[1]);
+		return -EAGAIN;
+	}
 	s->port = port;
 	s->type = type;
 	s->fd = fds[1];
