@@ -66,11 +66,27 @@ int vdev_check(struct vdev *d)
 /* A queue has a descriptor for kicks, one for calls and one for errors. */
 #define QUEUE_FDS 3
 
+/* Descriptors that are not the device's own. */
+static uint64_t transport_fds(const struct vdev *d)
+{
+	return d->face.nqueues * QUEUE_FDS + d->face.nshmem + OTHER_FDS;
+}
+
+uint64_t vdev_fds_allowed(const struct vdev *d)
+{
+	uint64_t others = transport_fds(d);
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_max == RLIM_INFINITY)
+		return UINT64_MAX;
+	return r.rlim_max > others ? r.rlim_max - others : 0;
+}
+
 /* Sees that as many files can be open at once as the device may need. */
 static int raise_fds(struct vdev *d)
 {
 	uint64_t own = d->class->fds ? d->class->fds(d) : 0;
-	uint64_t want = own + d->face.nqueues * QUEUE_FDS + d->face.nshmem + OTHER_FDS;
+	uint64_t want = own + transport_fds(d);
 	struct rlimit r;
 
 	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= want)

@@ -297,6 +297,9 @@ int vdev_check(struct vdev *d);
  */
 int vdev_open(struct vdev *d);
 
+/* How many descriptors the device may have at most (class->fds) where the host's limit (ulimit -Hn) stays as it is. */
+uint64_t vdev_fds_allowed(const struct vdev *d);
+
 /* Closes the device and frees the instance; NULL is allowed.  Its transport is gone by then. */
 void vdev_free(struct vdev *d);
 

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 /* Section 5.10.4, struct virtio_vsock_config. */
 struct vsock_config {
@@ -21,8 +20,8 @@ struct vsock_event {
 
 #define VIRTIO_VSOCK_EVENT_TRANSPORT_RESET 0
 
-/* Descriptors beside those of links: the loop, the front-end, its memory. */
-#define OTHER_FDS 64
+/* How many there are where nobody says how many. */
+#define VSOCK_DEFAULT_LINKS 1024
 
 static struct vsock *to_vsock(struct vdev *d)
 {
@@ -139,18 +138,21 @@ static void tell_reset(struct vsock *v)
 }
 
 /*
- * A ring is seen for the first time since all was forgotten.  Where it has been used before, its driver knew another process
- * in our place, or another connection to this one, or was moved here: it would wait for ever for what it knew.
+ * A ring has begun, for the first time since all was forgotten.  If the ring has been used before, the driver remembers
+ * connections that we do not have: we were restarted, or the guest has moved here.  Without TRANSPORT_RESET it would wait for
+ * them for ever.
  */
-static void meet_driver(struct vsock *v, unsigned int q)
+static void vsock_start(struct vdev *d, unsigned int q)
 {
-	if (v->met & BIT(q))
+	struct vsock *v = to_vsock(d);
+
+	if (q == VSOCK_EVENT || v->met & BIT(q))
 		return;
 	v->met |= BIT(q);
-	if (!virtq_fresh(vdev_queue(&v->d, q))) {
-		v->met = BIT(VSOCK_RX) | BIT(VSOCK_TX);
-		tell_reset(v);
-	}
+	if (virtq_fresh(vdev_queue(d, q)))
+		return;
+	v->met = BIT(VSOCK_RX) | BIT(VSOCK_TX);
+	tell_reset(v);
 }
 
 static void vsock_kick(struct vdev *d, unsigned int q)
@@ -161,7 +163,6 @@ static void vsock_kick(struct vdev *d, unsigned int q)
 		events_kick(&v->events);
 		return;
 	}
-	meet_driver(v, q);
 	if (q == VSOCK_RX)
 		rx_serve(v);
 	else
@@ -233,21 +234,67 @@ static int vsock_load(struct vdev *d, const struct state_record *r)
 	return 0;
 }
 
-/* Each link has a descriptor, a simulated one two. */
-static int raise_fds(struct vsock *v)
+/* Descriptors for so many links: each has one, a simulated one two; and the sockets that listen. */
+static uint64_t links_fds(const struct vsock *v, uint64_t links)
 {
-	uint64_t want = v->max_links * (v->host == &vsock_sim_ops ? 2 : 1) + OTHER_FDS;
-	struct rlimit r;
+	unsigned int doors = 2 * v->ngroups + v->nlisten;
 
-	if (getrlimit(RLIMIT_NOFILE, &r) < 0 || r.rlim_cur >= want)
-		return 0;
-	if (r.rlim_max != RLIM_INFINITY && r.rlim_max < want) {
-		log_error(&v->d.log, "--max-connections=%ju: that takes %ju open files, and %ju are allowed (ulimit -n)",
-			  (uintmax_t)v->max_links, (uintmax_t)want, (uintmax_t)r.rlim_max);
+	doors += v->uds_path ? 1 : 0;
+	doors += v->uds_seqpacket ? 1 : 0;
+	return links * (v->host == &vsock_sim_ops ? 2 : 1) + doors;
+}
+
+static unsigned int vsock_fds(const struct vdev *d)
+{
+	const struct vsock *v = container_of(d, const struct vsock, d);
+	uint64_t want = links_fds(v, v->max_links ? v->max_links : VSOCK_DEFAULT_LINKS);
+
+	return (unsigned int)min_u64(want, vdev_fds_allowed(d));
+}
+
+/* How many links there can be: what --max-connections says, or else the default as far as the limit of open files goes. */
+static int links_fit(struct vsock *v)
+{
+	const uint64_t allowed = vdev_fds_allowed(&v->d);
+	uint64_t links = v->max_links ? v->max_links : VSOCK_DEFAULT_LINKS;
+
+	if (v->max_links && links_fds(v, links) > allowed) {
+		log_error(&v->d.log, "--max-connections=%ju: that takes %ju open files, and the limit (ulimit -Hn) leaves %ju",
+			  (uintmax_t)links, (uintmax_t)links_fds(v, links), (uintmax_t)allowed);
 		return -EMFILE;
 	}
-	r.rlim_cur = (rlim_t)want;
-	return setrlimit(RLIMIT_NOFILE, &r) < 0 ? -errno : 0;
+	while (links > 1 && links_fds(v, links) > allowed)
+		links--;
+	if (links < VSOCK_DEFAULT_LINKS && !v->max_links)
+		log_info(&v->d.log, "%ju connections at most, for the limit of open files (ulimit -Hn)", (uintmax_t)links);
+	v->max_links = links;
+	return 0;
+}
+
+/* Whether sockets can have the paths that the options make. */
+static int check_paths(struct vsock *v)
+{
+	/* The longest name is that of the last port's socket. */
+	if (v->uds_path && (!*v->uds_path || strlen(v->uds_path) + sizeof("_4294967295") - 1 > UNIX_PATH_LEN)) {
+		log_usage(&v->d.log, "--uds-path=%s: a path of 1 to %zu characters is wanted", v->uds_path,
+			  UNIX_PATH_LEN - (sizeof("_4294967295") - 1));
+		return -EINVAL;
+	}
+	if (v->uds_seqpacket && !unix_path_fits(v->uds_seqpacket)) {
+		log_usage(&v->d.log, "--uds-seqpacket-path=%s: a path of 1 to %u characters is wanted", v->uds_seqpacket, UNIX_PATH_LEN);
+		return -EINVAL;
+	}
+	for (unsigned int i = 0; i < v->ngroups; i++) {
+		const char *dir = v->groups[i].dir;
+		char path[UNIX_PATH_LEN + 1];
+
+		if (*dir && vsock_group_path(dir, v->guest_cid, VSOCK_TYPE_SEQPACKET, path, sizeof(path)))
+			continue;
+		log_usage(&v->d.log, "--group=%s: a directory is wanted, and DIR/%ju.seqpacket is to have at most %u characters", dir,
+			  (uintmax_t)v->guest_cid, UNIX_PATH_LEN);
+		return -EINVAL;
+	}
+	return 0;
 }
 
 static int vsock_check(struct vdev *d)
@@ -268,7 +315,7 @@ static int vsock_check(struct vdev *d)
 				   "to try a guest without anything else)");
 		return -EINVAL;
 	}
-	return 0;
+	return check_paths(v);
 }
 
 /*
@@ -291,7 +338,7 @@ static int vsock_open(struct vdev *d)
 	ev_prepare_init(&v->turn_end, turn_ends);
 	ev_set_priority(&v->turn_end, EV_MAXPRI);
 
-	err = raise_fds(v);
+	err = links_fit(v);
 	if (err)
 		return err;
 	err = events_open(&v->events, d, &(struct events_opts){.queue = VSOCK_EVENT, .record = sizeof(struct vsock_event), .room = 1});
@@ -451,7 +498,8 @@ static const struct opt vsock_opts[] = {
 		.help = "Unix sockets: PATH to the guest, PATH_N from it",
 		.man = "Connections of the guest to port N of the host go to the Unix stream socket PATH_N.  Programs of the host "
 		       "connect to PATH, send CONNECT, a space, the guest's port in decimal and a newline, and read OK, a "
-		       "space, their own port and a newline when the guest has accepted; where it has not, the socket is closed.",
+		       "space, their own port and a newline when the guest has accepted; where it has not, the socket is closed.  "
+		       "What they send behind the line waits for the guest, also when they close the socket at once.",
 		.compat = "uds-path",
 	},
 	{
@@ -556,11 +604,11 @@ static const struct opt vsock_opts[] = {
 		.type = OPT_UINT,
 		.off = offsetof(struct vsock, max_links),
 		.arg = "N",
-		.def = "1024",
 		.min = 1,
 		.max = 65536,
-		.help = "connections at a time",
-		.man = "The most connections at a time, in both directions together.  A guest's connection beyond it is refused; a "
+		.help = "connections at a time (1024)",
+		.man = "The most connections at a time, in both directions together: without this option 1024, or as many as the limit of "
+		       "open files allows.  A guest's connection beyond it is refused; a "
 		       "host's waits.  This and --buffer-size bound the memory, when all connections have a peer that does not read: N times "
 		       "BYTES, 256 MiB as they are by default, and 2 1/4 times that where all are of type SEQPACKET; their sockets may hold "
 		       "twice BYTES each in the kernel besides.  Memory is asked for when a connection needs some first; a connection for "
@@ -575,8 +623,9 @@ static const struct opt vsock_opts[] = {
 		.min = 10,
 		.max = 3600000,
 		.help = "how long a connection may take to begin",
-		.man = "How long a peer, guest or host, may take to accept a connection, and a program of the host to say which "
-		       "port it wants, in milliseconds.",
+		.man = "How long a peer, guest or host, may take to accept a connection, in milliseconds.  A program of the host may "
+		       "take as long as it likes to say which port it wants; but only 64 at a time, and at most half of "
+		       "--max-connections and one: when one more comes, the one that has waited longest is closed.",
 	},
 	{
 		.name = "queue-size",
@@ -670,6 +719,8 @@ const struct vdev_class vdev_vsock_class = {
 	.examples = vsock_examples,
 	.check = vsock_check,
 	.open = vsock_open,
+	.fds = vsock_fds,
+	.start = vsock_start,
 	.kick = vsock_kick,
 	.quiesce = vsock_quiesce,
 	.reset = vsock_reset,

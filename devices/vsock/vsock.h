@@ -59,6 +59,7 @@
 #define VSOCK_TX_CHAINS 64     /* packets written by one write */
 #define VSOCK_IOV       512    /* pieces of guest memory in one read or write */
 #define VSOCK_LINE      64     /* the longest line that asks for a port, its end included */
+#define VSOCK_ASKING    64     /* programs that have not said what they want */
 #define VSOCK_RESETS    256    /* answers to packets of no connection that wait for a buffer */
 
 struct vsock;
@@ -129,7 +130,7 @@ struct vsock_link {
 	char line[VSOCK_LINE];      /* what has come of it, line_len bytes */
 	size_t line_len;
 	double redial;              /* s, until the next connect(2) */
-	struct list list;           /* in v->ready */
+	struct list list;           /* in v->ready or v->asking */
 };
 
 /* Guest memory for what a link is read into. */
@@ -181,6 +182,8 @@ struct vsock {
 	size_t nlinks;
 	struct vsock_link *unused;  /* of these, those that are not in use */
 	struct list ready;
+	struct list asking;         /* links of VSOCK_SIDE_ASKING, in the order in which they came */
+	unsigned int nasking;
 	/* The last link was taken (false), or one is free again.  May be NULL. */
 	void (*room)(struct vsock *v, bool there_is);
 	struct vsock_link **hash;   /* by port and guest port */
@@ -253,7 +256,10 @@ void vsock_rx_return(struct vsock *v);
 
 /* ---- vsock_line.c */
 
-/* Reads "CONNECT PORT\n" of len bytes, or for a sibling "CONNECT PORT CID PORT\n".  Returns 0 or -EINVAL. */
+/*
+ * Reads "CONNECT PORT\n" of len bytes, or for a sibling "CONNECT PORT CID PORT\n".  The word may be in any case, there may be
+ * blanks wherever there is one and at both ends, and a carriage return before the newline.  Returns 0 or -EINVAL.
+ */
 int vsock_line_parse(const char *line, size_t len, bool sibling, struct vsock_call *call);
 
 /*
@@ -265,8 +271,8 @@ int vsock_line_asked(struct vsock_link *l, struct vsock_call *call);
 /* Whether the rules let the link's program connect to the guest's port; says who that is, for those who want to know. */
 bool vsock_line_may(struct vsock_link *l, uint32_t port);
 
-/* The guest has accepted: tells the host.  Returns false when it is gone. */
-bool vsock_line_accept(struct vsock_link *l);
+/* The guest has accepted: tells the host. */
+void vsock_line_accept(struct vsock_link *l);
 
 /* Says to another guest's vdevd which port is wanted.  Returns 0 or -errno. */
 int vsock_line_greet(struct vsock_link *l);

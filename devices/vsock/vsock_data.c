@@ -342,10 +342,15 @@ enum vsock_io vsock_data_put(struct vsock_link *l, struct chain *c, const struct
 
 /* ---- host to guest */
 
-/* A read has brought no byte. */
-static enum vsock_io read_nothing(ssize_t n)
+/*
+ * A read has brought no byte.  A program that has gone without reading our OK is reset by that, and no byte of the guest's was
+ * lost: its bytes have ended, as those of one that has read it.
+ */
+static enum vsock_io read_nothing(const struct vsock_link *l, ssize_t n)
 {
-	if (n == 0)
+	bool unread_ok = n == -ECONNRESET && l->door && !l->door->direct && !l->conn.fwd_cnt;
+
+	if (n == 0 || unread_ok)
 		return VSOCK_IO_END;
 	return must_wait(n) ? VSOCK_IO_READ_LATER : VSOCK_IO_LOST;
 }
@@ -366,13 +371,13 @@ static enum vsock_io read_bytes(struct vsock_link *l, uint32_t credit)
 
 	if (!vsock_rx_gather(l->v, &portion, min_size(credit, VSOCK_PORTION))) {
 		n = recv(l->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-		return n > 0 ? skip_buffer(l) : read_nothing(n < 0 ? -errno : n);
+		return n > 0 ? skip_buffer(l) : read_nothing(l, n < 0 ? -errno : n);
 	}
 	struct msghdr msg = {.msg_iov = portion.iov, .msg_iovlen = portion.niov};
 
 	n = recvmsg(l->fd, &msg, MSG_DONTWAIT);
 	if (n <= 0)
-		return read_nothing(n < 0 ? -errno : n);
+		return read_nothing(l, n < 0 ? -errno : n);
 	vsock_rx_deliver(l->v, &portion, &l->conn, (size_t)n, 0);
 	return VSOCK_IO_READ_LATER;
 }
@@ -414,7 +419,7 @@ static bool message_read(struct vsock_link *l, enum vsock_io *io)
 	ssize_t n = recvmsg(l->fd, &msg, MSG_DONTWAIT);
 
 	if (n < 0 || (n == 0 && at_end(l))) {
-		*io = read_nothing(n < 0 ? -errno : 0);
+		*io = read_nothing(l, n < 0 ? -errno : 0);
 		l->burst = 0;
 		return false;
 	}

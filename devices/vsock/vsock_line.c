@@ -4,7 +4,8 @@
  * and vhost-device-vsock; see vsock.h.
  *
  * A guest's connection to port N goes to the socket PATH_N.  A host's program connects to PATH, sends "CONNECT N\n" and
- * reads "OK M\n" when the guest has accepted, M being its own port; where the guest refuses, the socket is closed.
+ * reads "OK M\n" when the guest has accepted, M being its own port; where the guest refuses, the socket is closed.  A person may
+ * be that program: CONNECT in any case, more blanks than one, and a carriage return before the end are as good.
  *
  * The type of the guest's socket is that with which PATH_N is called: one that listens there with another type is not there.
  * Connections of type SEQPACKET to the guest have a path of their own; both lines are messages there.
@@ -20,40 +21,55 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 #include "devices/vsock/vsock.h"
 
-/* Reads a decimal number and the character behind it, from *at on. */
-static bool read_number(const char **at, const char *end, char behind, uint32_t *number)
+/* Steps over blanks.  Returns whether there was one. */
+static bool skip_blanks(const char **at, const char *end)
+{
+	const char *begin = *at;
+
+	while (*at < end && (**at == ' ' || **at == '\t'))
+		++*at;
+	return *at > begin;
+}
+
+/* Reads a decimal number. */
+static bool read_number(const char **at, const char *end, uint32_t *number)
 {
 	const char *p = *at;
 	uint64_t n = 0;
 
 	for (; p < end && *p >= '0' && *p <= '9' && n <= UINT32_MAX; p++)
 		n = n * 10 + (uint64_t)(*p - '0');
-	if (p == *at || p == end || *p != behind || n > UINT32_MAX)
+	if (p == *at || n > UINT32_MAX)
 		return false;
 	*number = (uint32_t)n;
-	*at = p + 1;
+	*at = p;
 	return true;
 }
 
 int vsock_line_parse(const char *line, size_t len, bool sibling, struct vsock_call *call)
 {
-	static const char word[] = "CONNECT ";
-	const char *at = line + sizeof(word) - 1, *end = line + len;
-	bool good;
+	static const char word[] = "CONNECT";
+	const char *at = line, *end = line + len;
+	uint32_t *const numbers[] = {&call->port, &call->from_cid, &call->from_port};
 
 	*call = (struct vsock_call){0};
-	if (len < sizeof(word) || memcmp(line, word, sizeof(word) - 1))
+	skip_blanks(&at, end);
+	if ((size_t)(end - at) < sizeof(word) || strncasecmp(at, word, sizeof(word) - 1) != 0)
 		return -EINVAL;
-	if (sibling)
-		good = read_number(&at, end, ' ', &call->port) && read_number(&at, end, ' ', &call->from_cid) &&
-		       read_number(&at, end, '\n', &call->from_port);
-	else
-		good = read_number(&at, end, '\n', &call->port);
-	return good && at == end ? 0 : -EINVAL;
+	at += sizeof(word) - 1;
+	for (unsigned int i = 0; i < (sibling ? 3 : 1); i++) {
+		if (!skip_blanks(&at, end) || !read_number(&at, end, numbers[i]))
+			return -EINVAL;
+	}
+	skip_blanks(&at, end);
+	if (end - at == 2 && *at == '\r')
+		at++;
+	return end - at == 1 && *at == '\n' ? 0 : -EINVAL;
 }
 
 bool vsock_line_may(struct vsock_link *l, uint32_t port)
@@ -128,13 +144,14 @@ int vsock_line_greeted(struct vsock_link *l)
 	return ret == 0 && l->line_len > 3 && memcmp(l->line, "OK ", 3) == 0 ? 0 : -ECONNREFUSED;
 }
 
-bool vsock_line_accept(struct vsock_link *l)
+void vsock_line_accept(struct vsock_link *l)
 {
 	char line[32];
 
 	if (l->door->direct)
-		return true;
+		return;
 	int len = snprintf(line, sizeof(line), "OK %u\n", l->conn.port);
 
-	return send(l->fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT) == len;
+	/* A program that has gone already does not hear it, and what it has sent before is still for the guest. */
+	(void)send(l->fd, line, (size_t)len, MSG_NOSIGNAL | MSG_DONTWAIT);
 }

@@ -36,6 +36,7 @@ int vsock_links_open(struct vsock *v)
 	if (getrandom(v->hash_key, sizeof(v->hash_key), 0) != (ssize_t)sizeof(v->hash_key))
 		return -EAGAIN;
 	list_init(&v->ready);
+	list_init(&v->asking);
 	for (v->nhash = 2; v->nhash < 2 * n; v->nhash *= 2)
 		;
 	v->ring_size = ((size_t)v->buf_size + PAGE - 1) & ~(PAGE - 1);
@@ -150,12 +151,23 @@ static void link_leave(struct vsock_link *l)
 	vsock_buffer_drop(l);
 }
 
+/* The link does not wait any more for its program to say what it wants, if it did. */
+static void asking_ends(struct vsock_link *l)
+{
+	if (l->side != VSOCK_SIDE_ASKING)
+		return;
+	list_remove(&l->list);
+	l->v->nasking--;
+	l->side = VSOCK_SIDE_NONE;
+}
+
 /* Ends the link at once; the guest is told nothing. */
 static void link_free(struct vsock_link *l)
 {
 	struct vsock *v = l->v;
 	bool full = !v->unused && v->nlinks == v->max_links;
 
+	asking_ends(l);
 	link_leave(l);
 	link_unhash(l);
 	list_remove(&l->list);
@@ -374,22 +386,13 @@ static void link_open(struct vsock_link *l)
 	ev_io_start(l->v->d.loop, &l->readable);
 }
 
-/* The guest has accepted a connection of the host's. */
-static void link_accepted(struct vsock_link *l)
-{
-	if (!vsock_line_accept(l)) {
-		link_abort(l);
-		return;
-	}
-	link_open(l);
-}
-
 /* Does what a packet means.  Returns false when the link may be gone. */
 static bool link_act(struct vsock_link *l, enum vsock_verdict verdict)
 {
 	switch (verdict) {
 	case VSOCK_ACCEPTED:
-		link_accepted(l);
+		vsock_line_accept(l);
+		link_open(l);
 		return true;
 	case VSOCK_HALF:
 		link_half(l);
@@ -538,6 +541,7 @@ static void link_ask(struct vsock_link *l, const struct vsock_call *call)
 	struct vsock *v = l->v;
 	uint32_t port;
 
+	asking_ends(l);
 	ev_io_stop(v->d.loop, &l->readable);
 	if (!vsock_line_may(l, call->port)) {
 		link_free(l);
@@ -553,6 +557,26 @@ static void link_ask(struct vsock_link *l, const struct vsock_call *call)
 	}
 }
 
+/*
+ * Waits for a program to say what it wants: a person may be typing that, so it has time.  Only so many can wait; when one more
+ * comes, the one that has waited longest is sent away.
+ */
+static void link_wait(struct vsock_link *l)
+{
+	struct vsock *v = l->v;
+
+	if (v->nasking == VSOCK_ASKING || v->nasking > v->max_links / 2) {
+		struct vsock_link *oldest = container_of(list_first(&v->asking), struct vsock_link, list);
+
+		log_debug(&v->d.log, "%s: too many connections that do not say what they want", oldest->door->name);
+		link_free(oldest);
+	}
+	l->side = VSOCK_SIDE_ASKING;
+	list_put_last(&v->asking, &l->list);
+	v->nasking++;
+	ev_io_start(v->d.loop, &l->readable);
+}
+
 void vsock_link_adopt(struct vsock_door *door, int fd)
 {
 	struct vsock_link *l = link_new(door->v);
@@ -563,9 +587,7 @@ void vsock_link_adopt(struct vsock_door *door, int fd)
 		link_ask(l, &(struct vsock_call){.port = door->port});
 		return;
 	}
-	l->side = VSOCK_SIDE_ASKING;
-	ev_io_start(l->v->d.loop, &l->readable);
-	link_patience(l, (double)l->v->connect_timeout / 1000.);
+	link_wait(l);
 }
 
 /* More of the line has come that says what is wanted. */

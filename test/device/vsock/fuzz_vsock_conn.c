@@ -139,10 +139,29 @@ static void begin(struct vsock_conn *c, struct model *m, uint8_t how)
 	m->guest_sent = m->forwarded = m->told = m->sent = m->guest_read = start;
 }
 
+/* The line as a program would write it: blanks to one, in capitals, without what is not seen. */
+static void plain_line(const char *line, char *out)
+{
+	bool gap = false, any = false;
+
+	for (; *line && *line != '\n'; line++) {
+		if (*line == ' ' || *line == '\t' || (*line == '\r' && line[1] == '\n')) {
+			gap = true;
+			continue;
+		}
+		if (gap && any)
+			*out++ = ' ';
+		*out++ = *line >= 'a' && *line <= 'z' ? (char)(*line - 'a' + 'A') : *line;
+		gap = false;
+		any = true;
+	}
+	*out = '\0';
+}
+
 static void parse_line(const uint8_t *data, size_t size)
 {
-	char line[64], again[64];
-	size_t n = min_size(size, 48);
+	char line[80], plain[80], again[80];
+	size_t n = min_size(size, 64);
 
 	memcpy(line, data, n);
 	line[n] = '\0';
@@ -152,12 +171,13 @@ static void parse_line(const uint8_t *data, size_t size)
 
 		if (vsock_line_parse(line, n, sibling, &call) < 0)
 			continue;
-		must(line[n - 1] == '\n' && strlen(line) == n);
-		must(sscanf(line, "CONNECT %llu %llu %llu", &w[0], &w[1], &w[2]) == (sibling ? 3 : 1));
+		must(line[n - 1] == '\n' && strlen(line) == n && strchr(line, '\n') == line + n - 1);
+		plain_line(line, plain);
+		must(sscanf(plain, "CONNECT %llu %llu %llu", &w[0], &w[1], &w[2]) == (sibling ? 3 : 1));
 		must(w[0] == call.port && (!sibling || (w[1] == call.from_cid && w[2] == call.from_port)));
 		/* Zeros in front are all it may have besides. */
-		must((size_t)snprintf(again, sizeof(again), sibling ? "CONNECT %u %u %u\n" : "CONNECT %u\n", call.port, call.from_cid,
-				      call.from_port) <= n);
+		must((size_t)snprintf(again, sizeof(again), sibling ? "CONNECT %u %u %u" : "CONNECT %u", call.port, call.from_cid,
+				      call.from_port) <= strlen(plain));
 	}
 }
 

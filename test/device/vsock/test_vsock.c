@@ -458,9 +458,12 @@ static void guest_refuses(struct carrier *c)
 
 static void bad_lines(struct carrier *c)
 {
-	static const char *const lines[] = {"CONNECT\n",	     "CONNECT \n",  "connect 1\n", "CONNECT 1 \n",
-					    "CONNECT 4294967296\n", "CONNECT -1\n", "\n",
-					    "CONNECT 00000000000000000000000000001"};
+	static const char *const lines[] = {
+		"CONNECT\n", "CONNECT \n", "CONNECT1\n", "CONNECTED 1\n", "CONNECT 1 2\n", "CONNECT 1\r\r\n", "CONNECT 4294967296\n", "CONNECT -1\n",
+		"\n", "\r\n", "CONNECT 1\v\n",
+		/* Nothing that long is a line. */
+		"CONNECT 000000000000000000000000000000000000000000000000000000000000001",
+	};
 	char in[1];
 
 	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
@@ -474,10 +477,24 @@ static void bad_lines(struct carrier *c)
 		ck_assert_msg(n == 0 || n == -ECONNRESET, "%s: %zd", lines[i], n);
 		close(s);
 	}
-	/* In pieces it is good all the same. */
-	int s = unix_connect(carrier_path(c, "v"));
-	struct packet h;
+}
 
+/* What a person types, and what comes in pieces. */
+static void good_lines(struct carrier *c)
+{
+	static const char *const lines[] = {"connect 99\n", "Connect 99\r\n", "  CONNECT \t 99  \n", "CONNECT 099 \r\n"};
+	struct packet h;
+	struct peer p;
+	int s;
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		s = host_asks(c, lines[i], &p);
+		ck_assert_uint_eq(p.port, 99);
+		send_op(&p, OP_RST, 0);
+		expect_eof(c, s);
+		close(s);
+	}
+	s = unix_connect(carrier_path(c, "v"));
 	host_write(s, "CONN", 4);
 	carrier_idle(c, 2);
 	host_write(s, "ECT 9", 5);
@@ -487,6 +504,66 @@ static void bad_lines(struct carrier *c)
 	ck_assert_uint_eq(le16toh(h.op), OP_REQUEST);
 	ck_assert_uint_eq(le32toh(h.dst_port), 99);
 	close(s);
+}
+
+/* A program that says all it has to say and goes: the guest gets that, and then the end. */
+static void host_says_and_goes(struct carrier *c)
+{
+	for (unsigned int i = 0; i < 3; i++) {
+		char in[32] = {0};
+		struct peer p;
+		int s = host_asks(c, "CONNECT 22\nall I have", &p);
+
+		/* Before the guest has accepted, or afterwards, without having read that it did; or having done so. */
+		if (i == 0)
+			close(s);
+		send_op(&p, OP_RESPONSE, 0);
+		if (i == 1) {
+			carrier_idle(c, 2);
+			close(s);
+		}
+		if (i == 2) {
+			expect_ok(c, s, &p);
+			close(s);
+		}
+		ck_assert_uint_eq(expect(&p, OP_RW, in, sizeof(in)), 10);
+		ck_assert_str_eq(in, "all I have");
+		ck_assert_uint_eq(expect(&p, OP_SHUTDOWN, NULL, 0), 3);
+		send_op(&p, OP_RST, 0);
+	}
+}
+
+/* Those who do not say what they want can wait, but not all of them; none of them is in the way. */
+static void many_wait(struct carrier *c)
+{
+	enum { WAIT = 64, MORE = 3 };
+	int s[WAIT + MORE], t;
+	struct peer p;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(s); i++) {
+		s[i] = unix_connect(carrier_path(c, "v"));
+		ck_assert_int_ge(s[i], 0);
+		host_write(s[i], "CONN", 4);
+		carrier_idle(c, 1);
+	}
+	/* The patience of others is long over. */
+	carrier_idle(c, 60);
+	for (unsigned int i = 0; i < MORE; i++)
+		expect_eof(c, s[i]);
+	t = host_asks(c, "CONNECT 23\n", &p);
+	ck_assert_uint_eq(p.port, 23);
+	send_op(&p, OP_RST, 0);
+	expect_eof(c, t);
+	close(t);
+	/* That one was the 65th: one more had to go.  The last is still there. */
+	expect_eof(c, s[MORE]);
+	host_write(s[WAIT + MORE - 1], "ECT 24\n", 7);
+	struct packet h;
+
+	receive_raw(c, &h, NULL, 0);
+	ck_assert_uint_eq(le32toh(h.dst_port), 24);
+	for (unsigned int i = 0; i < ARRAY_SIZE(s); i++)
+		close(s[i]);
 }
 
 /* ---- ends */
@@ -1459,7 +1536,7 @@ static void connect_timeout(struct carrier *c)
 	close(fd);
 }
 
-/* A guest that does not answer; a host that does not say what it wants. */
+/* A guest that does not answer. */
 static void answer_timeout(struct carrier *c)
 {
 	struct peer p;
@@ -1469,10 +1546,6 @@ static void answer_timeout(struct carrier *c)
 	expect(&p, OP_RST, NULL, 0);
 	send_op(&p, OP_RESPONSE, 0);
 	expect(&p, OP_RST, NULL, 0);
-	close(s);
-	s = unix_connect(carrier_path(c, "v"));
-	host_write(s, "CONN", 4);
-	expect_eof(c, s);
 	close(s);
 }
 
@@ -1671,6 +1744,9 @@ static const struct device_case cases[] = {
 	{.name = "host connects", .run = host_connects, .flags = CASE_ONCE},
 	{.name = "guest refuses", .run = guest_refuses, .flags = CASE_ONCE},
 	{.name = "bad lines", .run = bad_lines, .flags = CASE_ONCE},
+	{.name = "good lines", .run = good_lines, .flags = CASE_ONCE},
+	{.name = "host says and goes", .run = host_says_and_goes, .flags = CASE_ONCE},
+	{.name = "many wait", .run = many_wait, WITH(UDS, "--connect-timeout=50"), .flags = CASE_ONCE},
 	{.name = "guest half-closes", .run = guest_half_closes, .flags = CASE_ONCE},
 	{.name = "host half-closes", .run = host_half_closes, .flags = CASE_ONCE},
 	{.name = "guest is deaf", .run = guest_is_deaf, .flags = CASE_ONCE},
