@@ -52,4 +52,14 @@ static inline void list_remove(struct list *node)
 	list_init(node);
 }
 
+/* Moves the nodes of a list into another, which is empty. */
+static inline void list_take(struct list *to, struct list *from)
+{
+	if (list_empty(from))
+		return;
+	*to = *from;
+	to->next->prev = to->prev->next = to;
+	list_init(from);
+}
+
 #endif

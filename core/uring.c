@@ -21,7 +21,7 @@ void uring_ended(struct uring_op_way *op, int res)
 	struct uring_op *o = container_of(op, struct uring_op, way);
 	struct uring *u = op->u;
 
-	TAILQ_REMOVE(&u->all, op, all);
+	list_remove(&op->all);
 	/* A call that a cancel interrupts says so; without one the back ends see to it that none is interrupted. */
 	if (op->cancelled && res == -EINTR)
 		res = -ECANCELED;
@@ -32,20 +32,22 @@ void uring_ended(struct uring_op_way *op, int res)
 void uring_ended_early(struct uring_op_way *op, int res)
 {
 	op->res = res;
-	TAILQ_INSERT_TAIL(&op->u->early, op, queue);
+	list_put_last(&op->u->early, &op->queue);
 	loop_again_start(&op->u->tell, op->u->loop);
 }
 
 static void tell_run(struct loop_again *again)
 {
 	struct uring *u = container_of(again, struct uring, tell);
-	struct uring_ops ended = TAILQ_HEAD_INITIALIZER(ended);
-	struct uring_op_way *op;
+	struct list ended, *first;
 
 	/* What ends early from now on has a turn of its own. */
-	TAILQ_CONCAT(&ended, &u->early, queue);
-	while ((op = TAILQ_FIRST(&ended))) {
-		TAILQ_REMOVE(&ended, op, queue);
+	list_init(&ended);
+	list_take(&ended, &u->early);
+	while ((first = list_first(&ended))) {
+		struct uring_op_way *op = container_of(first, struct uring_op_way, queue);
+
+		list_remove(first);
 		uring_ended(op, op->res);
 	}
 }
@@ -56,7 +58,8 @@ static void begin(struct uring *u, struct uring_op *o, enum uring_what what, int
 	o->way.what = (int)what;
 	o->way.fd = fd;
 	o->way.cancelled = false;
-	TAILQ_INSERT_TAIL(&u->all, &o->way, all);
+	list_put_last(&u->all, &o->way.all);
+	list_init(&o->way.queue);
 	u->backend->begin(u, &o->way);
 }
 
@@ -113,8 +116,8 @@ int uring_new(struct ev_loop *loop, const struct uring_opts *opts, struct uring 
 	if (opts)
 		o = *opts;
 	u->loop = loop;
-	TAILQ_INIT(&u->all);
-	TAILQ_INIT(&u->early);
+	list_init(&u->all);
+	list_init(&u->early);
 	loop_again_init(&u->tell, tell_run);
 #if VDEVD_HAVE_LIBURING
 	u->backend = &uring_kernel;
@@ -135,14 +138,14 @@ int uring_new(struct ev_loop *loop, const struct uring_opts *opts, struct uring 
 
 bool uring_free(struct uring *u, unsigned int patience_ms)
 {
-	struct uring_op_way *op, *next;
+	struct list *node, *next;
 
 	if (!u)
 		return true;
 	u->closing = true;
-	for (op = TAILQ_FIRST(&u->all); op; op = next) {
-		next = TAILQ_NEXT(op, all);
-		uring_cancel(u, container_of(op, struct uring_op, way));
+	for (node = u->all.next; node != &u->all; node = next) {
+		next = node->next;
+		uring_cancel(u, container_of(node, struct uring_op, way.all));
 	}
 	loop_again_stop(&u->tell, u->loop);
 	if (!u->backend->close(u, patience_ms))

@@ -13,10 +13,10 @@
 #ifndef VDEVD_CORE_URING_H
 #define VDEVD_CORE_URING_H
 
-#include <sys/queue.h>
 #include <sys/uio.h>
 
 #include "core/base.h"
+#include "core/list.h"
 #include "core/work.h"
 
 struct ev_loop;
@@ -36,7 +36,7 @@ struct uring_op {
 	/* The ring's. */
 	struct uring_op_way {
 		struct uring *u;
-		TAILQ_ENTRY(uring_op_way) all, queue;
+		struct list all, queue;
 		int what, state, fd, mode;
 		const struct iovec *iov;
 		unsigned int niov;

@@ -18,8 +18,6 @@ enum uring_what {
 	URING_FALLOCATE,
 };
 
-TAILQ_HEAD(uring_ops, uring_op_way);
-
 /* A way to have operations done.  Each ends with uring_ended, later. */
 struct uring_backend {
 	/* Returns 0 and u->host; or -errno: it cannot be had here. */
@@ -35,8 +33,8 @@ struct uring {
 	struct ev_loop *loop;
 	const struct uring_backend *backend;
 	void *host;             /* the back end's */
-	struct uring_ops all;   /* operations under way */
-	struct uring_ops early; /* of them those that have ended where done must not be called: by way.queue */
+	struct list all;        /* operations under way: by way.all */
+	struct list early;      /* of them those that have ended where done must not be called: by way.queue */
 	struct loop_again tell; /* tells them */
 	bool closing;           /* done is not called any more */
 };

@@ -35,7 +35,7 @@ enum {
 struct kernel {
 	struct uring *u;
 	struct io_uring ring;
-	struct uring_ops queue;
+	struct list queue; /* what the kernel is to be told: by queue */
 	struct ev_prepare turn_ends;
 	struct ev_io completed;
 	struct ev_timer retry;
@@ -43,7 +43,7 @@ struct kernel {
 
 static bool pending(const struct kernel *k)
 {
-	return !TAILQ_EMPTY(&k->queue) || io_uring_sq_ready(&k->ring);
+	return !list_empty(&k->queue) || io_uring_sq_ready(&k->ring);
 }
 
 /* Says in the submission queue what is to be done. */
@@ -91,17 +91,17 @@ static bool submit(struct kernel *k)
 /* All that was asked for goes to the kernel, or as much as it takes. */
 static void flush(struct kernel *k)
 {
-	struct uring_op_way *op;
+	struct list *first;
 
-	while ((op = TAILQ_FIRST(&k->queue))) {
+	while ((first = list_first(&k->queue))) {
 		struct io_uring_sqe *sqe = io_uring_get_sqe(&k->ring);
 
 		if (!sqe && submit(k))
 			sqe = io_uring_get_sqe(&k->ring);
 		if (!sqe)
 			break;
-		TAILQ_REMOVE(&k->queue, op, queue);
-		fill(sqe, op);
+		list_remove(first);
+		fill(sqe, container_of(first, struct uring_op_way, queue));
 	}
 	submit(k);
 }
@@ -128,13 +128,13 @@ static void retry_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 static void completed(struct kernel *k, struct uring_op_way *op, int res)
 {
 	if (op->state == TO_CANCEL)
-		TAILQ_REMOVE(&k->queue, op, queue);
+		list_remove(&op->queue);
 	if (res != -EINTR || op->cancelled) {
 		uring_ended(op, res);
 		return;
 	}
 	op->state = TO_BEGIN;
-	TAILQ_INSERT_TAIL(&k->queue, op, queue);
+	list_put_last(&k->queue, &op->queue);
 	ev_prepare_start(k->u->loop, &k->turn_ends);
 }
 
@@ -190,7 +190,7 @@ static int kernel_open(struct uring *u, const struct uring_opts *opts)
 		return err;
 	}
 	k->u = u;
-	TAILQ_INIT(&k->queue);
+	list_init(&k->queue);
 	ev_prepare_init(&k->turn_ends, turn_ends);
 	ev_timer_init(&k->retry, retry_due, RETRY, 0.);
 	ev_io_init(&k->completed, completed_ready, k->ring.ring_fd, EV_READ);
@@ -204,7 +204,7 @@ static void kernel_begin(struct uring *u, struct uring_op_way *op)
 	struct kernel *k = u->host;
 
 	op->state = TO_BEGIN;
-	TAILQ_INSERT_TAIL(&k->queue, op, queue);
+	list_put_last(&k->queue, &op->queue);
 	ev_prepare_start(u->loop, &k->turn_ends);
 }
 
@@ -213,12 +213,12 @@ static void kernel_cancel(struct uring *u, struct uring_op_way *op)
 	struct kernel *k = u->host;
 
 	if (op->state == TO_BEGIN) {
-		TAILQ_REMOVE(&k->queue, op, queue);
+		list_remove(&op->queue);
 		uring_ended_early(op, -ECANCELED);
 		return;
 	}
 	op->state = TO_CANCEL;
-	TAILQ_INSERT_TAIL(&k->queue, op, queue);
+	list_put_last(&k->queue, &op->queue);
 	ev_prepare_start(u->loop, &k->turn_ends);
 }
 
@@ -233,10 +233,8 @@ static int64_t now_ms(void)
 /* Whether an operation is the kernel's. */
 static bool busy(const struct uring *u)
 {
-	const struct uring_op_way *op;
-
-	TAILQ_FOREACH(op, &u->all, all)
-		if (op->state != TO_BEGIN)
+	for (const struct list *node = u->all.next; node != &u->all; node = node->next)
+		if (container_of(node, struct uring_op_way, all)->state != TO_BEGIN)
 			return true;
 	return false;
 }
