@@ -242,7 +242,7 @@ struct vdev_queue_stats {
 	uint64_t errors;          /* rings that broke */
 	uint64_t read, written;   /* bytes the device has read of them, and written */
 	unsigned int in_flight;   /* popped and not yet pushed or requeued */
-	uint64_t latency[VDEV_LATENCY_BUCKETS]; /* from pop to push; requests */
+	uint64_t latency[VDEV_LATENCY_BUCKETS]; /* from pop to push; requests; only with a control socket */
 };
 
 /* What a transport does for a device. */

@@ -177,6 +177,8 @@ START_TEST(test_queue_stats)
 	struct frontend_request *req;
 	struct vdev_queue_stats s;
 
+	virtq_time(vdev_queue(&e->d, ECHO_ECHOQ), true);
+	virtq_time(vdev_queue(&e->d, ECHO_HOLDQ), true);
 	ck_assert(vdev_queue_stats(&e->d, ECHO_ECHOQ, &s));
 	ck_assert(s.running && !s.broken);
 	ck_assert_uint_eq(s.requests, 0);

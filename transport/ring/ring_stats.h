@@ -2,8 +2,9 @@
 /*
  * ring_stats.h - what a ring counts of its chains (struct vdev_queue_stats).
  *
- * Reading the clock costs as much as some of a request.  So it is read at most once for all chains popped between two
- * flushes and once for all pushed: those that are answered in the turn they were popped in are counted together at the flush.
+ * Reading the clock costs as much as some of a request; where it is a system call, more.  So it is read only where somebody can
+ * ask for latencies (timed), at most once for all chains popped between two flushes and once for all pushed: those that are
+ * answered in the turn they were popped in are counted together at the flush.
  */
 #ifndef VDEVD_TRANSPORT_RING_RING_STATS_H
 #define VDEVD_TRANSPORT_RING_RING_STATS_H
@@ -11,6 +12,7 @@
 #include "core/device.h"
 
 struct ring_stats {
+	bool timed;
 	struct vdev_queue_stats sum; /* running, broken and in_flight are not kept here */
 	uint64_t taken;     /* when chains are popped until the next flush, ns; 0: none was yet */
 	uint64_t given;     /* the same of pushed ones that an older turn popped */
@@ -24,7 +26,7 @@ uint64_t ring_clock(void);
 static inline uint64_t ring_stats_popped(struct ring_stats *s)
 {
 	if (!s->taken)
-		s->taken = ring_clock();
+		s->taken = s->timed ? ring_clock() : 1;
 	return s->taken;
 }
 
@@ -37,6 +39,8 @@ static inline void ring_stats_pushed(struct ring_stats *s, uint64_t popped, size
 	s->sum.requests++;
 	s->sum.read += read;
 	s->sum.written += written;
+	if (!s->timed)
+		return;
 	if (popped == s->taken) {
 		s->quick++;
 		return;

@@ -665,6 +665,11 @@ bool virtq_dirty(const struct virtq *vq)
 	return vq->dirty || vq->dry;
 }
 
+void virtq_time(struct virtq *vq, bool timed)
+{
+	vq->stats.timed = timed;
+}
+
 void virtq_stats(const struct virtq *vq, struct vdev_queue_stats *out)
 {
 	*out = vq->stats.sum;

@@ -166,6 +166,9 @@ bool virtq_flush(struct virtq *vq);
 /* Whether there may be something to flush: cheap, for a check in every turn of the loop. */
 bool virtq_dirty(const struct virtq *vq);
 
+/* Whether latencies are measured, which costs reading the clock; not before it is said. */
+void virtq_time(struct virtq *vq, bool timed);
+
 /* What the queue has done since virtq_new. */
 void virtq_stats(const struct virtq *vq, struct vdev_queue_stats *out);
 

@@ -346,6 +346,8 @@ int vu_queues_new(struct vu_backend *b)
 		if (err)
 			return err;
 		b->vqs[i] = q->vq;
+		/* The control socket alone can ask. */
+		virtq_time(q->vq, b->d->control != NULL);
 		q->b = b;
 		q->index = i;
 		q->start = vu_queue_start;
