@@ -87,7 +87,7 @@ static const struct opt common_opts[] = {
 		.letter = 's',
 		.alias = "socket",
 		.compat = "s,socket-path,socket",
-		.type = OPT_TEXT,
+		.type = OPT_SOCKET,
 		.off = AT(socket.path),
 		.arg = "PATH",
 		.help = "listen on this socket",
@@ -99,6 +99,7 @@ static const struct opt common_opts[] = {
 		.name = "socket-mode",
 		.type = OPT_CALL,
 		.set = set_mode,
+		.once = true,
 		.arg = "MODE",
 		.help = "its permissions, octal, instead of the umask's",
 		.man = "Permissions of the socket at --socket-path, in octal. Without it they are as the umask leaves "
@@ -125,7 +126,7 @@ static const struct opt common_opts[] = {
 	},
 	{
 		.name = "connect",
-		.type = OPT_TEXT,
+		.type = OPT_SOCKET,
 		.off = AT(socket.connect),
 		.arg = "PATH",
 		.help = "connect to a front-end that listens here",
@@ -189,6 +190,7 @@ static const struct opt common_opts[] = {
 		.name = "control",
 		.type = OPT_CALL,
 		.set = set_control,
+		.once = true,
 		.arg = "PATH",
 		.help = "listen here for the operator's commands",
 		.man = "Listen on a UNIX socket at this path for commands to the running device: help lists them, stat shows what is "
@@ -249,6 +251,7 @@ static const struct opt common_opts[] = {
 		.help = "show the version and exit",
 		.man = "Show the version and exit.",
 	},
+	{.name = "v", .letter = 'v', .type = OPT_FLAG, .off = AT(version)},
 	{0},
 };
 

@@ -104,7 +104,6 @@ int cmd_list(int argc, char **argv)
 {
 	struct args args;
 	const struct opt_group groups[] = {{"Options", list_opts, &args}, {0}};
-	struct log log = {.prefix = "list"};
 	struct listing l = {0};
 	struct json json;
 	bool complete;
@@ -114,10 +113,8 @@ int cmd_list(int argc, char **argv)
 	next = opt_parse(groups, false, argc, argv);
 	if (next < 0)
 		return CMD_USAGE;
-	if (next < argc) {
-		log_usage(&log, "%s: an argument too many", argv[next]);
+	if (opt_parse_end(groups, argc, argv, next) < 0)
 		return CMD_USAGE;
-	}
 	if (args.help) {
 		puts("Usage: vdevd list [--json]\nLists the devices there are: name, virtio id, summary, features.");
 		opt_print_help(stdout, groups);

@@ -17,14 +17,27 @@ static int cmd_version(int argc, char **argv)
 	return CMD_OK;
 }
 
+static int run(bool compat, int argc, char **argv);
+
+/* Alone, or "help NAME" and "--help NAME": what NAME --help shows. */
 static int cmd_help(int argc, char **argv)
 {
+	if (argc == 2 && argv[1][0] != '-' && strcmp(argv[1], "help") != 0) {
+		char *call[] = {argv[1], "--help", NULL};
+
+		return run(false, 2, call);
+	}
+	if (argc > 2) {
+		log_usage(NULL, "%s: an argument too many", argv[2]);
+		return CMD_USAGE;
+	}
 	puts("Usage: vdevd DEVICE --socket-path=PATH [OPTION]...   serves a device; DEVICE --help: its options\n"
 	     "       vdevd list [--json]                          the devices there are\n"
 	     "       vdevd probe --socket-path=PATH [OPTION]...   asks a back end what it is, and tries it\n"
 	     "       vdevd relay --socket-path=PATH --to=PATH     lets a back end be restarted unnoticed\n"
 	     "       vdevd ctl PATH WORD...                       gives a running device a command\n"
 	     "       vdevd --install-links DIR [-s]               makes DIR/vdevd-DEVICE for each\n"
+	     "       vdevd help [NAME]                            this, or the options of a device or command\n"
 	     "       vdevd --version\n"
 	     "\n"
 	     "Serves virtio devices to virtual machines over vhost-user.\n");
@@ -37,7 +50,7 @@ static const struct {
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{"list", cmd_list}, {"probe", cmd_probe}, {"relay", cmd_relay}, {"ctl", cmd_ctl}, {"--install-links", cmd_links}, {"--help", cmd_help},
-	{"-h", cmd_help},   {"--version", cmd_version},	    {"-V", cmd_version},
+	{"help", cmd_help}, {"-v", cmd_version}, {"-h", cmd_help},   {"--version", cmd_version},	    {"-V", cmd_version},
 };
 
 /* Whether other is the word most like name so far. */
@@ -74,6 +87,9 @@ static int run(bool compat, int argc, char **argv)
 	const struct vdev_class *class;
 	int ret;
 
+	/* "NAME help" */
+	if (argc == 2 && strcmp(argv[1], "help") == 0)
+		argv[1] = "--help";
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		if (strcmp(argv[0], commands[i].name) == 0)
 			return commands[i].run(argc, argv);

@@ -34,22 +34,23 @@ static int set_mode(void *obj, const struct opt *o, const char *value, char *why
 static const struct opt relay_opts[] = {
 	{.name = "socket-path",
 	 .letter = 's',
-	 .type = OPT_TEXT,
+	 .type = OPT_SOCKET,
 	 .off = offsetof(struct relay_call, path),
 	 .arg = "PATH",
 	 .help = "the front-end's socket, made here; needed"},
 	{.name = "socket-mode",
 	 .type = OPT_CALL,
 	 .set = set_mode,
+	 .once = true,
 	 .arg = "MODE",
 	 .help = "its permissions, octal, instead of the umask's"},
 	{.name = "to",
-	 .type = OPT_TEXT,
+	 .type = OPT_SOCKET,
 	 .off = offsetof(struct relay_call, to),
 	 .arg = "PATH",
 	 .help = "the back end's socket, called again and again"},
 	{.name = "control",
-	 .type = OPT_TEXT,
+	 .type = OPT_SOCKET,
 	 .off = offsetof(struct relay_call, control),
 	 .arg = "PATH",
 	 .help = "listen here for the operator's commands"},
@@ -136,10 +137,8 @@ int cmd_relay(int argc, char **argv)
 
 	if (next < 0)
 		return CMD_USAGE;
-	if (next < argc) {
-		log_usage(&log, "%s: an argument too many", argv[next]);
+	if (opt_parse_end(groups, argc, argv, next) < 0)
 		return CMD_USAGE;
-	}
 	if (c.help) {
 		puts("Usage: vdevd relay --socket-path=PATH --to=PATH\n"
 		     "Stands between a front-end that does not reconnect and a vhost-user back end.\n"

@@ -209,6 +209,12 @@ static int serve_compat(struct call *call)
 	struct common *c = &call->common;
 	int status;
 
+	if (c->socket.path && call->d->class->compat->suffix && !c->no_suffix &&
+	    strlen(c->socket.path) + (size_t)snprintf(NULL, 0, "%u", (unsigned int)c->count - 1) > UNIX_PATH_LEN) {
+		log_usage(&call->d->log, "--socket-path=%s: too long with an instance's number behind it", c->socket.path);
+		vdev_free(call->d);
+		return CMD_USAGE;
+	}
 	if (c->count == 1)
 		return serve_numbered(call, 0, NULL);
 	if (!c->socket.path || c->no_suffix) {
@@ -252,10 +258,8 @@ static int read_options(struct call *call, int argc, char **argv, bool *done)
 	next = opt_parse(c->groups, call->compat, argc, argv);
 	if (next < 0)
 		return CMD_USAGE;
-	if (next < argc) {
-		log_usage(&call->d->log, "%s: an argument too many", argv[next]);
+	if (opt_parse_end(c->groups, argc, argv, next) < 0)
 		return CMD_USAGE;
-	}
 	log_set_level(c->log_level);
 	if (describe(c))
 		return CMD_OK;

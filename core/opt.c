@@ -7,9 +7,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/log.h"
+#include "core/unix_socket.h"
 
 /* Longest reason why a value is refused. */
 #define WHY_MAX 160
@@ -22,9 +24,11 @@ struct parse {
 	const struct opt_group *groups;
 	bool compat;
 	bool keys; /* an OPT_KEYS was there */
+	const char **given; /* each option, by its place in all groups, as it was given the first time; NULL: not yet */
 	int argc;
 	char **argv;
 	int next; /* the next argument to look at */
+	const char *at; /* the present one, or the present entry of an OPT_KEYS */
 	struct log log;
 };
 
@@ -32,6 +36,7 @@ struct parse {
 struct found {
 	const struct opt *opt;
 	void *obj;
+	size_t place; /* in all groups */
 };
 
 /* The bits of a digit in the given base, or -1. */
@@ -143,6 +148,9 @@ static void print_wanted(char *buf, size_t size, const struct opt *o)
 	case OPT_BYTES:
 		print_range(buf, size, o);
 		return;
+	case OPT_SOCKET:
+		snprintf(buf, size, "a path of 1 to %d bytes is wanted", UNIX_PATH_LEN);
+		return;
 	case OPT_FD:
 		snprintf(buf, size, "the number of an open file descriptor is wanted");
 		return;
@@ -217,6 +225,12 @@ static int store(const struct found *f, const char *value, char *why, size_t why
 	case OPT_FLAG:
 		*(bool *)at = true;
 		return 0;
+	case OPT_SOCKET:
+		if (!unix_path_fits(value)) {
+			print_wanted(why, why_size, o);
+			return -EINVAL;
+		}
+		/* fall through */
 	case OPT_TEXT:
 		memcpy(at, &value, sizeof(value));
 		return 0;
@@ -239,7 +253,7 @@ static int store(const struct found *f, const char *value, char *why, size_t why
 static void store_none(const struct opt *o, void *obj)
 {
 	static const size_t sizes[] = {
-		[OPT_FLAG] = sizeof(bool),	[OPT_TEXT] = sizeof(char *), [OPT_UINT] = sizeof(uint64_t),
+		[OPT_FLAG] = sizeof(bool),	[OPT_TEXT] = sizeof(char *), [OPT_SOCKET] = sizeof(char *), [OPT_UINT] = sizeof(uint64_t),
 		[OPT_BYTES] = sizeof(uint64_t), [OPT_FD] = sizeof(int),	     [OPT_WORD] = sizeof(unsigned int),
 		[OPT_CALL] = 0,			[OPT_KEYS] = 0,
 	};
@@ -252,7 +266,7 @@ int opt_defaults(const struct opt_group *group)
 	char why[WHY_MAX];
 
 	for (const struct opt *o = group->opts; o->name; o++) {
-		struct found f = {o, group->obj};
+		struct found f = {o, group->obj, 0};
 
 		store_none(o, group->obj);
 		if (!o->def || o->type == OPT_CALL)
@@ -291,6 +305,8 @@ static bool name_is(const struct opt *o, const char *name, size_t len)
 static bool find(const struct parse *p, const char *word, size_t len, bool is_short, struct found *f)
 {
 	for (int pass = p->compat ? 0 : 1; pass < 2; pass++) {
+		size_t place = 0;
+
 		for (const struct opt_group *g = p->groups; g->opts; g++) {
 			for (const struct opt *o = g->opts; o->name; o++) {
 				bool hit;
@@ -300,9 +316,10 @@ static bool find(const struct parse *p, const char *word, size_t len, bool is_sh
 				else
 					hit = is_short ? o->letter == word[0] : name_is(o, word, len);
 				if (hit) {
-					*f = (struct found){o, g->obj};
+					*f = (struct found){o, g->obj, place};
 					return true;
 				}
+				place++;
 			}
 		}
 	}
@@ -381,6 +398,22 @@ static int unknown_option(struct parse *p, const char *dashes, const char *word)
 	return -EINVAL;
 }
 
+/* Notes that an option is there.  Returns -EINVAL after a line where it is for the second time, and cannot be. */
+static int note_given(struct parse *p, const struct found *f, const char *shown, const char *value)
+{
+	const char **first = &p->given[f->place];
+	bool is_long = shown[1] == '-';
+
+	if (f->opt->type == OPT_CALL && !f->opt->once)
+		return 0;
+	if (!*first) {
+		*first = p->at;
+		return 0;
+	}
+	log_usage(&p->log, "%s%s%s: given twice (the first is %s)", shown, is_long ? "=" : " ", value, *first);
+	return -EINVAL;
+}
+
 /*
  * Takes the value of an option, from the same argument (value) or else the next one, and stores it.
  * shown: the option as it was given, "--period" or "-p".
@@ -397,6 +430,8 @@ static int take_value(struct parse *p, const struct found *f, const char *shown,
 		log_usage(&p->log, "%s: its value is missing (%s)", shown, why);
 		return -EINVAL;
 	}
+	if (note_given(p, f, shown, value) < 0)
+		return -EINVAL;
 	if (store(f, value, why, sizeof(why)) < 0) {
 		log_usage(&p->log, "%s%s%s: %s", shown, is_long ? "=" : " ", value, why);
 		return -EINVAL;
@@ -422,6 +457,7 @@ static int parse_key(struct parse *p, const char *shown, char *entry)
 		log_usage(&p->log, "%s: the value of '%s' is missing (KEY=VALUE, with commas between)", shown, entry);
 		return -EINVAL;
 	}
+	p->at = entry;
 	return take_value(p, &f, name, entry + len + 1);
 }
 
@@ -471,9 +507,33 @@ static int parse_long(struct parse *p, char *arg)
 	return store(&f, NULL, shown, sizeof(shown));
 }
 
+/*
+ * Whether "-socket-path=x" is meant to be a long option: its word, before a =, is the name of one, or nearly.  Returns the name, or
+ * NULL.
+ */
+static const char *long_meant(const struct parse *p, const char *word)
+{
+	size_t len = strcspn(word, "=");
+	char name[DISTANCE_MAX] = "";
+	struct found f;
+
+	if (len < 2 || len >= sizeof(name))
+		return NULL;
+	memcpy(name, word, len);
+	if (find(p, word, len, false, &f))
+		return f.opt->name;
+	return word[len] && len > 2 ? find_near(p, name) : NULL;
+}
+
 /* "-n", "-n value", "-nvalue", and several flags in one: "-hV" */
 static int parse_short(struct parse *p, const char *arg)
 {
+	const char *meant = long_meant(p, arg + 1);
+
+	if (meant) {
+		log_usage(&p->log, "%s: two dashes are wanted: --%s%s", arg, meant, arg + strcspn(arg, "="));
+		return -EINVAL;
+	}
 	for (const char *letter = arg + 1; *letter; letter++) {
 		char shown[3] = {'-', *letter, '\0'}, why[WHY_MAX];
 		const char *value = letter + 1;
@@ -492,6 +552,26 @@ static int parse_short(struct parse *p, const char *arg)
 	return 0;
 }
 
+/* Parses up to the first argument that is no option.  Returns its index or -EINVAL. */
+static int parse_all(struct parse *p)
+{
+	while (p->next < p->argc) {
+		char *arg = p->argv[p->next];
+		int ret;
+
+		if (arg[0] != '-' || arg[1] == '\0')
+			break;
+		p->next++;
+		if (strcmp(arg, "--") == 0)
+			break;
+		p->at = arg;
+		ret = arg[1] == '-' ? parse_long(p, arg) : parse_short(p, arg);
+		if (ret < 0)
+			return ret;
+	}
+	return p->next;
+}
+
 int opt_parse(const struct opt_group *groups, bool compat, int argc, char **argv)
 {
 	struct parse p = {
@@ -502,19 +582,40 @@ int opt_parse(const struct opt_group *groups, bool compat, int argc, char **argv
 		.next = 1,
 		.log = {.prefix = argv[0]},
 	};
+	size_t count = 1;
+	int ret;
 
-	while (p.next < argc) {
-		char *arg = argv[p.next];
-		int ret;
-
-		if (arg[0] != '-' || arg[1] == '\0')
-			break;
-		p.next++;
-		if (strcmp(arg, "--") == 0)
-			break;
-		ret = arg[1] == '-' ? parse_long(&p, arg) : parse_short(&p, arg);
-		if (ret < 0)
-			return ret;
+	for (const struct opt_group *g = groups; g->opts; g++) {
+		for (const struct opt *o = g->opts; o->name; o++)
+			count++;
 	}
-	return p.next;
+	p.given = calloc(count, sizeof(*p.given));
+	if (!p.given) {
+		log_error(&p.log, "out of memory");
+		return -ENOMEM;
+	}
+	ret = parse_all(&p);
+	free(p.given);
+	return ret;
+}
+
+int opt_parse_end(const struct opt_group *groups, int argc, char **argv, int next)
+{
+	struct log log = {.prefix = argv[0]};
+	char name[DISTANCE_MAX] = "";
+	const struct opt *o;
+	size_t len;
+
+	if (next >= argc)
+		return 0;
+	len = strcspn(argv[next], "=");
+	if (argv[next][len] && len < sizeof(name))
+		memcpy(name, argv[next], len);
+	/* QEMU's name for the socket of a character device. */
+	o = opt_find(groups, strcmp(name, "path") == 0 ? "socket-path" : name);
+	if (o)
+		log_usage(&log, "%s: an argument too many (options have dashes: --%s%s)", argv[next], o->name, argv[next] + len);
+	else
+		log_usage(&log, "%s: an argument too many", argv[next]);
+	return -EINVAL;
 }

@@ -18,6 +18,7 @@ struct json;
 enum opt_type {
 	OPT_FLAG,  /* bool: no argument */
 	OPT_TEXT,  /* const char *: points into argv */
+	OPT_SOCKET, /* the same: the path of a Unix socket, neither empty nor too long for one */
 	OPT_UINT,  /* uint64_t between min and max; decimal, 0x hexadecimal */
 	OPT_BYTES, /* uint64_t between min and max; a suffix K, M or G multiplies by 1024 */
 	OPT_FD,    /* int: number of an open file descriptor */
@@ -38,6 +39,7 @@ struct opt {
 	const char *help;  /* one line of --help, at most 50 characters; NULL: parsed, but shown nowhere */
 	const char *man;   /* the paragraph of the man page; NULL: the help line serves */
 	const char *alias; /* more long names, separated by commas, always accepted */
+	bool once;         /* OPT_CALL: it cannot be given twice; others but OPT_FLAG never can */
 	const char *const *words; /* of OPT_WORD, ends with NULL */
 	unsigned int kind; /* for set(), where one function serves several options */
 	const char *compat; /* spellings of the daemon this replaces, "f,rng-source": one letter is short */
@@ -70,6 +72,12 @@ int opt_defaults(const struct opt_group *group);
  * would be right.
  */
 int opt_parse(const struct opt_group *groups, bool compat, int argc, char **argv);
+
+/*
+ * Refuses an argument that is no option, argv[next], where there is one; as opt_parse, for commands that have no others.
+ * Returns 0, or -EINVAL after a line on stderr, which knows QEMU's "path=x", too.
+ */
+int opt_parse_end(const struct opt_group *groups, int argc, char **argv, int next);
 
 /* The option of this long name (or alias) in the groups, or NULL. */
 const struct opt *opt_find(const struct opt_group *groups, const char *name);

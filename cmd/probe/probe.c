@@ -42,7 +42,7 @@ static const uint32_t xen_map_flags[] = {0, GMEM_XEN_FOREIGN, GMEM_XEN_GRANT, GM
 static const struct opt probe_opts[] = {
 	{.name = "socket-path",
 	 .letter = 's',
-	 .type = OPT_TEXT,
+	 .type = OPT_SOCKET,
 	 .off = offsetof(struct probe, path),
 	 .arg = "PATH",
 	 .alias = "socket",
@@ -394,10 +394,8 @@ int cmd_probe(int argc, char **argv)
 		opt_print_help(stdout, groups);
 		return CMD_OK;
 	}
-	if (next < argc) {
-		log_usage(&log, "%s: an argument too many", argv[next]);
+	if (opt_parse_end(groups, argc, argv, next) < 0)
 		return CMD_USAGE;
-	}
 	if (!p.path) {
 		log_usage(&log, "--socket-path=PATH is needed: the socket of a back end");
 		return CMD_USAGE;

@@ -54,6 +54,22 @@ refuses 'an argument too many for list' 2 '^vdevd list: x: ' "$VDEVD" list x
 refuses 'an unknown option of list' 2 '^vdevd list: --jsn: .*--json' "$VDEVD" list --jsn
 refuses 'links without a directory' 2 '^vdevd: --install-links: a directory' "$VDEVD" --install-links -s
 
+refuses 'an option twice' 2 '^vdevd rng: -s b: given twice (the first is --socket-path=a)$' "$VDEVD" rng --socket-path=a -s b
+refuses 'one dash' 2 '^vdevd rng: -socket-path=x: two dashes are wanted: --socket-path=x$' "$VDEVD" rng -socket-path=x
+refuses 'an option as QEMU has it' 2 '^vdevd rng: path=x: .*--socket-path=x)$' "$VDEVD" rng path=x
+long=$(printf '%0120d' 1)
+for path in '' "$long"; do
+	refuses "no such path for a socket: '$path'" 2 '^vdevd rng: --socket-path=.*: a path of 1 to 107 bytes is wanted$' \
+		"$VDEVD" rng --socket-path="$path"
+	refuses 'nor to connect to' 2 '^vdevd rng: --connect=.*: a path of 1 to 107' "$VDEVD" rng --connect="$path"
+	refuses 'nor for control' 2 '^vdevd rng: --control=.*: a path of 1 to 107' "$VDEVD" rng -s s --control="$path"
+	refuses 'nor for a relay' 2 '^vdevd relay: --to=.*: a path of 1 to 107' "$VDEVD" relay -s s --to="$path"
+	refuses 'nor for a relay to listen' 2 '^vdevd relay: -s .*: a path of 1 to 107' "$VDEVD" relay -s "$path" --to=t
+	refuses 'nor for probe' 2 '^vdevd probe: -s .*: a path of 1 to 107' "$VDEVD" probe -s "$path"
+done
+ln -s "$VDEVD" vhost-device-rng
+refuses 'too long with a number' 2 '^vdevd rng: --socket-path=0*1: too long with' ./vhost-device-rng -s "$(printf '%0107d' 1)"
+
 # Options that do not make sense together: devices look at them as a whole.
 # teaches NAME PATTERN DEVICE OPTION...: where the device is built, its call is refused with this line.
 teaches()
@@ -89,6 +105,19 @@ expect 'no socket was left behind' test ! -e s
 expect 'vdevd alone lists the devices' prints '^  rng  *4  ' "$VDEVD"
 expect 'vdevd --help' prints '^Usage: vdevd DEVICE' "$VDEVD" --help
 expect 'vdevd --version' prints '^vdevd [0-9]' "$VDEVD" --version
+expect 'vdevd -v' prints '^vdevd [0-9]' "$VDEVD" -v
+expect 'rng -v' prints '^vdevd [0-9]' "$VDEVD" rng -v
+for call in 'help' 'help help' '--help help' '-h'; do
+	# shellcheck disable=SC2086 # words
+	expect "vdevd $call" prints '^Usage: vdevd DEVICE' "$VDEVD" $call
+done
+for call in 'help rng' '--help rng' '-h rng' 'rng help' 'rng --help'; do
+	# shellcheck disable=SC2086 # words
+	expect "vdevd $call" prints '^Usage: vdevd rng ' "$VDEVD" $call
+done
+expect 'vdevd help list' prints '^Usage: vdevd list' "$VDEVD" help list
+refuses 'help for nothing' 2 '^vdevd: flux: no such device' "$VDEVD" help flux
+refuses 'help with too much' 2 '^vdevd: list: an argument too many' "$VDEVD" help rng list
 expect 'rng --version' prints '^vdevd [0-9]' "$VDEVD" rng -V
 expect 'vdevd list' prints '^  rng  *4  ' "$VDEVD" list
 expect 'list --help' prints '^Usage: vdevd list' "$VDEVD" list --help

@@ -15,6 +15,7 @@ struct obj {
 	const char *source;
 	uint64_t period, bytes, any;
 	int fd;
+	const char *socket;
 	unsigned int way, two;
 	bool flag, other, quiet;
 	char called[64];
@@ -28,7 +29,6 @@ static int set_call(void *obj, const struct opt *o, const char *value, char *why
 		snprintf(why, why_size, "not good (good is wanted)");
 		return -EINVAL;
 	}
-	ck_assert_str_eq(o->name, "call");
 	ck_assert_uint_eq(o->kind, 7);
 	snprintf(at->called + strlen(at->called), sizeof(at->called) - strlen(at->called), "%s", value);
 	return 0;
@@ -82,6 +82,8 @@ static const struct opt common_opts[] = {
 	 .help = "a call"},
 	{.name = "way", .type = OPT_WORD, .off = AT(way), .words = ways, .arg = "WAY", .def = "b-way", .help = "a word"},
 	{.name = "two", .type = OPT_WORD, .off = AT(two), .words = ways + 1, .arg = "WAY"},
+	{.name = "once", .type = OPT_CALL, .set = set_call, .kind = 7, .once = true, .arg = "X"},
+	{.name = "socket", .type = OPT_SOCKET, .off = AT(socket), .arg = "PATH"},
 	{.name = "quiet", .type = OPT_FLAG, .off = AT(quiet)},
 	{.name = "keys", .type = OPT_KEYS, .arg = "KEYS"},
 	{0},
@@ -200,7 +202,7 @@ START_TEST(compat)
 	ck_assert_int_eq(PARSE(true, "-f", "x"), 3);
 	ck_assert_str_eq(obj.source, "x");
 	ck_assert_int_eq(obj.fd, -1);
-	ck_assert_int_eq(PARSE(true, "-f=y", "--rng-source=z", "--period=3", "--fd=1"), 5);
+	ck_assert_int_eq(PARSE(true, "--rng-source=z", "--period=3", "--fd=1"), 4);
 	ck_assert_str_eq(obj.source, "z");
 	ck_assert_uint_eq(obj.period, 3);
 	ck_assert_int_eq(obj.fd, 1);
@@ -221,7 +223,7 @@ START_TEST(keys)
 	set_defaults();
 	ck_assert_int_eq(PARSE(true, "--keys=rng_source=x=y", "--flag"), 3);
 	ck_assert_str_eq(obj.source, "x=y");
-	ck_assert_int_eq(PARSE(true, "--keys", "source=z,rng-source="), 3);
+	ck_assert_int_eq(PARSE(true, "--keys", "rng-source="), 3);
 	ck_assert_str_eq(obj.source, "");
 	ck_assert(obj.flag);
 }
@@ -240,7 +242,7 @@ static const struct {
 	{{"-p", "65537"}, "-p 65537: out of range (a number from 1 to 65536 is wanted)"},
 	{{"--period=99999999999999999999"},
 	 "--period=99999999999999999999: out of range (a number from 1 to 65536 is wanted)"},
-	{{"-m3K", "-m2M"}, "-m 2M: out of range (a number from 512 to 1M, perhaps with K, M or G, is wanted)"},
+	{{"-m2M"}, "-m 2M: out of range (a number from 512 to 1M, perhaps with K, M or G, is wanted)"},
 	{{"--any=0"}, "--any=0: out of range (a number from 1 up, perhaps with K, M or G, is wanted)"},
 	{{"--period"}, "--period: its value is missing (a number from 1 to 65536 is wanted)"},
 	{{"--source"}, "--source: its value is missing (PATH is wanted)"},
@@ -254,6 +256,16 @@ static const struct {
 	{{"--way="}, "--way=: unknown (a, b-way or c is wanted)"},
 	{{"--way"}, "--way: its value is missing (a, b-way or c is wanted)"},
 	{{"--two=a"}, "--two=a: unknown (b-way or c is wanted)"},
+	{{"--period=1", "--period=2"}, "--period=2: given twice (the first is --period=1)"},
+	{{"-p1", "--period=1"}, "--period=1: given twice (the first is -p1)"},
+	{{"--file=x", "--source=x"}, "--source=x: given twice (the first is --file=x)"},
+	{{"--way=a", "--way=c"}, "--way=c: given twice (the first is --way=a)"},
+	{{"--once=a", "--once=b"}, "--once=b: given twice (the first is --once=a)"},
+	{{"-period=3"}, "-period=3: two dashes are wanted: --period=3"},
+	{{"-source", "x"}, "-source: two dashes are wanted: --source"},
+	{{"-sourec=x"}, "-sourec=x: two dashes are wanted: --source=x"},
+	{{"--socket="}, "--socket=: a path of 1 to 107 bytes is wanted"},
+	{{"--socket"}, "--socket: its value is missing (a path of 1 to 107 bytes is wanted)"},
 	{{"--keys"}, "--keys: its value is missing (KEY=VALUE, with commas between)"},
 	{{"--keys="}, "--keys: unknown key '' (keys are options without their dashes)"},
 	{{"--keys=source=a,x_y=1"}, "--keys: unknown key 'x_y' (keys are options without their dashes)"},
@@ -284,6 +296,52 @@ START_TEST(wrong_calls)
 	snprintf(line, sizeof(line), "vdevd rng: %s\n", wrong[_i].line);
 	ck_assert_str_eq(capture_end(&c), line);
 	log_set_level(LOG_LEVEL_INFO);
+}
+END_TEST
+
+/* Flags, and calls, can be given again. */
+START_TEST(again)
+{
+	set_defaults();
+	ck_assert_int_eq(PARSE(false, "-F", "--flag", "--call=a", "-c", "b", "-p7"), 7);
+	ck_assert_str_eq(obj.called, "ab");
+}
+END_TEST
+
+START_TEST(socket_paths)
+{
+	char longest[108] = {0}, argument[128];
+	struct capture c;
+
+	memset(longest, 'y', 107);
+	snprintf(argument, sizeof(argument), "--socket=%s", longest);
+	set_defaults();
+	ck_assert_int_eq(PARSE(false, argument), 2);
+	ck_assert_str_eq(obj.socket, longest);
+	strcat(argument, "y");
+	capture_start(&c);
+	ck_assert_int_eq(PARSE(false, argument), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(capture_end(&c), "yy: a path of 1 to 107 bytes is wanted\n"));
+}
+END_TEST
+
+START_TEST(no_more_arguments)
+{
+	static const struct {
+		char *argv[3];
+		const char *line; /* NULL: there is none too many */
+	} ends[] = {
+		{{"rng", NULL}, NULL},
+		{{"rng", "x"}, "vdevd rng: x: an argument too many\n"},
+		{{"rng", "=x"}, "vdevd rng: =x: an argument too many\n"},
+		{{"rng", "period=7"}, "vdevd rng: period=7: an argument too many (options have dashes: --period=7)\n"},
+		{{"rng", "path=/x"}, "vdevd rng: path=/x: an argument too many\n"},
+	};
+	struct capture c;
+
+	capture_start(&c);
+	ck_assert_int_eq(opt_parse_end(groups, ends[_i].argv[1] ? 2 : 1, (char **)ends[_i].argv, 1), ends[_i].line ? -EINVAL : 0);
+	ck_assert_str_eq(capture_end(&c), ends[_i].line ? ends[_i].line : "");
 }
 END_TEST
 
@@ -479,6 +537,9 @@ Suite *suite_opt(void)
 	tcase_add_test(tc, compat);
 	tcase_add_test(tc, keys);
 	tcase_add_loop_test(tc, wrong_calls, 0, (int)ARRAY_SIZE(wrong));
+	tcase_add_test(tc, again);
+	tcase_add_test(tc, socket_paths);
+	tcase_add_loop_test(tc, no_more_arguments, 0, 5);
 	tcase_add_test(tc, long_unknown);
 	tcase_add_test(tc, numbers);
 	tcase_add_test(tc, distances);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * guest_load_vsock.c - connections of the socket device that are kept busy, and the programs of the host at their other ends; see
+ * load_vsock.c - connections of the socket device that are kept busy, and the programs of the host at their other ends; see
  * guest_load.h.  VIRTIO 1.4, section 5.10.6.
  */
 #include <check.h>
