@@ -491,6 +491,7 @@ int control_open(const char *path, struct log *log, struct ev_loop *loop, struct
 	struct control *ctl = calloc(1, sizeof(*ctl));
 	int err;
 
+	*out = NULL;
 	if (!ctl)
 		return -ENOMEM;
 	ctl->log = log;

@@ -32,6 +32,7 @@ int vdev_new(const struct vdev_class *class, const char *prefix, struct ev_loop 
 	struct vdev *d;
 	int ret;
 
+	*out = NULL;
 	if (!face_sound(&class->face))
 		return -EINVAL;
 	d = calloc(1, class->inst_size);

@@ -34,6 +34,10 @@ static void io_ready(struct ev_loop *loop, struct ev_io *io, int revents)
 		fail(l, "it could not be watched"); /* libev has given the watcher up */
 		return;
 	}
+	if (!loop_has_reserve()) {
+		fail(l, strerror(ENOMEM));
+		return;
+	}
 	for (unsigned int i = 0; i < LISTENER_BURST && ev_is_active(io); i++) {
 		int fd = accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 

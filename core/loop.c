@@ -10,6 +10,9 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -25,15 +28,71 @@
 #define sigev_notify_thread_id _sigev_un._tid
 #endif
 
+/* Whether a call would return at once. */
+static bool ready(int fd, short events)
+{
+	struct pollfd p = {.fd = fd, .events = events};
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* Bytes that libev can have when the host has none: what its tables grow by at once, with a thousand descriptors. */
+#define RESERVE ((size_t)64 << 10)
+
+static void *reserve;
+
+/* libev cannot go on, and would abort. */
+static void loop_failed(const char *what)
+{
+	char line[160];
+	int len = snprintf(line, sizeof(line), "vdevd: error: event loop: %s: %s\n", what, strerror(errno));
+
+	/* Nobody may be reading. */
+	if (ready(STDERR_FILENO, POLLOUT))
+		(void)!write(STDERR_FILENO, line, min_size((size_t)len, sizeof(line) - 1));
+	_exit(EXIT_FAILURE);
+}
+
+static void *loop_alloc(void *p, long size)
+{
+	void *got;
+
+	if (!size) {
+		free(p);
+		return NULL;
+	}
+	got = realloc(p, (size_t)size);
+	if (!got && reserve) {
+		free(reserve);
+		reserve = NULL;
+		got = realloc(p, (size_t)size);
+	}
+	if (!got)
+		loop_failed("no memory");
+	return got;
+}
+
+bool loop_has_reserve(void)
+{
+	if (!reserve)
+		reserve = malloc(RESERVE);
+	return reserve;
+}
+
 static void never_due(struct ev_loop *loop, struct ev_periodic *w, int revents)
 {
 }
 
 struct ev_loop *loop_new(void)
 {
-	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
 	struct ev_periodic once;
+	struct ev_loop *loop;
 
+	if (!loop_has_reserve())
+		return NULL;
+	ev_set_allocator(loop_alloc);
+	ev_set_syserr_cb(loop_failed);
+	loop = ev_loop_new(EVFLAG_AUTO);
 	if (!loop)
 		return NULL;
 	/*
@@ -134,14 +193,6 @@ void hangup_close(struct hangup *h, struct ev_loop *loop)
 static bool no_nowait(ssize_t n)
 {
 	return n < 0 && (errno == EOPNOTSUPP || errno == ENOSYS);
-}
-
-/* Whether a call would return at once. */
-static bool ready(int fd, short events)
-{
-	struct pollfd p = {.fd = fd, .events = events};
-
-	return poll(&p, 1, 0) > 0;
 }
 
 static ssize_t result(ssize_t n)

@@ -12,8 +12,15 @@
 
 /*
  * A loop of its own, which sleeps for as long as there is nothing to do.  Returns NULL with errno; free with ev_loop_destroy.
+ *
+ * libev aborts where it gets no memory, or the kernel refuses what it must have.  From here on it has a reserve of 64 KiB, for
+ * all loops of the process together; who brings new work (accept) asks loop_has_reserve first.  Without it the process ends with
+ * a line and status 1.
  */
 struct ev_loop *loop_new(void);
+
+/* Whether the reserve is whole, or can be made whole again. */
+bool loop_has_reserve(void);
 
 /* Sets O_NONBLOCK and FD_CLOEXEC.  Returns 0 or -errno. */
 int fd_prepare(int fd);

@@ -235,6 +235,7 @@ int work_queue_new(struct ev_loop *loop, const struct work_opts *opts, struct wo
 	struct work_queue *wq = calloc(1, sizeof(*wq) + max * sizeof(*wq->workers));
 	pthread_condattr_t monotonic;
 
+	*out = NULL;
 	if (!wq)
 		return -ENOMEM;
 	wq->loop = loop;

@@ -24,6 +24,7 @@ int dirty_log_new(int fd, uint64_t size, uint64_t offset, struct dirty_log **out
 	uint64_t fault, pages;
 	int err;
 
+	*out = NULL;
 	if (!size || __builtin_mul_overflow(size, 8, &pages))
 		return -EINVAL;
 	log = calloc(1, sizeof(*log));

@@ -62,6 +62,7 @@ int gmem_new(const struct gmem_backend *backend, struct gmem **out)
 {
 	struct gmem *gm = calloc(1, sizeof(*gm));
 
+	*out = NULL;
 	if (!gm)
 		return -ENOMEM;
 	gm->backend = backend;

@@ -25,6 +25,7 @@ int iotlb_new(struct iotlb **out)
 {
 	struct iotlb *t = malloc(sizeof(*t));
 
+	*out = NULL;
 	if (!t)
 		return -ENOMEM;
 	/* The entries are touched only as far as they are needed. */

@@ -103,6 +103,7 @@ int userfault_new(int hangup, struct userfault **out)
 	struct userfault *u = calloc(1, sizeof(*u));
 	int err = 0;
 
+	*out = NULL;
 	if (!u)
 		return -ENOMEM;
 	u->stop = eventfd(0, EFD_CLOEXEC);

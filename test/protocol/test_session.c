@@ -249,6 +249,30 @@ START_TEST(test_config)
 }
 END_TEST
 
+/* No read that begins inside the space is an error, however long, with the bytes of a place for the answer or none. */
+START_TEST(test_config_reads)
+{
+	const uint32_t size = (uint32_t)carrier_class(c)->face.config_size;
+	uint8_t space[VU_MAX_CONFIG_SIZE] = {0};
+
+	ok(frontend_get_config(fe, 0, space, size));
+	for (uint32_t off = 0; off < size; off++) {
+		for (uint32_t len = 1; len <= VU_MAX_CONFIG_SIZE - off; len += len < 9 ? 1 : 13) {
+			struct vu_msg msg = frontend_msg(VU_GET_CONFIG, (uint32_t)VU_CONFIG_HEAD + (len & 1 ? len : 0)), answer;
+
+			msg.p.config.offset = off;
+			msg.p.config.size = len;
+			ok(frontend_ask(fe, &msg, &answer));
+			ck_assert_uint_eq(answer.h.size, VU_CONFIG_HEAD + len);
+			ck_assert_uint_eq(answer.p.config.offset, off);
+			ck_assert_uint_eq(answer.p.config.size, len);
+			/* Beyond its end are zeros. */
+			ck_assert_mem_eq(answer.p.config.data, space + off, len);
+		}
+	}
+}
+END_TEST
+
 /*
  * Reset, and what only looks like it.
  */
@@ -1273,6 +1297,7 @@ Suite *suite_session(void)
 	tcase_add_test(tc, test_queue_stats);
 	tcase_add_test(tc, test_notify_on_empty);
 	tcase_add_test(tc, test_config);
+	tcase_add_test(tc, test_config_reads);
 	tcase_add_test(tc, test_status_0_resets);
 	tcase_add_test(tc, test_status_0_pauses);
 	tcase_add_test(tc, test_pause_with_chain_in_flight);

@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * test_loop.c - notification descriptors of every kind, and "again".
+ * test_loop.c - descriptors from outside, notifications of every kind, a loop without memory, and "again".
  */
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/loop.h"
-
-Suite *suite_loop(void);
+#include "test/unit/suites.h"
 
 START_TEST(prepare)
 {
@@ -113,6 +115,83 @@ START_TEST(wrong_direction)
 }
 END_TEST
 
+static void nothing(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+}
+
+/* Takes all the memory there is.  Returns a list of what it took. */
+static void **take_memory(void)
+{
+	const struct rlimit none = {0, RLIM_INFINITY};
+	void **taken = NULL, **next;
+
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &none), 0);
+	for (size_t size = (size_t)1 << 20; size >= sizeof(void *); size /= 2) {
+		while ((next = malloc(size))) {
+			*next = taken;
+			taken = next;
+		}
+	}
+	return taken;
+}
+
+/* libev's tables grow where there is no memory for anybody else. */
+START_TEST(memory_short)
+{
+	enum { TIMERS = 1000 };
+	static struct ev_timer timers[TIMERS];
+	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
+	struct ev_loop *loop = loop_new();
+	void **taken, **next;
+
+	if (test_on_valgrind() || getenv("ASAN_OPTIONS"))
+		test_skip("memory is another's affair here");
+	ck_assert_ptr_nonnull(loop);
+	ck_assert(loop_has_reserve());
+	taken = take_memory();
+	for (int i = 0; i < TIMERS; i++) {
+		ev_timer_init(&timers[i], nothing, 1000., 0.);
+		ev_timer_start(loop, &timers[i]);
+	}
+	const bool short_of_it = !loop_has_reserve();
+
+	ck_assert_int_eq(setrlimit(RLIMIT_AS, &all), 0);
+	for (; taken; taken = next) {
+		next = *taken;
+		free(taken);
+	}
+	ck_assert(short_of_it);
+	ck_assert(loop_has_reserve());
+	for (int i = 0; i < TIMERS; i++)
+		ev_timer_stop(loop, &timers[i]);
+	ev_loop_destroy(loop);
+}
+END_TEST
+
+/* What the loop cannot wait for, or never sleeps with. */
+START_TEST(unwatchable)
+{
+	int path = open("/", O_PATH | O_CLOEXEC), zero = open("/dev/zero", O_RDWR | O_CLOEXEC), fds[2];
+
+	ck_assert_int_eq(fd_check_watchable(path), -EBADF);
+	ck_assert_int_eq(fd_check_watchable(zero), -EPERM);
+	ck_assert_int_eq(notify_fd_check(zero), -EINVAL);
+	ck_assert_int_eq(notify_fd_check(-1), -EBADF);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	ck_assert_int_eq(fd_check_watchable(fds[0]), 0);
+	ck_assert_int_eq(notify_fd_check(fds[0]), 0);
+	close(fds[0]);
+	close(fds[1]);
+	close(path);
+	close(zero);
+	ck_assert_int_eq(pipe(fds), 0);
+	ck_assert_int_eq(notify_fd_check(fds[0]), 0);
+	ck_assert_int_eq(notify_fd_check(fds[1]), 0);
+	close(fds[0]);
+	close(fds[1]);
+}
+END_TEST
+
 /* An "again" beside a descriptor that is always ready. */
 struct turn {
 	struct loop_again again;
@@ -180,6 +259,8 @@ Suite *suite_loop(void)
 	tcase_add_loop_test(tc, with_eventfd, 0, (int)ARRAY_SIZE(eventfd_flags));
 	tcase_add_loop_test(tc, with_pipe, 0, (int)ARRAY_SIZE(pipe_flags));
 	tcase_add_test(tc, wrong_direction);
+	tcase_add_test(tc, unwatchable);
+	tcase_add_test(tc, memory_short);
 	tcase_add_test(tc, again);
 	suite_add_tcase(s, tc);
 	return s;

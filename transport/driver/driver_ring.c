@@ -44,6 +44,7 @@ int driver_ring_new(unsigned int num, uint64_t features, const struct driver_rin
 	struct driver_ring_sizes sizes;
 	struct driver_ring *r;
 
+	*out = NULL;
 	if (num == 0 || num > VIRTQ_MAX_SIZE || (!packed && (num & (num - 1))))
 		return -EINVAL;
 

@@ -75,6 +75,7 @@ int frontend_new(const struct frontend_opts *opts, struct frontend **out)
 	int sock = opts->path ? fe_connect(opts->path) : opts->fd;
 	struct frontend *fe;
 
+	*out = NULL;
 	if (sock < 0)
 		return sock;
 	fe = calloc(1, sizeof(*fe));

@@ -89,6 +89,7 @@ int frontend_mem_new(const struct frontend_mem_ops *ops, const struct frontend_r
 {
 	struct frontend_mem *m = calloc(1, sizeof(*m));
 
+	*out = NULL;
 	if (!m)
 		return -ENOMEM;
 	m->ops = ops;

@@ -490,6 +490,10 @@ static void back_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 	struct vu_relay *r = container_of(w, struct vu_relay, back_io);
 	int ret;
 
+	if (revents & EV_ERROR) {
+		back_gone(r);
+		return;
+	}
 	if (revents & EV_READ) {
 		ret = vu_read(&r->back_reader, r->back);
 		if (ret < 0) {
@@ -517,6 +521,10 @@ static void front_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 	struct vu_relay *r = container_of(w, struct vu_relay, front_io);
 	int ret;
 
+	if (revents & EV_ERROR) {
+		front_close(r, "it cannot be waited for");
+		return;
+	}
 	if (r->replying) {
 		reply_push(r);
 	} else {
@@ -586,6 +594,7 @@ int vu_relay_open(struct ev_loop *loop, struct log *log, const char *path, uint6
 	struct vu_relay *r = calloc(1, sizeof(*r));
 	int err;
 
+	*out = NULL;
 	if (!r)
 		return -ENOMEM;
 	r->loop = loop;

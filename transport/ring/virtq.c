@@ -12,6 +12,7 @@ int virtq_new(unsigned int index, const struct virtq_events *ev, void *owner, st
 {
 	struct virtq *vq = calloc(1, sizeof(*vq));
 
+	*out = NULL;
 	if (!vq)
 		return -ENOMEM;
 	vq->index = index;

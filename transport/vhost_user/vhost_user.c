@@ -23,6 +23,10 @@ static void sock_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	struct vu_backend *b = container_of(w, struct vu_backend, conn.io);
 
+	if (revents & EV_ERROR) {
+		vu_close(b, "it cannot be waited for"); /* the kernel is short of memory, or of watches */
+		return;
+	}
 	if (b->conn.replying) {
 		vu_reply_push(b);
 		return;
@@ -73,6 +77,7 @@ int vu_backend_new(struct vdev *d, const struct gmem_backend *mem, void (*closed
 {
 	struct vu_backend *b = calloc(1, sizeof(*b));
 
+	*out = NULL;
 	if (!b)
 		return -ENOMEM;
 	b->d = d;

@@ -6,6 +6,7 @@
  * What is to be said is a flag, or in the device's own list of what it asks (vu_ask.c); they are looked at when the socket has
  * room.  While all rings are stopped the device is suspended and says nothing.
  */
+#include <errno.h>
 #include <unistd.h>
 
 #include "transport/vhost_user/vu_session.h"
@@ -114,7 +115,7 @@ void vu_channel_writable(struct ev_loop *loop, struct ev_io *w, int revents)
 void vu_channel_readable(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	struct vu_backend *b = container_of(w, struct vu_backend, channel.read);
-	int ret = vu_read(&b->channel.reader, b->channel.fd);
+	int ret = revents & EV_ERROR ? -EIO : vu_read(&b->channel.reader, b->channel.fd);
 
 	if (ret < 0) {
 		vu_channel_set(b, -1);

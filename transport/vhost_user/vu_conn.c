@@ -63,7 +63,7 @@ static void close_finish(struct vu_backend *b)
 	gmem_free(b->mem);
 	b->mem = NULL;
 	b->features = b->protocol_features = 0;
-	vu_iotlb_apply(b);
+	(void)vu_iotlb_want(b, false); /* only to begin can fail */
 	vu_log_clear(b);
 	b->status = 0;
 	b->reset_pending = b->channel.config_pending = b->conn.closing = false;

@@ -31,23 +31,25 @@
 
 #include "transport/vhost_user/vu_session.h"
 
-int vu_iotlb_apply(struct vu_backend *b)
+int vu_iotlb_want(struct vu_backend *b, bool want)
 {
-	bool want = b->features & BIT(VIRTIO_F_ACCESS_PLATFORM);
-	int err = 0;
+	int err = want && !b->tlb ? iotlb_new(&b->tlb) : 0;
 
-	if (want && !b->tlb)
-		err = iotlb_new(&b->tlb);
 	if (!want) {
 		iotlb_free(b->tlb);
 		b->tlb = NULL;
 	}
+	vu_iotlb_apply(b);
+	return err;
+}
+
+void vu_iotlb_apply(struct vu_backend *b)
+{
 	/* What it says may be of memory there is no more. */
 	if (b->tlb)
 		iotlb_invalidate(b->tlb, 0, UINT64_MAX);
 	if (b->mem)
 		gmem_set_iotlb(b->mem, b->tlb, vu_has(b, VU_PF_GPA_ADDRESSES) ? GMEM_GUEST : GMEM_USER);
-	return err;
 }
 
 void vu_iotlb_settle(struct vu_queue *q)

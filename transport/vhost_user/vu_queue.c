@@ -156,6 +156,11 @@ static void kick_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 {
 	struct vu_queue *q = container_of(w, struct vu_queue, kick_io);
 
+	if (revents & EV_ERROR) {
+		log_guest(&q->b->d->log, "queue %u: the kick descriptor cannot be waited for; the ring is looked at instead", q->index);
+		ev_timer_set(&q->poll, POLL_INTERVAL, POLL_INTERVAL);
+		ev_timer_start(loop, &q->poll);
+	}
 	if (notify_fd_drain(&q->kick) < 0) {
 		log_debug(&q->b->d->log, "queue %u: kick descriptor closed by the front-end", q->index);
 		ev_io_stop(loop, w);

@@ -80,11 +80,15 @@ static int set_features(struct vu_backend *b, struct vu_msg *m)
 	/* The log is switched on and off while rings run; the device does not learn of it. */
 	if (started && (m->p.u64 ^ b->features) & ~BIT(VHOST_F_LOG_ALL))
 		return -EBUSY;
+	int err = started ? 0 : vu_iotlb_want(b, m->p.u64 & BIT(VIRTIO_F_ACCESS_PLATFORM));
+
+	if (err)
+		return err; /* and addresses are not taken for what they are not */
 	b->features = m->p.u64;
 	if (!started)
 		vdev_features_set(b->d, vu_driver_features(b));
 	vu_log_apply(b);
-	return started ? 0 : vu_iotlb_apply(b);
+	return 0;
 }
 
 static int get_protocol_features(struct vu_backend *b, struct vu_msg *m)
@@ -124,7 +128,8 @@ static int set_protocol_features(struct vu_backend *b, struct vu_msg *m)
 	if ((features & BIT(VU_PF_XEN_MMAP)) && b->tlb)
 		return -EINVAL;
 	b->protocol_features = features;
-	return vu_iotlb_apply(b);
+	vu_iotlb_apply(b);
+	return 0;
 }
 
 static int set_owner(struct vu_backend *b, struct vu_msg *m)

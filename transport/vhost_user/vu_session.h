@@ -214,8 +214,10 @@ void vu_device_reset(struct vu_backend *b);
 
 /* vu_iotlb.c */
 
-/* After features or memory have changed: there is a table if ACCESS_PLATFORM was accepted, an empty one.  Returns 0 or -ENOMEM. */
-int vu_iotlb_apply(struct vu_backend *b);
+/* Whether addresses are translated (ACCESS_PLATFORM): then there is a table, an empty one.  Returns 0 or -ENOMEM: there is none. */
+int vu_iotlb_want(struct vu_backend *b, bool want);
+/* After memory has changed, or by which addresses it is told: the table, where there is one, is empty. */
+void vu_iotlb_apply(struct vu_backend *b);
 /* IOTLB_MSG.  Returns 0, or -EINVAL: not for here, or not in memory. */
 int vu_iotlb_handle(struct vu_backend *b, const struct vu_iotlb *m);
 /* The ring, or its start, waits for what was last looked up. */

@@ -167,6 +167,7 @@ int vu_socket_open(const struct vu_socket_opts *opts, struct vdev *d, const stru
 	struct vu_socket *s = calloc(1, sizeof(*s));
 	int err;
 
+	*out = NULL;
 	if (!s)
 		return -ENOMEM;
 	s->d = d;
