@@ -61,7 +61,7 @@ ssize_t fd_write_now(int fd, const void *buf, size_t len);
  * An eventfd, a pipe or a socket (User-Mode Linux) by which two sides notify each other.  Where it came from the other side it may be blocking, and
  * stays so: the flag belongs to both, and the other side may wait in read(2).
  *
- * No call blocks.  Reads, and writes to a pipe or socket, are made so that they cannot (RWF_NOWAIT, or poll(2) first on kernels that do
+ * No call blocks (but one, below, for a second or two).  Reads, and writes to a pipe or socket, are made so that they cannot (RWF_NOWAIT, or poll(2) first on kernels that do
  * not know it for the descriptor).  For a write to an eventfd Linux has no such flag; it blocks only when the counter is at its
  * end, 2^64 - 2, which notifications alone never reach.  Who brings it there gets SIGALRM's help: a timer, set once a second
  * while notifications are sent, ends such a write, and the descriptor is not written to any more.

@@ -62,7 +62,9 @@ static int log_share(struct frontend *fe)
 
 	if (fd < 0)
 		return fe_fail(fe, -errno, "no log: %s", strerror(errno));
-	if (!ftruncate(fd, (off_t)size))
+	if (size > SIZE_MAX)
+		errno = EFBIG;
+	else if (!ftruncate(fd, (off_t)size))
 		bits = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (bits == MAP_FAILED) {
 		err = fe_fail(fe, -errno, "no log: %s", strerror(errno));
