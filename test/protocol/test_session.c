@@ -1255,6 +1255,32 @@ START_TEST(test_odd_descriptors)
 }
 END_TEST
 
+/* VDEVD_TRACE shows messages and their answers; without it there is none. */
+START_TEST(test_trace)
+{
+	static const char *const lines[] = {"< GET_FEATURES: 0 bytes\n", "> GET_FEATURES: 8 bytes, 0x", "< SET_VRING_NUM: 8 bytes, ring 0, ",
+					    "< SET_VRING_KICK: 8 bytes, 0x0, 1 descriptors\n"};
+
+	if (!carrier_built(&rng_suite))
+		test_skip("no rng in this build");
+	for (unsigned int on = 0; on < 2; on++) {
+		struct carrier *other;
+		char *text;
+
+		if (on)
+			setenv("VDEVD_TRACE", "1", 1);
+		other = carrier_open(CARRIER_BINARY, &rng_suite);
+		unsetenv("VDEVD_TRACE");
+		carrier_sample(other);
+		text = carrier_log(other);
+		for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+			ck_assert_msg(!strstr(text, lines[i]) == !on, "%s%s", lines[i], text);
+		free(text);
+		carrier_close(other);
+	}
+}
+END_TEST
+
 /*
  * For ever.
  */
@@ -1329,6 +1355,7 @@ Suite *suite_session(void)
 	tcase_add_test(tc, test_config_change);
 	tcase_add_test(tc, test_channel_fills);
 	tcase_add_test(tc, test_odd_descriptors);
+	tcase_add_test(tc, test_trace);
 	tcase_add_test(tc, test_many_sessions);
 	suite_add_tcase(s, tc);
 	return s;

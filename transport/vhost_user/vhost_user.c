@@ -84,6 +84,7 @@ int vu_backend_new(struct vdev *d, const struct gmem_backend *mem, void (*closed
 	b->mem_backend = mem;
 	b->closed = closed;
 	b->arg = arg;
+	b->trace = getenv("VDEVD_TRACE");
 	b->conn.sock = b->channel.fd = -1;
 	b->log.call = NOTIFY_FD_NONE;
 	b->iotlb_patience = IOTLB_PATIENCE;

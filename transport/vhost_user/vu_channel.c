@@ -88,6 +88,8 @@ void vu_channel_push(struct vu_backend *b)
 	if (b->channel.fd < 0)
 		return;
 	while (b->channel.busy || channel_next(b)) {
+		if (b->trace && !b->channel.done)
+			vu_trace_channel(b);
 		int ret = vu_send(b->channel.fd, &b->channel.msg, &b->channel.done);
 
 		/* They go with the first byte. */

@@ -46,6 +46,8 @@ void vu_reply(struct vu_backend *b)
 	b->conn.reply.h.request = b->conn.reader.msg.h.request;
 	b->conn.reply.h.flags = VU_VERSION | VU_FLAG_REPLY;
 	b->conn.reply_done = 0;
+	if (b->trace)
+		vu_trace_reply(b);
 	vu_reply_push(b);
 }
 

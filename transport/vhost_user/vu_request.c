@@ -832,6 +832,8 @@ void vu_handle(struct vu_backend *b)
 	int ret = -EOPNOTSUPP;
 
 	b->conn.pending = true;
+	if (b->trace)
+		vu_trace_request(b, m);
 	if (r) {
 		ret = -EINVAL;
 		if (!b->conn.reader.truncated && m->h.size >= r->min && m->h.size <= r->max && m->nfds <= r->max_fds)

@@ -89,6 +89,7 @@ struct vu_backend {
 	const struct gmem_backend *mem_backend;
 	void (*closed)(void *arg);
 	void *arg;
+	bool trace;                  /* VDEVD_TRACE: vu_trace.c */
 
 	/* What the front-end has said of the device as a whole: vu_request.c. */
 	uint64_t features;           /* SET_FEATURES, bit 30 included */
@@ -303,6 +304,12 @@ void vu_ask_answer(struct vu_backend *b, struct vu_msg *m);
 /* Ends them all; gone: no answer will ever come.  The device is told now, or (later) from the loop. */
 void vu_asks_cancel(struct vu_backend *b, bool gone);
 void vu_asks_tell(struct vu_backend *b);
+
+/* vu_trace.c: a line of the log, where b->trace is set. */
+
+void vu_trace_request(struct vu_backend *b, const struct vu_msg *m);
+void vu_trace_reply(struct vu_backend *b);
+void vu_trace_channel(struct vu_backend *b);
 
 /* What the driver has accepted: two bits are between front-end and back end alone. */
 static inline uint64_t vu_driver_features(const struct vu_backend *b)
