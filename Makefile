@@ -46,7 +46,7 @@ CMD_LIB := $(BUILD)/libcmd.a
 VDEVD := $(BUILD)/vdevd
 MODULE_FILES := $(MODULES:%=$(BUILD)/modules/%.so)
 
-CPPFLAGS_ALL = -I$(BUILD) -I$(srcdir) $(EV_CFLAGS)
+CPPFLAGS_ALL = -I$(BUILD) -I$(srcdir) $(EV_CFLAGS) $(SECCOMP_CFLAGS)
 COMPILE = $(CC) $(CPPFLAGS_ALL) $(BASE_CFLAGS) $(DEV_CFLAGS) $(CFLAGS) -MMD -MP
 LINK = $(CC) $(CFLAGS) $(PIE_CFLAGS) $(EXE_LDFLAGS) $(BASE_LDFLAGS) $(LDFLAGS)
 
@@ -115,7 +115,7 @@ $(LIB) $(CMD_LIB):
 
 $(VDEVD): $(BUILD)/devices.mk $(BUILD)/cmd/main.o $(BUILD)/devtab.o $(call objects,$(BUILTIN_SRCS)) $(CMD_LIB) $(LIB)
 	$(call say,LD,$@)
-	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(CMD_LIB) $(LIB_LINK) $(BUILTIN_LIBS) $(EV_LIBS) $(URING_LIBS) $(DL_LIBS)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(CMD_LIB) $(LIB_LINK) $(BUILTIN_LIBS) $(EV_LIBS) $(URING_LIBS) $(SECCOMP_LIBS) $(DL_LIBS)
 
 define device_rules
 $(foreach s,$(DEV_$(1)_SRCS:.c=.o),$(BUILD)/$(s) $(BUILD)/pic/$(s)): DEV_CFLAGS += $(DEV_$(1)_CFLAGS)
@@ -191,7 +191,7 @@ $(BUILD)/test/fuzz/args_%.c: $(srcdir)/test/device/%/fuzz.args
 $(RUN_TESTS): $(call objects,$(TEST_SRCS)) $(BUILD)/test/suites.o $(BUILD)/test/device_data.o $(ALL_DEVICES) $(CMD_LIB) $(LIB)
 	$(if $(strip $(CHECK_LIBS)),,$(error configure found no check library: install it and run configure again))
 	$(call say,LD,$@)
-	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(CMD_LIB) $(LIB) $(DEVICE_LIBS) $(EV_LIBS) $(URING_LIBS) $(DL_LIBS) $(CHECK_LIBS)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(CMD_LIB) $(LIB) $(DEVICE_LIBS) $(EV_LIBS) $(URING_LIBS) $(SECCOMP_LIBS) $(DL_LIBS) $(CHECK_LIBS)
 
 # fuzz_rules TARGET,OBJECTS: the target as a fuzzer, and as a program that replays inputs.
 define fuzz_rules
@@ -206,7 +206,7 @@ $(REPLAYS) $(FUZZERS):
 	$(call say,LD,$@)
 	@mkdir -p $(@D)
 	$(Q)$(LINK) $(if $(filter $@,$(FUZZERS)),-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $(LIB) $(DEVICE_LIBS) $(EV_LIBS) $(URING_LIBS) \
-		$(DL_LIBS) $(CHECK_LIBS)
+		$(SECCOMP_LIBS) $(DL_LIBS) $(CHECK_LIBS)
 
 # What the tests are told; the scripts of test/ read it.  Those that compile do so in the source directory.
 export VDEVD_SRC = $(abspath $(srcdir))
@@ -217,8 +217,8 @@ test_env = UBSAN_OPTIONS=print_stacktrace=1 VDEVD=$(abspath $(VDEVD)) VDEVD_CC='
 	VDEVD_DEVICE_SOURCES='$(filter devices/%,$(DEVICE_SRCS))'
 run_checks = $(test_env) $(srcdir)/test/tools/run-checks
 
-# A vendor's pages are the vendor's.
-MAN_DEVICES := $(foreach d,$(DEVICES),$(if $(filter devices/%,$(DEV_$(d)_SRCS)),$(d)))
+# A vendor's pages are the vendor's; one of a device without its library would lack what that needs.
+MAN_DEVICES := $(foreach d,$(filter-out $(SIMULATED),$(DEVICES)),$(if $(filter devices/%,$(DEV_$(d)_SRCS)),$(d)))
 scripts = $(wildcard $(addprefix $(srcdir)/test/,$(1)))
 CLI_SCRIPTS := $(call scripts,cli/*.sh)
 BUILD_SCRIPTS := $(call scripts,build/*.sh)

@@ -15,6 +15,12 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+const struct sandbox_call alarm_calls[] = {
+	{.name = "timerfd_create", .why = "an alarm"},
+	{.name = "timerfd_settime", .why = "an alarm"},
+	{0},
+};
+
 #define NS UINT64_C(1000000000)
 
 /* The last moment that a timer can be set to, seconds: of a time_t of 32 bits, or of the kernel's 63 bits of nanoseconds. */

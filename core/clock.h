@@ -50,4 +50,7 @@ void alarm_at(struct alarm *a, uint64_t ns);
 /* Turns it off.  The clock is still watched. */
 void alarm_off(struct alarm *a);
 
+/* What alarms take, besides the loop. */
+extern const struct sandbox_call alarm_calls[];
+
 #endif

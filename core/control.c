@@ -18,6 +18,18 @@
 #include "core/listener.h"
 #include "core/unix_socket.h"
 
+static const struct sandbox_call control_calls[] = {
+	{.name = "recvmsg", .why = "a client's commands, and files that come with them"},
+	{.name = "send", .why = "answers to a client"},
+	{0},
+};
+
+void control_needs(const char *path, struct sandbox *s)
+{
+	sandbox_calls(s, control_calls);
+	unix_listener_needs(path, s);
+}
+
 #define BACKLOG 8
 
 /* Bytes for answers that a client has at first, and those that are kept for the last line of an answer. */

@@ -26,6 +26,7 @@
 
 #include "core/base.h"
 #include "core/log.h"
+#include "core/sandbox.h"
 
 #define CONTROL_CLIENTS	 8	/* connections at a time; others wait in the backlog */
 #define CONTROL_LINE_MAX 1024	/* bytes of a command, newline included */
@@ -83,5 +84,8 @@ void control_tell(struct control *ctl, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Whether anybody watches: what nobody reads need not be written.  NULL: there is no socket. */
 bool control_watched(const struct control *ctl);
+
+/* What a control socket at path needs. */
+void control_needs(const char *path, struct sandbox *s);
 
 #endif

@@ -22,6 +22,14 @@
 #include <unistd.h>
 
 #include "core/loop.h"
+#include "core/sandbox.h"
+
+const struct sandbox_call log_calls[] = {
+	{.name = "pwritev2", .why = "log lines that do not wait"},
+	{.name = "send", .why = "log lines for a socket"},
+	{.name = "poll", .why = "whether there is room for a log line"},
+	{0},
+};
 
 /* Below PIPE_BUF, so that lines of several processes on one pipe do not mix. */
 #define LOG_LINE_MAX 2048

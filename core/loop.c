@@ -105,6 +105,26 @@ struct ev_loop *loop_new(void)
 	return loop;
 }
 
+const struct sandbox_call loop_calls[] = {
+	{.name = "epoll_wait", .why = "the event loop"},
+	{.name = "gettimeofday", .why = "time, where the kernel has no faster way"},
+	{.name = "epoll_ctl", .why = "the event loop"},
+	{.name = "epoll_create1", .why = "the event loop, when a descriptor lives on in another process"},
+	{.name = "eventfd2", .why = "the event loop, woken by a signal or a thread"},
+	{.name = "poll", .why = "whether a descriptor is ready"},
+	{.name = "preadv2", .why = "a kick that does not wait"},
+	{.name = "pwritev2", .why = "a call that does not wait"},
+	{.name = "timer_create", .why = "the end of a turn that takes too long"},
+	{.name = "timer_settime", .why = "the end of a turn that takes too long"},
+	{.name = "timerfd_settime", .why = "the event loop's own clock"},
+	{.name = "timerfd_create", .why = "the event loop's own clock"},
+	{.name = "fcntl", .why = "what a descriptor's flags are", .checks = {{1, SANDBOX_IS, F_GETFL}}},
+	{.name = "fcntl", .why = "a descriptor that does not block", .checks = {{1, SANDBOX_IS, F_SETFL}}},
+	{.name = "fcntl", .why = "what a descriptor's flags are", .checks = {{1, SANDBOX_IS, F_GETFD}}},
+	{.name = "fcntl", .why = "a descriptor that no program inherits", .checks = {{1, SANDBOX_IS, F_SETFD}}},
+	{0},
+};
+
 int fd_prepare(int fd)
 {
 	int flags = fcntl(fd, F_GETFL);

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "core/base.h"
+#include "core/sandbox.h"
 
 /*
  * A loop of its own, which sleeps for as long as there is nothing to do.  Returns NULL with errno; free with ev_loop_destroy.
@@ -107,5 +108,8 @@ struct loop_again {
 void loop_again_init(struct loop_again *again, void (*run)(struct loop_again *again));
 void loop_again_start(struct loop_again *again, struct ev_loop *loop);
 void loop_again_stop(struct loop_again *again, struct ev_loop *loop);
+
+/* What an event loop does, and who looks at descriptors with the functions above. */
+extern const struct sandbox_call loop_calls[];
 
 #endif

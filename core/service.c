@@ -18,6 +18,17 @@
 /* Connected to the service manager; -1: not, or there is none. */
 static int notify_fd = -1;
 
+static const struct sandbox_call service_calls[] = {
+	{.name = "send", .why = "a word to the service manager"},
+	{0},
+};
+
+void service_needs(struct sandbox *s)
+{
+	if (notify_fd >= 0)
+		sandbox_calls(s, service_calls);
+}
+
 int service_open(void)
 {
 	const char *path = getenv("NOTIFY_SOCKET");

@@ -6,6 +6,8 @@
 #ifndef VDEVD_CORE_SERVICE_H
 #define VDEVD_CORE_SERVICE_H
 
+#include "core/sandbox.h"
+
 /*
  * Connects to $NOTIFY_SOCKET (a path, or @ for the abstract name space), while that can be done; what is sent later
  * needs no more than this.  Returns 0 also where there is no such variable, or -errno.
@@ -35,5 +37,8 @@ double service_watchdog(void);
 int service_listen_fds(void);
 
 #define SERVICE_LISTEN_FD 3
+
+/* What service_notify needs once it was called; nothing where there is no service manager to be told. */
+void service_needs(struct sandbox *s);
 
 #endif

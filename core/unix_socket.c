@@ -11,6 +11,30 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+const struct sandbox_call unix_accept_calls[] = {
+	{.name = "accept4", .why = "a connection that comes"},
+	{0},
+};
+
+const struct sandbox_call unix_connect_calls[] = {
+	{.name = "socket", .why = "a connection to a Unix socket", .checks = {{0, SANDBOX_IS, AF_UNIX}}},
+	{.name = "connect", .why = "a connection to a socket"},
+	{0},
+};
+
+static const struct sandbox_call unix_remove_calls[] = {
+	{.name = "lstat", .why = "whether the socket is still its own"},
+	{.name = "unlink", .why = "the socket is removed at the end"},
+	{0},
+};
+
+void unix_listener_needs(const char *path, struct sandbox *s)
+{
+	sandbox_calls(s, unix_accept_calls);
+	sandbox_calls(s, unix_remove_calls);
+	sandbox_folder(s, path, SANDBOX_MAKE, "the socket is removed at the end");
+}
+
 _Static_assert(UNIX_PATH_LEN + 1 == sizeof(((struct sockaddr_un *)0)->sun_path), "a path ends with a zero");
 
 bool unix_path_fits(const char *path)

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "core/base.h"
+#include "core/sandbox.h"
 
 /* The longest path that a socket can have, bytes. */
 #define UNIX_PATH_LEN 107
@@ -52,5 +53,11 @@ int unix_connect_type(int type, const char *path);
  * which the ends of a socketpair(2) have not: of those it is never said.
  */
 bool unix_is_other_end(int sock, int fd);
+
+/* What takes connections in, and makes them. */
+extern const struct sandbox_call unix_accept_calls[], unix_connect_calls[];
+
+/* What unix_listener_close needs for a socket at path, besides. */
+void unix_listener_needs(const char *path, struct sandbox *s);
 
 #endif

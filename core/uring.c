@@ -12,6 +12,26 @@
 
 #include "config.h"
 
+static const struct sandbox_call file_calls[] = {
+#if VDEVD_HAVE_LIBURING
+	{.name = "io_uring_enter", .why = "files are read and written"},
+#endif
+	{.name = "readv", .why = "files are read"},
+	{.name = "preadv", .why = "files are read"},
+	{.name = "writev", .why = "files are written"},
+	{.name = "pwritev", .why = "files are written"},
+	{.name = "fsync", .why = "files are written"},
+	{.name = "fdatasync", .why = "files are written"},
+	{.name = "fallocate", .why = "room in files"},
+	{0},
+};
+
+void uring_needs(struct sandbox *s)
+{
+	sandbox_calls(s, work_calls);
+	sandbox_calls(s, file_calls);
+}
+
 #define THREADS 4
 
 /* ---- operations */

@@ -91,4 +91,10 @@ void uring_fallocate(struct uring *u, struct uring_op *op, int fd, int mode, uin
  */
 void uring_cancel(struct uring *u, struct uring_op *op);
 
+/*
+ * What reading and writing files takes, by either way.  The kernel runs what io_uring is given without a look at the
+ * rules about system calls; Landlock and the rights of descriptors hold for it.
+ */
+void uring_needs(struct sandbox *s);
+
 #endif

@@ -25,6 +25,18 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* A new process shares neither memory nor thread group, so that it is none of these. */
+#define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
+
+const struct sandbox_call work_calls[] = {
+	{.name = "clone", .why = "a worker thread", .checks = {{0, SANDBOX_SET, THREAD_FLAGS}}},
+	{.name = "set_robust_list", .why = "a thread's locks"},
+	{.name = "rseq", .why = "a thread's processor"},
+	{.name = "sched_getaffinity", .why = "how many processors memory is managed for"},
+	{.name = "exit", .why = "the end of a thread"},
+	{0},
+};
+
 /* The usual stack of a thread, bytes. */
 #define STACK_SIZE ((size_t)256 * 1024)
 

@@ -13,6 +13,7 @@
 #define VDEVD_CORE_WORK_H
 
 #include "core/base.h"
+#include "core/sandbox.h"
 
 struct ev_loop;
 struct work_queue;
@@ -66,5 +67,8 @@ void work_interrupt(struct work_queue *wq, struct work *w);
 
 /* For run: whether it is to return.  A job that nobody interrupts never gets EINTR by this. */
 bool work_interrupted(const struct work *w);
+
+/* What threads take. */
+extern const struct sandbox_call work_calls[];
 
 #endif
