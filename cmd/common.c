@@ -68,6 +68,43 @@ static int set_quirks(void *obj, const struct opt *o, const char *value, char *w
 	return vu_apply_quirks(c->d, value, why, why_size);
 }
 
+/* --sandbox */
+static int set_sandbox(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
+{
+	struct common *c = obj;
+
+	return sandbox_parse_layers(value, &c->sandbox, why, why_size);
+}
+
+/* --print-sandbox */
+static int set_print_sandbox(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
+{
+	struct common *c = obj;
+
+	(void)o;
+	c->print_sandbox = strcmp(value, "text") == 0 ? COMMON_PRINT_TEXT : strcmp(value, "json") == 0 ? COMMON_PRINT_JSON : COMMON_PRINT_NO;
+	if (c->print_sandbox)
+		return 0;
+	snprintf(why, why_size, "unknown (text or json is wanted)");
+	return -EINVAL;
+}
+
+/* --user */
+static int set_user(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
+{
+	struct common *c = obj;
+
+	return sandbox_parse_user(value, &c->sandbox, why, why_size);
+}
+
+/* --oom-score-adj */
+static int set_oom(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
+{
+	struct common *c = obj;
+
+	return sandbox_parse_oom(value, &c->sandbox, why, why_size);
+}
+
 #if !VDEVD_HAVE_XEN
 /* --xen and --xen-grant-cache: what asks for nothing is fine. */
 static int set_no_xen(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
@@ -222,6 +259,47 @@ static const struct opt common_opts[] = {
 		.man = "The least important lines to write on standard error: error, warn, info or debug.",
 	},
 	{
+		.name = "sandbox",
+		.type = OPT_CALL,
+		.set = set_sandbox,
+		.arg = "LIST",
+		.def = VDEVD_INSTRUMENTED ? "none" : "all",
+		.help = "what is taken away before serving",
+		.man = "The layers of the sandbox, separated by commas: limits, namespaces, ids, capabilities, no-new-privs, landlock, "
+		       "mdwe, dumpable, seccomp; or all, or none. With - before it a layer is left out. A layer that the kernel, the build or "
+		       "the rights of the caller do not allow is told in one line and left out; with strict in the list that is an "
+		       "error. With seccomp:log a system call that is not allowed is told in the kernel's log and made all the same. See "
+		       "SECURITY CONSIDERATIONS.",
+	},
+	{
+		.name = "user",
+		.type = OPT_CALL,
+		.set = set_user,
+		.arg = "USER[:GROUP]",
+		.help = "serve as this user: a name or a number",
+		.man = "Become this user once the host's resources are open, with the groups it has in /etc/group and those of device "
+		       "nodes that are opened again. Names are those of /etc/passwd and /etc/group. The socket stays the caller's: "
+		       "it is not removed at the end where its folder does not allow that.",
+	},
+	{
+		.name = "oom-score-adj",
+		.type = OPT_CALL,
+		.set = set_oom,
+		.arg = "N",
+		.help = "when memory is short: -1000 to 1000, 1000 goes first",
+		.man = "The process's oom_score_adj (proc(5)), from -1000, never to be killed, to 1000. Without it that of the caller "
+		       "stays.",
+	},
+	{
+		.name = "print-sandbox",
+		.type = OPT_CALL,
+		.set = set_print_sandbox,
+		.arg = "HOW",
+		.help = "show what that leaves, as text or json, and exit",
+		.man = "Show the system calls, files, ports and capabilities that these options leave, each with its reason, and "
+		       "exit: text, for people, or json. Nothing of the host is opened.",
+	},
+	{
 		.name = "print-capabilities",
 		.type = OPT_FLAG,
 		.off = AT(print_capabilities),
@@ -287,6 +365,7 @@ int common_init(struct common *c, struct vdev *d, bool compat)
 	c->d = d;
 	c->count = 1;
 	c->socket.mode = UINT64_MAX;
+	sandbox_opts_init(&c->sandbox);
 
 	if (d->class->opts)
 		*g++ = (struct opt_group){"Device options", d->class->opts, d};

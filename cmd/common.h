@@ -16,6 +16,13 @@ enum common_xen {
 	COMMON_XEN_OFF,
 };
 
+/* --print-sandbox */
+enum common_print {
+	COMMON_PRINT_NO,
+	COMMON_PRINT_TEXT,
+	COMMON_PRINT_JSON,
+};
+
 /* The options of one call. */
 struct common {
 	struct vdev *d;
@@ -24,6 +31,8 @@ struct common {
 	unsigned int xen; /* enum common_xen */
 	uint64_t xen_grant_cache; /* pages */
 	uint64_t realtime; /* priority; 0: not asked for */
+	struct sandbox_opts sandbox;
+	unsigned int print_sandbox; /* enum common_print */
 	bool print_capabilities, print_man, help, version;
 	/* Called as the daemon this replaces: so many instances, socket names without their number. */
 	uint64_t count;
@@ -55,5 +64,6 @@ bool common_offers_xen(const struct common *c);
 void print_help(const struct common *c);
 void print_capabilities(const struct common *c);
 void print_man_page(const struct common *c);
+void print_sandbox(const struct common *c);
 
 #endif

@@ -6,7 +6,9 @@
 #include "cmd/common.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 
+#include "cmd/drop.h"
 #include "config.h"
 #include "core/json.h"
 #include "transport/vu_msg.h"
@@ -130,6 +132,44 @@ static void print_man_compat(const struct common *c)
 	puts(".El");
 }
 
+void print_sandbox(const struct common *c)
+{
+	struct sandbox *s = drop_needs(c, &c->socket);
+
+	if (!s)
+		return;
+	if (c->print_sandbox == COMMON_PRINT_JSON)
+		sandbox_print_json(s, &c->sandbox, stdout);
+	else
+		sandbox_print(s, &c->sandbox, stdout);
+	sandbox_free(s);
+}
+
+/* What remains possible with the options as they are when none is given. */
+static void print_man_security(const struct common *c)
+{
+	const struct vu_socket_opts socket = {.path = "/run/vdevd/socket", .fd = -1, .listen_fd = -1};
+	struct common plain = *c;
+	struct sandbox *s;
+
+	/* The page is the same wherever it is made. */
+	plain.xen = COMMON_XEN_OFF;
+	unsetenv("NOTIFY_SOCKET");
+	s = drop_needs(&plain, &socket);
+	puts(".Sh SECURITY CONSIDERATIONS");
+	man_print_text(stdout, "The guest is taken for hostile. Once the host's resources are open and the socket "
+			       "listens, everything is taken "
+			       "away that serving does not need: see --sandbox, and SANDBOX in vdevd(1). Another "
+			       "system call ends the process; "
+			       "memory never becomes executable, no program can be run and no other process be "
+			       "signalled or looked at. Files "
+			       "are those that --print-sandbox shows for the options given; capabilities are none, "
+			       "unless it shows some.");
+	if (s)
+		sandbox_print_man(s, stdout);
+	sandbox_free(s);
+}
+
 void print_man_page(const struct common *c)
 {
 	const struct vdev_class *class = c->d->class;
@@ -149,4 +189,5 @@ void print_man_page(const struct common *c)
 	if (class->compat)
 		print_man_compat(c);
 	puts(".Sh SEE ALSO\n.Xr vdevd 1");
+	print_man_security(c);
 }

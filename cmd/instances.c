@@ -42,6 +42,43 @@ int instance_tell(const struct instance *self)
 	return n < 0 && errno != EAGAIN ? -errno : 0;
 }
 
+static const struct sandbox_call parent_calls[] = {
+	{.name = "poll", .why = "waits for signals and for the instances"},
+	{.name = "wait4", .why = "how an instance ended"},
+	{.name = "waitid", .why = "how an instance ended"},
+	{0},
+};
+
+/* Takes away what waiting for the children does not need.  Returns 0, or -errno after a line. */
+static int drop_parent(const struct parent *p, const struct sandbox_opts *opts)
+{
+	/* One line for each child: nobody else is signalled. */
+	struct sandbox_call *kill_calls = calloc(p->count + 1, sizeof(*kill_calls));
+	struct sandbox *s = sandbox_new();
+	int err = -ENOMEM;
+
+	service_open(); /* an error is told with what cannot be sent */
+	if (!s || !kill_calls) {
+		log_error(p->log, "out of memory");
+		goto free_both;
+	}
+	for (unsigned int i = 0; i < p->count; i++)
+		kill_calls[i] = (struct sandbox_call){.name = "kill",
+						      .why = "signals for an instance",
+						      .checks = {{0, SANDBOX_IS, (uint64_t)p->children[i].pid}}};
+	sandbox_calls(s, sandbox_process_calls);
+	sandbox_calls(s, log_calls);
+	sandbox_calls(s, parent_calls);
+	sandbox_calls(s, kill_calls);
+	sandbox_share(s, SANDBOX_SIGNALS, "the instances have sandboxes of their own");
+	service_needs(s);
+	err = sandbox_apply(s, opts, p->log);
+free_both:
+	sandbox_free(s);
+	free(kill_calls);
+	return err;
+}
+
 static void worsen(struct parent *p, int status)
 {
 	if (status > p->worst)
@@ -201,7 +238,8 @@ static int start_child(struct parent *p, unsigned int i, int (*serve)(void *arg,
 	return 0;
 }
 
-int instances_run(struct log *l, unsigned int count, int (*serve)(void *arg, const struct instance *self), void *arg)
+int instances_run(struct log *l, unsigned int count, const struct sandbox_opts *opts,
+		  int (*serve)(void *arg, const struct instance *self), void *arg)
 {
 	struct parent p = {.log = l, .count = count, .beat = service_watchdog()};
 	sigset_t before;
@@ -222,6 +260,10 @@ int instances_run(struct log *l, unsigned int count, int (*serve)(void *arg, con
 			stop_all(&p, SIGTERM);
 			break;
 		}
+	}
+	if (ret == 0 && drop_parent(&p, opts) < 0) {
+		worsen(&p, CMD_FAILED);
+		stop_all(&p, SIGTERM);
 	}
 	wait_all(&p);
 	sigprocmask(SIG_SETMASK, &before, NULL);

@@ -8,6 +8,7 @@
 #define VDEVD_CMD_INSTANCES_H
 
 #include "core/log.h"
+#include "core/sandbox.h"
 
 /* One of several, in its own process. */
 struct instance {
@@ -25,6 +26,7 @@ int instance_tell(const struct instance *self);
  * theirs.  The parent passes them on, tells the service manager when all are ready and as long as all are alive, and
  * waits for all.  Returns the worst exit status among them.
  */
-int instances_run(struct log *l, unsigned int count, int (*serve)(void *arg, const struct instance *self), void *arg);
+int instances_run(struct log *l, unsigned int count, const struct sandbox_opts *opts,
+		  int (*serve)(void *arg, const struct instance *self), void *arg);
 
 #endif

@@ -16,11 +16,14 @@
 #include "core/control.h"
 #include "core/service.h"
 #include "core/unix_socket.h"
+#include "core/loop.h"
+#include "core/service.h"
 #include "transport/relay/vu_relay.h"
 
 struct relay_call {
 	const char *path, *to, *control;
 	uint64_t mode;
+	struct sandbox_opts sandbox;
 	bool help;
 };
 
@@ -29,6 +32,15 @@ static int set_mode(void *obj, const struct opt *o, const char *value, char *why
 	struct relay_call *c = obj;
 
 	return common_parse_mode(value, &c->mode, why, why_size);
+}
+
+/* --sandbox, --user */
+static int set_sandbox(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
+{
+	struct relay_call *c = obj;
+
+	return o->kind ? sandbox_parse_user(value, &c->sandbox, why, why_size)
+		       : sandbox_parse_layers(value, &c->sandbox, why, why_size);
 }
 
 static const struct opt relay_opts[] = {
@@ -54,6 +66,18 @@ static const struct opt relay_opts[] = {
 	 .off = offsetof(struct relay_call, control),
 	 .arg = "PATH",
 	 .help = "listen here for the operator's commands"},
+	{.name = "sandbox",
+	 .type = OPT_CALL,
+	 .set = set_sandbox,
+	 .arg = "LIST",
+	 .help = "what is taken away before relaying",
+	 .def = VDEVD_INSTRUMENTED ? "none" : "all"},
+	{.name = "user",
+	 .type = OPT_CALL,
+	 .set = set_sandbox,
+	 .kind = 1,
+	 .arg = "USER[:GROUP]",
+	 .help = "relay as this user"},
 	{.name = "help",
 	 .letter = 'h',
 	 .type = OPT_FLAG,
@@ -84,6 +108,28 @@ static const struct control_command relay_commands[] = {
 	{0},
 };
 
+/* Takes away what a relay does not need.  Returns 0, or -errno after a line. */
+static int drop_relay(struct log *log, const struct relay_call *c)
+{
+	struct sandbox *s = sandbox_new();
+	int err;
+
+	if (!s) {
+		log_error(log, "out of memory");
+		return -ENOMEM;
+	}
+	sandbox_calls(s, sandbox_process_calls);
+	sandbox_calls(s, log_calls);
+	sandbox_calls(s, loop_calls);
+	service_needs(s);
+	vu_relay_needs(c->path, c->to, s);
+	if (c->control)
+		control_needs(c->control, s);
+	err = sandbox_apply(s, &c->sandbox, log);
+	sandbox_free(s);
+	return err;
+}
+
 /* Makes the sockets and relays.  Returns 0, or -errno after a line that says why. */
 static int run_relay(struct ev_loop *loop, struct log *log, const struct relay_call *c)
 {
@@ -99,9 +145,12 @@ static int run_relay(struct ev_loop *loop, struct log *log, const struct relay_c
 	ret = vu_relay_open(loop, log, c->path, c->mode, c->to, &r);
 	if (ret == 0) {
 		control_add(control, relay_commands, r);
-		manager_ready(&manager, loop, log, NULL, "STATUS=relaying");
-		ev_run(loop, 0);
-		manager_end(&manager);
+		ret = drop_relay(log, c);
+		if (ret == 0) {
+			manager_ready(&manager, loop, log, NULL, "STATUS=relaying");
+			ev_run(loop, 0);
+			manager_end(&manager);
+		}
 		vu_relay_free(r);
 	}
 	control_close(control);
@@ -133,8 +182,10 @@ int cmd_relay(int argc, char **argv)
 	struct relay_call c = {.mode = UINT64_MAX};
 	const struct opt_group groups[] = {{"Options", relay_opts, &c}, {NULL, NULL, NULL}};
 	struct log log = {.prefix = "relay"};
-	int next = opt_parse(groups, false, argc, argv);
+	int next;
 
+	sandbox_opts_init(&c.sandbox);
+	next = opt_parse(groups, false, argc, argv);
 	if (next < 0)
 		return CMD_USAGE;
 	if (opt_parse_end(groups, argc, argv, next) < 0)

@@ -11,6 +11,7 @@
 
 #include "cmd/cmd.h"
 #include "cmd/common.h"
+#include "cmd/drop.h"
 #include "cmd/inherit.h"
 #include "cmd/instances.h"
 #include "cmd/manager.h"
@@ -67,18 +68,23 @@ static void mem_close(struct run *r)
 }
 
 /* Serves front-ends until a signal comes, or quit.  Returns 0 or -errno. */
-static int serve_socket(struct run *r, struct vdev *d, const struct vu_socket_opts *socket, const struct instance *self)
+static int serve_socket(struct run *r, const struct common *c, const struct vu_socket_opts *socket,
+			const struct instance *self)
 {
+	struct vdev *d = c->d;
 	int ret = vu_socket_open(socket, d, r->mem, on_done, r, &r->socket);
 	struct manager manager;
 
 	if (ret < 0)
 		return ret;
-	manager_ready(&manager, r->loop, &d->log, self, vdev_status(d));
-	ev_run(r->loop, 0);
-	manager_end(&manager);
+	ret = drop(c, socket);
+	if (ret == 0) {
+		manager_ready(&manager, r->loop, &d->log, self, vdev_status(d));
+		ev_run(r->loop, 0);
+		manager_end(&manager);
+	}
 	vu_socket_free(r->socket);
-	return 0;
+	return ret;
 }
 
 /* Opens the device and serves it.  Returns 0, or -errno after a line that says why. */
@@ -98,7 +104,7 @@ static int run_device(struct run *r, const struct common *c, const struct vu_soc
 		return ret;
 	}
 	mem_open(r, c);
-	ret = serve_socket(r, d, socket, self);
+	ret = serve_socket(r, c, socket, self);
 	mem_close(r);
 	return ret;
 }
@@ -225,7 +231,7 @@ static int serve_compat(struct call *call)
 	}
 	status = check_instances(call);
 	if (status == CMD_OK)
-		status = instances_run(&call->d->log, (unsigned int)c->count, serve_instance, call);
+		status = instances_run(&call->d->log, (unsigned int)c->count, &c->sandbox, serve_instance, call);
 	vdev_free(call->d);
 	return status;
 }
@@ -241,6 +247,8 @@ static bool describe(const struct common *c)
 		print_capabilities(c);
 	else if (c->print_man)
 		print_man_page(c);
+	else if (c->print_sandbox)
+		print_sandbox(c);
 	else
 		return false;
 	return true;
@@ -261,6 +269,8 @@ static int read_options(struct call *call, int argc, char **argv, bool *done)
 	if (opt_parse_end(c->groups, argc, argv, next) < 0)
 		return CMD_USAGE;
 	log_set_level(c->log_level);
+	if (c->print_sandbox && vdev_check(call->d) < 0)
+		return CMD_USAGE;
 	if (describe(c))
 		return CMD_OK;
 	if (common_take_socket(c) < 0)

@@ -145,6 +145,14 @@ bool vdev_queue_stats(struct vdev *d, unsigned int q, struct vdev_queue_stats *s
 	return true;
 }
 
+void vdev_needs(const struct vdev *d, struct sandbox *s)
+{
+	if (d->control_path)
+		control_needs(d->control_path, s);
+	if (d->class->needs)
+		d->class->needs(d, s);
+}
+
 void vdev_free(struct vdev *d)
 {
 	if (!d)

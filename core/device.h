@@ -9,6 +9,7 @@
  *	(options)       the command line is parsed into the instance
  *	vdev_check      class->check: the options are looked at as a whole; nothing of the host is touched
  *	vdev_open       class->open: host resources are taken; the last moment for privileged work
+ *	vdev_needs      class->needs: what the device will still do with the host; nothing else is possible from then on
  *	  vdev_attach   a transport gives it its queues, for the life of the instance
  *	    start       a ring has begun
  *	    kick ...    a front-end is served; class->kick for each queue that has work
@@ -26,6 +27,7 @@
 #include "core/base.h"
 #include "core/log.h"
 #include "core/opt.h"
+#include "core/sandbox.h"
 #include "core/state.h"
 
 /* The largest config_size, bytes: what a vhost-user message carries (VHOST_USER_MAX_CONFIG_SIZE). */
@@ -189,6 +191,12 @@ struct vdev_class {
 	 * due the reset comes first.  NULL: nothing is to be done.
 	 */
 	void (*start)(struct vdev *d, unsigned int q);
+	/*
+	 * Says what the device does after open besides what every device does (memory, the loop, its rings): system
+	 * calls, files that are opened again, ports, capabilities (sandbox.h).  It goes by the options alone, since it
+	 * is also asked where nothing was opened (--print-sandbox).  NULL: nothing.
+	 */
+	void (*needs)(const struct vdev *d, struct sandbox *s);
 	/* Queue q may have new chains.  Called again until a virtq_pop has found it empty. */
 	void (*kick)(struct vdev *d, unsigned int q);
 	/*
@@ -302,6 +310,9 @@ uint64_t vdev_fds_allowed(const struct vdev *d);
 
 /* Closes the device and frees the instance; NULL is allowed.  Its transport is gone by then. */
 void vdev_free(struct vdev *d);
+
+/* Tells the sandbox what the device needs once it serves; also before vdev_open. */
+void vdev_needs(const struct vdev *d, struct sandbox *s);
 
 /* Gives the instance its transport and d->face.nqueues queues; both must outlive it or be detached (NULL). */
 void vdev_attach(struct vdev *d, const struct vdev_transport_ops *transport, struct virtq **queues);

@@ -19,6 +19,7 @@
 #define VDEVD_MEM_GMEM_H
 
 #include "core/base.h"
+#include "core/sandbox.h"
 
 struct gmem;
 struct gmem_region;
@@ -167,5 +168,8 @@ int gmem_each_range(struct gmem *gm, int (*each)(void *arg, void *start, size_t 
  * Returns 0 or -errno.
  */
 int gmem_sigbus_install(void);
+
+/* What shared memory takes. */
+extern const struct sandbox_call gmem_shm_calls[];
 
 #endif

@@ -14,6 +14,12 @@
 #include "mem/gmem.h"
 #include "mem/sigbus.h"
 
+const struct sandbox_call gmem_shm_calls[] = {
+	{.name = "fstat", .why = "the size of the guest's memory"},
+	{.name = "fstatfs", .why = "the page size of the guest's memory"},
+	{0},
+};
+
 struct shm_region {
 	struct sigbus_range range; /* all that is mapped: the region, rounded out to pages */
 };

@@ -9,6 +9,15 @@
 #include <unistd.h>
 
 #include "mem/gmem_xen.h"
+#include "mem/xen_abi.h"
+
+const struct sandbox_call gmem_xen_calls[] = {
+	{.name = "ioctl", .why = "frames of a Xen guest", .checks = {{1, SANDBOX_IS, IOCTL_PRIVCMD_MMAPBATCH_V2}}},
+	{.name = "ioctl", .why = "grants of a Xen guest", .checks = {{1, SANDBOX_IS, IOCTL_GNTDEV_MAP_GRANT_REF}}},
+	{.name = "ioctl", .why = "grants of a Xen guest", .checks = {{1, SANDBOX_IS, IOCTL_GNTDEV_UNMAP_GRANT_REF}}},
+	{.name = "fcntl", .why = "the front-end's own privcmd or gntdev", .checks = {{1, SANDBOX_IS, F_DUPFD_CLOEXEC}}},
+	{0},
+};
 
 static int sys_open(const char *path)
 {

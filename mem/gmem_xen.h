@@ -101,6 +101,9 @@ struct gmem_xen {
  */
 void gmem_xen_init(struct gmem_xen *x, const struct xen_sys *sys, unsigned int cache_pages);
 
+/* What the devices take. */
+extern const struct sandbox_call gmem_xen_calls[];
+
 /* Closes the devices. */
 void gmem_xen_close(struct gmem_xen *x);
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
@@ -25,6 +26,28 @@
 #define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)
 #endif
 
+#define DEVICE "/dev/userfaultfd"
+
+static const struct sandbox_call userfault_calls[] = {
+	{.name = "userfaultfd", .why = "guest memory that comes later"},
+	{.name = "open", .why = "the same, by its device node"},
+	{.name = "ioctl", .why = "guest memory that comes later", .checks = {{1, SANDBOX_IS, USERFAULTFD_IOC_NEW}}},
+	{.name = "ioctl", .why = "guest memory that comes later", .checks = {{1, SANDBOX_IS, UFFDIO_API}}},
+	{.name = "ioctl", .why = "guest memory that comes later", .checks = {{1, SANDBOX_IS, UFFDIO_REGISTER}}},
+	{.name = "ioctl", .why = "guest memory that comes later", .checks = {{1, SANDBOX_IS, UFFDIO_UNREGISTER}}},
+	{.name = "ioctl", .why = "guest memory that comes later", .checks = {{1, SANDBOX_IS, UFFDIO_WAKE}}},
+	{0},
+};
+
+void userfault_needs(struct sandbox *s)
+{
+	sandbox_calls(s, userfault_calls);
+	sandbox_path(s, DEVICE, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_DEVICE, "guest memory that comes later");
+	/* Without the node the kernel asks for this right, for faults inside system calls. */
+	if (access(DEVICE, R_OK | W_OK) < 0)
+		sandbox_cap(s, CAP_SYS_PTRACE, "guest memory that comes later, without " DEVICE);
+}
+
 struct userfault {
 	int fd;
 	int hangup, stop; /* the thread's */
@@ -39,7 +62,7 @@ static int open_fd(void)
 
 	if (fd >= 0 || errno != EPERM)
 		return fd < 0 ? -errno : fd;
-	dev = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+	dev = open(DEVICE, O_RDWR | O_CLOEXEC);
 	if (dev < 0)
 		return -EPERM;
 	fd = ioctl(dev, USERFAULTFD_IOC_NEW, flags);

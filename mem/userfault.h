@@ -19,6 +19,8 @@
 #ifndef VDEVD_MEM_USERFAULT_H
 #define VDEVD_MEM_USERFAULT_H
 
+#include "core/sandbox.h"
+
 struct gmem;
 struct userfault;
 
@@ -39,5 +41,8 @@ int userfault_register(struct userfault *u, struct gmem *gm);
 
 /* Pages that are not there are the kernel's to make again; gm: memory that was registered, or NULL.  u may be NULL. */
 void userfault_free(struct userfault *u, struct gmem *gm);
+
+/* What guest memory that comes later takes; threads besides (work_calls). */
+void userfault_needs(struct sandbox *s);
 
 #endif

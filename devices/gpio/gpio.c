@@ -850,11 +850,11 @@ static int lines_make(struct gpio *g)
 	return g->lines ? names_make(g) : -ENOMEM;
 }
 
-static struct gpio_host_args host_args(struct gpio *g)
+static struct gpio_host_args host_args(const struct gpio *g)
 {
 	return (struct gpio_host_args){
 		.loop = g->d.loop,
-		.log = &g->d.log,
+		.log = (struct log *)&g->d.log,
 		.sim_lines = (unsigned int)g->sim_lines,
 		.sim_names = g->sim_names,
 		.sim_wire = g->sim_wire,
@@ -955,6 +955,15 @@ static int gpio_check(struct vdev *d)
 		return ops->check ? ops->check(&args) : 0;
 	log_usage(&d->log, "%s", wrong);
 	return -EINVAL;
+}
+
+static void gpio_needs(const struct vdev *d, struct sandbox *s)
+{
+	const struct gpio *g = container_of(d, struct gpio, d);
+	const struct gpio_host_args args = host_args(g);
+
+	if (host_ops(g)->needs)
+		host_ops(g)->needs(&args, g->plan.chips, g->plan.nchips, s);
 }
 
 static int gpio_open(struct vdev *d)
@@ -1254,29 +1263,42 @@ const struct vdev_class vdev_gpio_class = {
 	.about = "Gives a guest general purpose input/output lines: of one or more chips of this machine, or simulated "
 		 "ones.\n"
 		 "\n"
-		 "A line is taken when the guest uses it and given back when the guest lets go of it.  While somebody else "
-		 "has it the guest's requests for it fail, which is logged once; everything else goes on.  When a chip is "
-		 "unplugged its lines fail until it is back (the same label, the same number of lines), and are then made "
+		 "A line is taken when the guest uses it and given back when the guest lets go of it.  While somebody "
+		 "else "
+		 "has it the guest's requests for it fail, which is logged once; everything else goes on.  When a chip "
+		 "is "
+		 "unplugged its lines fail until it is back (the same label, the same number of lines), and are then "
+		 "made "
 		 "what the guest made them.\n"
 		 "\n"
 		 "Interrupts are edges, rising, falling or both, and levels.  Edges that come while the guest has the "
-		 "interrupt masked, for instance while it still handles the one before, are kept, up to 1024 for a line and "
-		 "then as many as the host keeps, and are told one by one: none is lost, and none is told before the guest "
-		 "asks for it.  Of an interrupt on both edges, the guest's first read of the line after it tells which edge "
-		 "it was, even if the line has changed again since.  Levels are made from edges: an interrupt is told when "
+		 "interrupt masked, for instance while it still handles the one before, are kept, up to 1024 for a "
+		 "line and "
+		 "then as many as the host keeps, and are told one by one: none is lost, and none is told before the "
+		 "guest "
+		 "asks for it.  Of an interrupt on both edges, the guest's first read of the line after it tells which "
+		 "edge "
+		 "it was, even if the line has changed again since.  Levels are made from edges: an interrupt is told "
+		 "when "
 		 "the guest unmasks it and the line is active, or as soon as it becomes active.  QEMU before version 9 "
 		 "hides the interrupts (VIRTIO_GPIO_F_IRQ) from its guests.\n"
 		 "\n"
-		 "Commands on the socket of --control play the world around a simulated chip: list and get show lines, set and pull act "
-		 "on them from outside, watch tells each change as it happens, take and leave play somebody else who has a line, "
+		 "Commands on the socket of --control play the world around a simulated chip: list and get show lines, "
+		 "set and pull act "
+		 "on them from outside, watch tells each change as it happens, take and leave play somebody else who "
+		 "has a line, "
 		 "unplug and plug take the chip away and bring it back.\n"
 		 "\n"
-		 "When a vdevd that was killed is replaced under a guest that goes on (INFLIGHT_SHMFD), lines are not what the guest made "
+		 "When a vdevd that was killed is replaced under a guest that goes on (INFLIGHT_SHMFD), lines are not "
+		 "what the guest made "
 		 "them until it asks for them again.\n"
 		 "\n"
-		 "With a guest that moves to another host (live migration) goes what it has made of the lines, by their order, and the edges "
-		 "that it was not told.  The interrupts it waits for go along where the front-end moves the record of what is in flight "
-		 "(INFLIGHT_SHMFD and GET_VRING_BASE_SKIP_DRAIN), or else where none that was asked for later has come before them; those that "
+		 "With a guest that moves to another host (live migration) goes what it has made of the lines, by "
+		 "their order, and the edges "
+		 "that it was not told.  The interrupts it waits for go along where the front-end moves the record of "
+		 "what is in flight "
+		 "(INFLIGHT_SHMFD and GET_VRING_BASE_SKIP_DRAIN), or else where none that was asked for later has come "
+		 "before them; those that "
 		 "cannot go along are lost to the guest, and the log of the other host says so.",
 	.virtio_id = 41,
 	.face.features = BIT(GPIO_F_IRQ),
@@ -1292,6 +1314,7 @@ const struct vdev_class vdev_gpio_class = {
 	.examples = gpio_examples,
 	.check = gpio_check,
 	.open = gpio_open,
+	.needs = gpio_needs,
 	.kick = gpio_kick,
 	.quiesce = gpio_quiesce,
 	.reset = gpio_reset,

@@ -19,6 +19,34 @@
 /* A chip comes: its node is made, then perhaps given an owner, or a link to it. */
 #define DEV_EVENTS (IN_CREATE | IN_ATTRIB | IN_MOVED_TO)
 
+static const struct sandbox_call chardev_calls[] = {
+	{.name = "inotify_init1", .why = "chips that come back"},
+	{.name = "inotify_add_watch", .why = "chips that come back"},
+	{.name = "open", .why = "chips that come back"},
+	{.name = "getdents64", .why = "which chips there are"},
+	{.name = "fstat", .why = "whether a node is a chip's"},
+	{.name = "lstat", .why = "whether a node is a chip's"},
+	{.name = "stat", .why = "whether a node is a chip's"},
+	{.name = "readlink", .why = "whether a node is a chip's"},
+	{.name = "access", .why = "whether a node is a chip's"},
+	{0},
+};
+
+void chardev_needs(const char *const *chips, unsigned int n, struct sandbox *s)
+{
+	sandbox_calls(s, chardev_calls);
+	/* A node that comes back is another file: only its folder is known before. */
+	sandbox_path(s, DEV_DIR, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_DEVICE, "chips that come back");
+	sandbox_path(s, "/sys/bus/gpio/devices", SANDBOX_READ, "whether a node is a chip's");
+	sandbox_path(s, "/sys/devices", SANDBOX_READ, "whether a node is a chip's");
+	for (unsigned int i = 0; i < n; i++) {
+		if (strchr(chips[i], '/'))
+			sandbox_folder(s, chips[i], SANDBOX_READ, "chips that come back");
+		if (strchr(chips[i], '/'))
+			sandbox_path(s, chips[i], SANDBOX_DEVICE, "its group is kept with --user");
+	}
+}
+
 static bool is_number(const char *text)
 {
 	return *text && text[strspn(text, "0123456789")] == '\0';

@@ -5,6 +5,7 @@
 #ifndef VDEVD_DEVICES_GPIO_GPIO_CHARDEV_H
 #define VDEVD_DEVICES_GPIO_GPIO_CHARDEV_H
 
+#include "core/sandbox.h"
 #include "devices/gpio/gpio_host.h"
 
 /*
@@ -29,5 +30,8 @@ int chardev_watch(const char *spec, int fd);
 
 /* Empties such a descriptor. */
 void chardev_drain(int fd);
+
+/* What chardev_find and chardev_watch need, for chips of these specs that come back. */
+void chardev_needs(const char *const *chips, unsigned int n, struct sandbox *s);
 
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <gpiod.h>
+#include <linux/gpio.h>
 
 #include "core/loop.h"
 #include "devices/gpio/gpio_chardev.h"
@@ -20,6 +21,23 @@
 /* Edges the kernel keeps for a line, and edges that are read at once. */
 #define KERNEL_EDGES 256
 #define READ_EDGES   64
+
+static const struct sandbox_call gpiod_calls[] = {
+	{.name = "ioctl", .why = "a chip's label and lines", .checks = {{1, SANDBOX_IS, GPIO_GET_CHIPINFO_IOCTL}}},
+	{.name = "ioctl", .why = "a line's name", .checks = {{1, SANDBOX_IS, GPIO_V2_GET_LINEINFO_IOCTL}}},
+	{.name = "ioctl", .why = "a line is taken", .checks = {{1, SANDBOX_IS, GPIO_V2_GET_LINE_IOCTL}}},
+	{.name = "ioctl",
+	 .why = "a line's direction, bias, edges",
+	 .checks = {{1, SANDBOX_IS, GPIO_V2_LINE_SET_CONFIG_IOCTL}}},
+	{.name = "ioctl", .why = "a line is read", .checks = {{1, SANDBOX_IS, GPIO_V2_LINE_GET_VALUES_IOCTL}}},
+	{.name = "ioctl", .why = "a line is set", .checks = {{1, SANDBOX_IS, GPIO_V2_LINE_SET_VALUES_IOCTL}}},
+	{0},
+};
+static void gpiod_needs(const struct gpio_host_args *args, const char *const *chips, unsigned int n, struct sandbox *s)
+{
+	sandbox_calls(s, gpiod_calls);
+	chardev_needs(chips, n, s);
+}
 
 struct gpio_host {
 	int watch; /* for chips that come back; -1: none is away */
@@ -283,6 +301,7 @@ static void gpiod_wait_end(struct gpio_host *h)
 }
 
 const struct gpio_host_ops gpio_host_gpiod = {
+	.needs = gpiod_needs,
 	.debounces = true,
 	.start = gpiod_start,
 	.stop = gpiod_stop,

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <gpiod.h>
+#include <linux/gpio.h>
 
 #include "core/loop.h"
 #include "devices/gpio/gpio_chardev.h"
@@ -19,6 +20,24 @@
 
 #define CONSUMER   "vdevd"
 #define READ_EDGES 16
+
+static const struct sandbox_call gpiod_calls[] = {
+	{.name = "ioctl", .why = "a chip's label and lines", .checks = {{1, SANDBOX_IS, GPIO_GET_CHIPINFO_IOCTL}}},
+	{.name = "ioctl", .why = "a line's name", .checks = {{1, SANDBOX_IS, GPIO_GET_LINEINFO_IOCTL}}},
+	{.name = "ioctl", .why = "a line is taken", .checks = {{1, SANDBOX_IS, GPIO_GET_LINEHANDLE_IOCTL}}},
+	{.name = "ioctl", .why = "a line is taken", .checks = {{1, SANDBOX_IS, GPIO_GET_LINEEVENT_IOCTL}}},
+	{.name = "ioctl",
+	 .why = "a line's direction, bias, edges",
+	 .checks = {{1, SANDBOX_IS, GPIOHANDLE_SET_CONFIG_IOCTL}}},
+	{.name = "ioctl", .why = "a line is read", .checks = {{1, SANDBOX_IS, GPIOHANDLE_GET_LINE_VALUES_IOCTL}}},
+	{.name = "ioctl", .why = "a line is set", .checks = {{1, SANDBOX_IS, GPIOHANDLE_SET_LINE_VALUES_IOCTL}}},
+	{0},
+};
+static void gpiod_needs(const struct gpio_host_args *args, const char *const *chips, unsigned int n, struct sandbox *s)
+{
+	sandbox_calls(s, gpiod_calls);
+	chardev_needs(chips, n, s);
+}
 
 struct gpio_host {
 	int watch; /* for chips that come back; -1: none is away */
@@ -258,6 +277,7 @@ static void gpiod1_wait_end(struct gpio_host *h)
 }
 
 const struct gpio_host_ops gpio_host_gpiod = {
+	.needs = gpiod_needs,
 	.start = gpiod1_start,
 	.stop = gpiod1_stop,
 	.chip_open = gpiod1_open,

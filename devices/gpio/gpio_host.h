@@ -13,6 +13,7 @@
 
 #include "core/base.h"
 #include "core/log.h"
+#include "core/sandbox.h"
 
 /* Room for a line's name or a chip's label, NUL included: GPIO_MAX_NAME_SIZE of <linux/gpio.h>. */
 #define GPIO_NAME_SIZE 32
@@ -67,6 +68,11 @@ struct gpio_chip;
 struct gpio_host_ops {
 	bool debounces; /* debounce_us can be had */
 
+	/*
+	 * What it does with the host after chip_open has found the chips of these specs (chips[n], NULL: any), by the
+	 * arguments alone. May be NULL.
+	 */
+	void (*needs)(const struct gpio_host_args *args, const char *const *chips, unsigned int n, struct sandbox *s);
 	/* Looks at the arguments.  Returns 0, or -EINVAL after a line that says what would be right.  May be NULL. */
 	int (*check)(const struct gpio_host_args *args);
 	/* Makes the host; NULL: this build has no such host.  Returns 0 and *out (end with stop), or -errno after it has logged why. */

@@ -491,7 +491,19 @@ static void sim_wait_end(struct gpio_host *h)
 	h->back = -1;
 }
 
+static const struct sandbox_call sim_calls[] = {
+	{.name = "pipe2", .why = "edges of a simulated line"},
+	{0},
+};
+
+static void sim_needs(const struct gpio_host_args *args, const char *const *chips, unsigned int n, struct sandbox *s)
+{
+	/* A chip that is plugged in again wakes an eventfd, which the loop has anyway. */
+	sandbox_calls(s, sim_calls);
+}
+
 const struct gpio_host_ops gpio_host_sim = {
+	.needs = sim_needs,
 	.debounces = true,
 	.check = sim_check,
 	.start = sim_start,

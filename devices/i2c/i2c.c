@@ -633,6 +633,15 @@ static int i2c_check(struct vdev *d)
 	return 0;
 }
 
+static void i2c_needs(const struct vdev *d, struct sandbox *s)
+{
+	const struct i2c *i = container_of(d, struct i2c, d);
+
+	sandbox_calls(s, work_calls);
+	if (host_ops(i)->needs)
+		host_ops(i)->needs(&i->setup, s);
+}
+
 static int i2c_open(struct vdev *d)
 {
 	struct i2c *s = to_i2c(d);
@@ -887,30 +896,43 @@ const struct vdev_class vdev_i2c_class = {
 	.summary = "I2C adapter",
 	.about = "Gives a guest chosen addresses on I2C buses of the host, as one I2C bus.\n"
 		 "\n"
-		 "Requests that a driver groups (VIRTIO_I2C_FLAGS_FAIL_NEXT) are made as one transfer, with a repeated START "
-		 "between its segments; requests that it does not group are never put together.  A transfer goes to one adapter, "
+		 "Requests that a driver groups (VIRTIO_I2C_FLAGS_FAIL_NEXT) are made as one transfer, with a repeated "
+		 "START "
+		 "between its segments; requests that it does not group are never put together.  A transfer goes to "
+		 "one adapter, "
 		 "and has at most 42 segments of at most 8192 bytes, which is what Linux takes; where a group asks for "
-		 "something else, or one of its requests is malformed or for a foreign address, nothing of it is made and "
-		 "all of it is answered with an error.  When the rest of a group has not come after 20 ms, or the ring has no "
+		 "something else, or one of its requests is malformed or for a foreign address, nothing of it is made "
+		 "and "
+		 "all of it is answered with an error.  When the rest of a group has not come after 20 ms, or the ring "
+		 "has no "
 		 "room for it, what is there is made as a transfer of its own.\n"
 		 "\n"
 		 "Where an adapter knows SMBus commands only, a transfer is made as the command that puts the same "
-		 "bytes on the bus: quick, byte, byte and word data, block, I2C block, process call; and otherwise answered with "
+		 "bytes on the bus: quick, byte, byte and word data, block, I2C block, process call; and otherwise "
+		 "answered with "
 		 "an error.\n"
 		 "\n"
-		 "An address that a driver of the host uses is served all the same, and reported when the device starts.  The "
-		 "adapters are held while the device runs: one that is unplugged is answered for with errors until the device is started again.\n"
+		 "An address that a driver of the host uses is served all the same, and reported when the device "
+		 "starts.  The "
+		 "adapters are held while the device runs: one that is unplugged is answered for with errors until the "
+		 "device is started again.\n"
 		 "\n"
-		 "Commands on the socket of --control play with simulated targets: \"set 0x48 25.5\" sets a temperature, \"dump 0x50\" "
-		 "shows the bytes of an EEPROM, watch shows each transfer, \"fail 0x50 3\" lets the next three transfers go "
+		 "Commands on the socket of --control play with simulated targets: \"set 0x48 25.5\" sets a "
+		 "temperature, \"dump 0x50\" "
+		 "shows the bytes of an EEPROM, watch shows each transfer, \"fail 0x50 3\" lets the next three "
+		 "transfers go "
 		 "unacknowledged.\n"
 		 "\n"
-		 "When a vdevd that was killed is replaced under a guest that goes on (INFLIGHT_SHMFD), a transfer that was under "
+		 "When a vdevd that was killed is replaced under a guest that goes on (INFLIGHT_SHMFD), a transfer "
+		 "that was under "
 		 "way is made again: a write may reach its target twice.\n"
 		 "\n"
-		 "A guest can move to another host (live migration) where the same addresses are given in the same way, --bus by --bus; "
-		 "to others its state is not loaded.  Transfers that are under way end before it goes.  Chips stay where they are: that "
-		 "those of the other host know the same is the operator's to see to.  Simulated ones go along, with the bytes that "
+		 "A guest can move to another host (live migration) where the same addresses are given in the same "
+		 "way, --bus by --bus; "
+		 "to others its state is not loaded.  Transfers that are under way end before it goes.  Chips stay "
+		 "where they are: that "
+		 "those of the other host know the same is the operator's to see to.  Simulated ones go along, with "
+		 "the bytes that "
 		 "they hold.",
 	.virtio_id = 34,
 	.face.features = BIT(VIRTIO_I2C_F_ZERO_LENGTH_REQUEST),
@@ -924,6 +946,7 @@ const struct vdev_class vdev_i2c_class = {
 	.examples = i2c_examples,
 	.check = i2c_check,
 	.open = i2c_open,
+	.needs = i2c_needs,
 	.kick = i2c_kick,
 	.quiesce = i2c_quiesce,
 	.reset = i2c_reset,

@@ -338,8 +338,23 @@ static int dev_open(struct i2c_setup *setup, struct log *log, struct ev_loop *lo
 	return 0;
 }
 
+static const struct sandbox_call dev_calls[] = {
+	{.name = "ioctl", .why = "a transfer", .checks = {{1, SANDBOX_IS, I2C_RDWR}}},
+	{.name = "ioctl",
+	 .why = "a transfer of an adapter that knows SMBus commands alone",
+	 .checks = {{1, SANDBOX_IS, I2C_SMBUS}}},
+	{.name = "ioctl", .why = "the address of SMBus commands", .checks = {{1, SANDBOX_IS, I2C_SLAVE_FORCE}}},
+	{0},
+};
+
+static void dev_needs(const struct i2c_setup *setup, struct sandbox *s)
+{
+	sandbox_calls(s, dev_calls);
+}
+
 const struct i2c_host_ops i2c_dev_ops = {
 	.name = "i2c-dev",
+	.needs = dev_needs,
 	.open = dev_open,
 	.transfer = dev_transfer,
 	.close = dev_close,

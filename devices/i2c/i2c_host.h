@@ -8,6 +8,7 @@
 
 #include "core/base.h"
 #include "core/log.h"
+#include "core/sandbox.h"
 #include "core/state.h"
 #include "devices/i2c/i2c_setup.h"
 
@@ -30,6 +31,8 @@ struct ev_loop;
 /* A host side. */
 struct i2c_host_ops {
 	const char *name; /* of --backend */
+	/* What it does with the host after open, by the setup alone.  May be NULL. */
+	void (*needs)(const struct i2c_setup *setup, struct sandbox *s);
 	/* NULL: this build has no such host side.  Opens the buses; completes the setup where it may.  Returns 0 and *host, or -errno after it has logged why. */
 	int (*open)(struct i2c_setup *setup, struct log *log, struct ev_loop *loop, void **host);
 	/* Whether transfers cannot block now: then they are made on the loop.  NULL: they can. */

@@ -682,8 +682,20 @@ static int sim_open(struct i2c_setup *setup, struct log *log, struct ev_loop *lo
 	return 0;
 }
 
+static const struct sandbox_call sim_calls[] = {
+	{.name = "clock_nanosleep", .why = "a transfer that takes its time (--sim-delay)"},
+	{0},
+};
+
+static void sim_needs(const struct i2c_setup *setup, struct sandbox *s)
+{
+	/* The control socket can set a delay later. */
+	sandbox_calls(s, sim_calls);
+}
+
 const struct i2c_host_ops i2c_sim_ops = {
 	.name = "sim",
+	.needs = sim_needs,
 	.open = sim_open,
 	.prompt = sim_prompt,
 	.transfer = sim_transfer,

@@ -56,6 +56,23 @@ struct rng {
 	struct ev_timer next_period;
 };
 
+static const struct sandbox_call source_calls[] = {
+	{.name = "readv", .why = "random bytes of --source"},
+	{0},
+};
+
+static const struct sandbox_call getrandom_calls[] = {
+	{.name = "getrandom", .why = "random bytes"},
+	{0},
+};
+
+static void rng_needs(const struct vdev *d, struct sandbox *s)
+{
+	const struct rng *r = container_of(d, struct rng, d);
+
+	sandbox_calls(s, r->source ? source_calls : getrandom_calls);
+}
+
 static struct rng *to_rng(struct vdev *d)
 {
 	return container_of(d, struct rng, d);
@@ -418,7 +435,8 @@ const struct vdev_class vdev_rng_class = {
 		 "A request is answered as soon as there is at least one byte, with as many as there are, at most "
 		 "65536.  A file of known bytes as --source makes the device predictable, for tests.\n"
 		 "\n"
-		 "With a guest that moves to another host (live migration) goes what is left of the period and of its bytes, as "
+		 "With a guest that moves to another host (live migration) goes what is left of the period and of its "
+		 "bytes, as "
 		 "far as --max-bytes and --period allow there; requests that wait are in its rings.",
 	.virtio_id = 4,
 	.face.queues = rng_queues,
@@ -429,6 +447,7 @@ const struct vdev_class vdev_rng_class = {
 	.compat = &rng_compat,
 	.examples = rng_examples,
 	.open = rng_open,
+	.needs = rng_needs,
 	.kick = rng_kick,
 	.quiesce = rng_quiesce,
 	.save = rng_save,

@@ -330,6 +330,16 @@ static void turn_ends(struct ev_loop *loop, struct ev_prepare *w, int revents)
 	pump(v);
 }
 
+static void vsock_needs(const struct vdev *d, struct sandbox *s)
+{
+	const struct vsock *v = container_of(d, struct vsock, d);
+
+	vsock_links_need(s);
+	vsock_rules_need(v, s);
+	vsock_doors_need(v, s);
+	(v->host ? v->host : &vsock_unix_ops)->needs(v, s);
+}
+
 static int vsock_open(struct vdev *d)
 {
 	struct vsock *v = to_vsock(d);
@@ -680,34 +690,45 @@ static const struct vdev_sample vsock_samples[] = {
 const struct vdev_class vdev_vsock_class = {
 	.name = "vsock",
 	.summary = "socket device",
-	.about = "Gives a guest AF_VSOCK sockets, stream and SEQPACKET: connections with programs of the host, without a network.\n"
+	.about = "Gives a guest AF_VSOCK sockets, stream and SEQPACKET: connections with programs of the host, without "
+		 "a network.\n"
 		 "\n"
-		 "A connection is closed by halves, in both directions, as with other sockets.  What the guest has sent before it "
-		 "closes still reaches the host, for a minute at most where nothing of it is read.  A connection nobody listens for "
+		 "A connection is closed by halves, in both directions, as with other sockets.  What the guest has "
+		 "sent before it "
+		 "closes still reaches the host, for a minute at most where nothing of it is read.  A connection "
+		 "nobody listens for "
 		 "is refused at once.\n"
 		 "\n"
 		 "The host's bytes are read when the guest has room for them, the guest's are written as they come; "
 		 "a side that does not read slows its own connection and no other.\n"
 		 "\n"
-		 "A message of a SEQPACKET socket is at most as long as --buffer-size and the receiver's own buffer (256 KiB in Linux); "
-		 "a longer one ends the connection.  Records (MSG_EOR) get to other guests (--group) and through --forward-cid and "
-		 "--forward-listen; Unix sockets of programs have none.  A message of no bytes is not carried.  Guests of late (seen "
+		 "A message of a SEQPACKET socket is at most as long as --buffer-size and the receiver's own buffer "
+		 "(256 KiB in Linux); "
+		 "a longer one ends the connection.  Records (MSG_EOR) get to other guests (--group) and through "
+		 "--forward-cid and "
+		 "--forward-listen; Unix sockets of programs have none.  A message of no bytes is not carried.  Guests "
+		 "of late (seen "
 		 "with Linux 7.2) end a connection on which "
 		 "some 450 short messages wait to be read.\n"
 		 "\n"
-		 "A socket of Linux' AF_VSOCK counts as writable as soon as there is room for a byte, so a program that writes "
-		 "larger blocks and reads with the same thread (socat, to an echo) can wait for ever once all buffers in both "
+		 "A socket of Linux' AF_VSOCK counts as writable as soon as there is room for a byte, so a program "
+		 "that writes "
+		 "larger blocks and reads with the same thread (socat, to an echo) can wait for ever once all buffers "
+		 "in both "
 		 "directions are full.\n"
 		 "\n"
-		 "When another front-end comes, or the driver begins anew, all connections are reset.  A driver that goes on where "
+		 "When another front-end comes, or the driver begins anew, all connections are reset.  A driver that "
+		 "goes on where "
 		 "another vdevd or connection has left it is told (TRANSPORT_RESET).\n"
 		 "\n"
-		 "A guest can move to another host (live migration) where --guest-cid is the same; with another its state is not "
-		 "loaded.  Its connections cannot move, for their other ends are sockets of the host it leaves: there they are closed, "
+		 "A guest can move to another host (live migration) where --guest-cid is the same; with another its "
+		 "state is not "
+		 "loaded.  Its connections cannot move, for their other ends are sockets of the host it leaves: there "
+		 "they are closed, "
 		 "and the guest is told on its arrival (TRANSPORT_RESET).  Sockets that it listens at stay.",
 	.virtio_id = 19,
-	.face.features = BIT(VIRTIO_VSOCK_F_STREAM) | BIT(VIRTIO_VSOCK_F_SEQPACKET) |
-		    BIT(VIRTIO_VSOCK_F_NO_IMPLIED_STREAM),
+	.face.features =
+		BIT(VIRTIO_VSOCK_F_STREAM) | BIT(VIRTIO_VSOCK_F_SEQPACKET) | BIT(VIRTIO_VSOCK_F_NO_IMPLIED_STREAM),
 	.feature_names = vsock_feature_names,
 	.face.queues = vsock_queues,
 	.face.nqueues = ARRAY_SIZE(vsock_queues),
@@ -721,6 +742,7 @@ const struct vdev_class vdev_vsock_class = {
 	.open = vsock_open,
 	.fds = vsock_fds,
 	.start = vsock_start,
+	.needs = vsock_needs,
 	.kick = vsock_kick,
 	.quiesce = vsock_quiesce,
 	.reset = vsock_reset,

@@ -143,6 +143,8 @@ struct vsock_portion {
 /* Where the guest's connections go. */
 struct vsock_host_ops {
 	const char *name;
+	/* What connect does, by the options alone. */
+	void (*needs)(const struct vsock *v, struct sandbox *s);
 	/* Takes what it needs.  Returns 0, or -errno after a line that says why.  Both may be NULL. */
 	int (*open)(struct vsock *v);
 	void (*close)(struct vsock *v);
@@ -347,5 +349,11 @@ void vsock_links_serve(struct vsock *v);
 /* Listens for connections to the guest.  Returns 0, or -errno after a line. */
 int vsock_doors_open(struct vsock *v);
 void vsock_doors_close(struct vsock *v);
+
+/* ---- what remains to be done once a device serves: vsock_data.c, vsock_host.c, vsock_door.c */
+
+void vsock_links_need(struct sandbox *s);
+void vsock_rules_need(const struct vsock *v, struct sandbox *s);
+void vsock_doors_need(const struct vsock *v, struct sandbox *s);
 
 #endif

@@ -20,6 +20,29 @@
 
 #include "devices/vsock/vsock.h"
 
+static const struct sandbox_call data_calls[] = {
+	{.name = "recvmsg", .why = "bytes of the host's programs"},
+	{.name = "sendmsg", .why = "bytes for the host's programs"},
+	{.name = "recv", .why = "the head of a connection"},
+	{.name = "send", .why = "the head of a connection"},
+	{.name = "readv", .why = "bytes of the host's programs"},
+	{.name = "writev", .why = "bytes for the host's programs"},
+	{.name = "ioctl",
+	 .why = "whether bytes are left of a connection that has ended",
+	 .checks = {{1, SANDBOX_IS, FIONREAD}}},
+	{.name = "shutdown", .why = "one direction of a connection ends"},
+	{.name = "getsockopt", .why = "how a connection came about", .checks = {{1, SANDBOX_IS, SOL_SOCKET}}},
+	{.name = "setsockopt",
+	 .why = "room for whole messages",
+	 .checks = {{1, SANDBOX_IS, SOL_SOCKET}, {2, SANDBOX_IS, SO_SNDBUF}}},
+	{0},
+};
+
+void vsock_links_need(struct sandbox *s)
+{
+	sandbox_calls(s, data_calls);
+}
+
 #define BURST 64 /* messages read for a link at a time */
 
 #define RECORD_ENDS 1u /* in the byte before a message of another guest's */

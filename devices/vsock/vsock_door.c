@@ -114,6 +114,22 @@ int vsock_doors_open(struct vsock *v)
 	return err;
 }
 
+void vsock_doors_need(const struct vsock *v, struct sandbox *s)
+{
+	if (v->uds_path)
+		unix_listener_needs(v->uds_path, s);
+	if (v->uds_seqpacket)
+		unix_listener_needs(v->uds_seqpacket, s);
+	if (v->nlisten)
+		sandbox_calls(s, unix_accept_calls);
+	for (unsigned int i = 0; i < v->ngroups; i++) {
+		char path[UNIX_PATH_LEN + 1];
+
+		if (vsock_group_path(v->groups[i].dir, v->guest_cid, VSOCK_TYPE_STREAM, path, sizeof(path)))
+			unix_listener_needs(path, s);
+	}
+}
+
 void vsock_doors_close(struct vsock *v)
 {
 	while (v->ndoors) {

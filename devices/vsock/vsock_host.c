@@ -14,6 +14,47 @@
 
 #include "devices/vsock/vsock.h"
 
+static const struct sandbox_call tcp_calls[] = {
+	{.name = "socket",
+	 .why = "a connection to --map=...tcp:",
+	 .checks = {{0, SANDBOX_IS, AF_INET}, {1, SANDBOX_SET, SOCK_STREAM}}},
+	{.name = "socket",
+	 .why = "a connection to --map=...tcp:",
+	 .checks = {{0, SANDBOX_IS, AF_INET6}, {1, SANDBOX_SET, SOCK_STREAM}}},
+	{.name = "connect", .why = "a connection to --map=...tcp:"},
+	{.name = "setsockopt",
+	 .why = "bytes are sent at once",
+	 .checks = {{1, SANDBOX_IS, IPPROTO_TCP}, {2, SANDBOX_IS, TCP_NODELAY}}},
+	{0},
+};
+
+static const struct sandbox_call vm_calls[] = {
+	{.name = "socket", .why = "a connection to another virtual machine", .checks = {{0, SANDBOX_IS, AF_VSOCK}}},
+	{.name = "connect", .why = "a connection to another virtual machine"},
+	{0},
+};
+
+void vsock_rules_need(const struct vsock *v, struct sandbox *s)
+{
+	for (unsigned int i = 0; i < v->rules.nmaps; i++) {
+		const struct vsock_map *m = &v->rules.maps[i];
+
+		if (m->path) {
+			sandbox_calls(s, unix_connect_calls);
+			sandbox_folder(s, m->path, SANDBOX_CONNECT, "--map");
+			continue;
+		}
+		sandbox_calls(s, tcp_calls);
+		sandbox_tcp(s, ntohs(m->tcp.sa.sa_family == AF_INET ? m->tcp.in.sin_port : m->tcp.in6.sin6_port),
+			    "--map");
+		sandbox_share(s, SANDBOX_NETWORK, "--map");
+	}
+	for (unsigned int i = 0; i < v->ngroups; i++) {
+		sandbox_calls(s, unix_connect_calls);
+		sandbox_path(s, v->groups[i].dir, SANDBOX_CONNECT, "--group");
+	}
+}
+
 int vsock_socket_type(uint16_t type)
 {
 	return type == VSOCK_TYPE_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM;
@@ -92,8 +133,15 @@ static int forward_connect(struct vsock *v, uint32_t port, uint16_t type, bool *
 	return connect_socket((const struct sockaddr *)&vm, sizeof(vm), type, pending);
 }
 
+static void forward_needs(const struct vsock *v, struct sandbox *s)
+{
+	sandbox_calls(s, vm_calls);
+	sandbox_share(s, SANDBOX_NETWORK, "--forward-cid");
+}
+
 const struct vsock_host_ops vsock_forward_ops = {
 	.name = "vsock",
+	.needs = forward_needs,
 	.connect = forward_connect,
 };
 
@@ -107,7 +155,15 @@ static int unix_connect_port(struct vsock *v, uint32_t port, uint16_t type, bool
 	return unix_connect_type(vsock_socket_type(type), path);
 }
 
+static void unix_needs(const struct vsock *v, struct sandbox *s)
+{
+	sandbox_calls(s, unix_connect_calls);
+	if (v->uds_path)
+		sandbox_folder(s, v->uds_path, SANDBOX_CONNECT, "--uds-path, where the guest's connections go");
+}
+
 const struct vsock_host_ops vsock_unix_ops = {
 	.name = "unix",
+	.needs = unix_needs,
 	.connect = unix_connect_port,
 };

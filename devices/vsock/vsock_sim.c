@@ -204,8 +204,19 @@ static int sim_connect(struct vsock *v, uint32_t port, uint16_t type, bool *pend
 	return fds[0];
 }
 
+static const struct sandbox_call sim_calls[] = {
+	{.name = "socketpair", .why = "a connection to a simulated service"},
+	{0},
+};
+
+static void sim_needs(const struct vsock *v, struct sandbox *s)
+{
+	sandbox_calls(s, sim_calls);
+}
+
 const struct vsock_host_ops vsock_sim_ops = {
 	.name = "sim",
+	.needs = sim_needs,
 	.open = sim_open,
 	.close = sim_close,
 	.connect = sim_connect,

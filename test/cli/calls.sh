@@ -122,7 +122,7 @@ expect 'rng --version' prints '^vdevd [0-9]' "$VDEVD" rng -V
 expect 'vdevd list' prints '^  rng  *4  ' "$VDEVD" list
 expect 'list --help' prints '^Usage: vdevd list' "$VDEVD" list --help
 "$VDEVD" rng --help >help
-expect 'rng --help fits a screen' test "$(wc -l <help)" -le 24 -a "$(wc -L <help)" -le 80
+expect 'rng --help fits a screen' test "$(wc -l <help)" -le 32 -a "$(wc -L <help)" -le 80
 
 # Programs ask.
 "$VDEVD" rng --print-capabilities >all.json

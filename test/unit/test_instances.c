@@ -23,6 +23,9 @@
 
 static struct log test_log = {.prefix = "test"};
 
+/* The tests of the sandbox are elsewhere (test_sandbox.c, test/cli/serving.sh). */
+static const struct sandbox_opts opts;
+
 /* Whether the signal has come and waits, within seconds. */
 static bool comes(int sig)
 {
@@ -62,7 +65,7 @@ START_TEST(test_fails_late)
 	int caught = _i;
 
 	inherit_mend();
-	ck_assert_int_eq(instances_run(&test_log, 2, fail_late, &caught), CMD_FAILED);
+	ck_assert_int_eq(instances_run(&test_log, 2, &opts, fail_late, &caught), CMD_FAILED);
 }
 END_TEST
 
@@ -88,7 +91,7 @@ START_TEST(test_stops_early)
 	int sig = sigs[_i];
 
 	inherit_mend();
-	ck_assert_int_eq(instances_run(&test_log, 1, stop_early, &sig), CMD_OK);
+	ck_assert_int_eq(instances_run(&test_log, 1, &opts, stop_early, &sig), CMD_OK);
 }
 END_TEST
 
@@ -101,7 +104,7 @@ static int killed(void *arg, const struct instance *self)
 
 START_TEST(test_killed)
 {
-	ck_assert_int_eq(instances_run(&test_log, 3, killed, NULL), CMD_FAILED);
+	ck_assert_int_eq(instances_run(&test_log, 3, &opts, killed, NULL), CMD_FAILED);
 }
 END_TEST
 
@@ -112,7 +115,7 @@ static int usage(void *arg, const struct instance *self)
 
 START_TEST(test_worst)
 {
-	ck_assert_int_eq(instances_run(&test_log, 2, usage, NULL), CMD_USAGE);
+	ck_assert_int_eq(instances_run(&test_log, 2, &opts, usage, NULL), CMD_USAGE);
 }
 END_TEST
 
@@ -167,7 +170,7 @@ START_TEST(test_watchdog)
 	const char *heard;
 
 	setenv("WATCHDOG_USEC", "200000", 1);
-	ck_assert_int_eq(instances_run(&test_log, 3, show_alive, &times), CMD_OK);
+	ck_assert_int_eq(instances_run(&test_log, 3, &opts, show_alive, &times), CMD_OK);
 	while (strcmp(heard = manager_hears(fd), "READY=1") != 0)
 		ck_assert_str_eq(heard, "WATCHDOG=1");
 	ck_assert_str_eq(manager_hears(fd), "STATUS=all instances serve");

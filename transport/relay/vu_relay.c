@@ -10,6 +10,7 @@
 #include "transport/relay/vu_relay.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,21 @@
 enum phase { ASK_FEATURES, ASK_PROTOCOL_FEATURES, TELL, ASK_WHETHER_ALIVE, SERVE };
 
 enum whose { NOBODYS, OWN, KEPT, FRONT };
+
+static const struct sandbox_call relay_calls[] = {
+	{.name = "recvmsg", .why = "messages of either side"},
+	{.name = "sendmsg", .why = "messages to either side"},
+	{.name = "fcntl", .why = "a descriptor for a new back end", .checks = {{1, SANDBOX_IS, F_DUPFD_CLOEXEC}}},
+	{0},
+};
+
+void vu_relay_needs(const char *path, const char *to, struct sandbox *s)
+{
+	sandbox_calls(s, relay_calls);
+	unix_listener_needs(path, s);
+	sandbox_calls(s, unix_connect_calls);
+	sandbox_folder(s, to, SANDBOX_CONNECT, "the back end's socket");
+}
 
 struct vu_relay {
 	struct ev_loop *loop;

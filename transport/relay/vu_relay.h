@@ -18,6 +18,7 @@
 #include <ev.h>
 
 #include "core/log.h"
+#include "core/sandbox.h"
 
 struct vu_relay;
 
@@ -39,5 +40,8 @@ void vu_relay_look(const struct vu_relay *r, struct vu_relay_view *view);
 
 /* Ends the connections and unlinks the socket; NULL is allowed. */
 void vu_relay_free(struct vu_relay *r);
+
+/* What a relay from path to the back end at this socket takes. */
+void vu_relay_needs(const char *path, const char *to, struct sandbox *s);
 
 #endif

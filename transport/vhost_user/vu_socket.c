@@ -4,6 +4,7 @@
  * QEMU docs/interop/vhost-user.rst, "Back-end program conventions"; see vu_socket.h.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,7 +15,10 @@
 #include "core/listener.h"
 #include "core/loop.h"
 #include "core/unix_socket.h"
+#include "core/work.h"
+#include "mem/userfault.h"
 #include "transport/vhost_user/vu_socket.h"
+#include "transport/vu_msg.h"
 
 /* How long until a front-end that did not answer is called again, seconds. */
 #define CONNECT_INTERVAL 1.0
@@ -34,6 +38,36 @@ struct vu_socket {
 	struct listener door;   /* started where listen_fd is */
 	struct ev_timer retry;  /* calls the front-end */
 };
+
+static const struct sandbox_call vu_calls[] = {
+	{.name = "recvmsg", .why = "messages of the front-end"},
+	{.name = "getsockopt", .why = "what kind of descriptor came", .checks = {{1, SANDBOX_IS, SOL_SOCKET}}},
+	{.name = "getsockname", .why = "whether a socket that came is the front-end's own"},
+	{.name = "getpeername", .why = "whether a socket that came is the front-end's own"},
+	{.name = "sendmsg", .why = "messages to the front-end"},
+	{.name = "fcntl", .why = "a descriptor for the front-end", .checks = {{1, SANDBOX_IS, F_DUPFD_CLOEXEC}}},
+	{.name = "memfd_create", .why = "a record of requests in flight"},
+	{.name = "ftruncate", .why = "a record of requests in flight"},
+	{.name = "fcntl", .why = "a record of requests in flight", .checks = {{1, SANDBOX_IS, F_ADD_SEALS}}},
+	{0},
+};
+
+void vu_socket_needs(const struct vu_socket_opts *opts, const struct vdev *d, struct sandbox *s)
+{
+	sandbox_calls(s, vu_calls);
+	if (opts->path) {
+		unix_listener_needs(opts->path, s);
+	} else if (opts->connect) {
+		sandbox_calls(s, unix_connect_calls);
+		sandbox_folder(s, opts->connect, SANDBOX_CONNECT, "the front-end's socket");
+	} else {
+		sandbox_calls(s, unix_accept_calls);
+	}
+	if (d->protocol_wish & BIT(VU_PF_PAGEFAULT)) {
+		sandbox_calls(s, work_calls);
+		userfault_needs(s);
+	}
+}
 
 /* Serves a connected socket or closes it. */
 static int serve(struct vu_socket *s, int fd)

@@ -28,6 +28,9 @@ struct vu_socket;
 int vu_socket_open(const struct vu_socket_opts *opts, struct vdev *d, const struct gmem_backend *mem,
 		   void (*done)(void *arg), void *arg, struct vu_socket **out);
 
+/* What serving d on this socket takes: the socket itself, messages, rings, records of requests in flight, states. */
+void vu_socket_needs(const struct vu_socket_opts *opts, const struct vdev *d, struct sandbox *s);
+
 /* Closes the socket and the connection, unlinks what was created; NULL is allowed. */
 void vu_socket_free(struct vu_socket *s);
 
