@@ -17,6 +17,7 @@ bin/vdevd
 bin/vdevd-rng
 man/man1/vdevd-rng.1
 man/man1/vdevd.1
+man/man7/vdevd-protocol.7
 share/qemu/vhost-user/50-vdevd-rng.json
 END
 as_wanted()
