@@ -29,10 +29,8 @@ int chain_begin(struct virtq *vq, uint16_t head, struct chain **out)
 {
 	struct chain *c = &vq->chains[head];
 
-	if (c->state == CHAIN_HELD || c->state == CHAIN_DONE) {
-		virtq_break(vq, "a chain in flight was made available again");
-		return -EIO;
-	}
+	if (c->state == CHAIN_HELD || c->state == CHAIN_DONE)
+		return virtq_break(vq, "a chain in flight was made available again");
 	c->vq = vq;
 	c->head = head;
 	c->first = c->last = SEG_NONE;
@@ -90,10 +88,8 @@ static int chain_pin(struct chain *c, uint64_t addr, uint32_t *len, bool writabl
 	}
 	if (n == -EAGAIN)
 		return n;
-	if (n < 0) {
-		virtq_break(vq, n == -EFAULT || n == -ENOSPC ? "buffer outside of memory" : "buffer that cannot be mapped");
-		return -EIO;
-	}
+	if (n < 0)
+		return virtq_break(vq, n == -EFAULT || n == -ENOSPC ? "buffer outside of memory" : "buffer that cannot be mapped");
 	for (int i = 0; i < n; i++) {
 		if (chain_append(c, &pieces[i], writable))
 			continue;
@@ -109,16 +105,12 @@ int chain_add(struct chain *c, uint64_t addr, uint32_t len, bool writable)
 	size_t *total = writable ? &c->writable : &c->readable;
 
 	c->vq->budget.work++;
-	if (!writable && c->has_writable) {
-		virtq_break(c->vq, "device-readable descriptor after a device-writable one");
-		return -EIO;
-	}
+	if (!writable && c->has_writable)
+		return virtq_break(c->vq, "device-readable descriptor after a device-writable one");
 	c->has_writable |= writable;
 	/* Section 2.7.5: a chain is at most 2^32 bytes long. */
-	if ((uint64_t)c->readable + c->writable + len > UINT32_MAX) {
-		virtq_break(c->vq, "chain of more than 4 GiB");
-		return -EIO;
-	}
+	if ((uint64_t)c->readable + c->writable + len > UINT32_MAX)
+		return virtq_break(c->vq, "chain of more than 4 GiB");
 	*total += len;
 	while (len) {
 		uint32_t part = len;
@@ -136,10 +128,8 @@ int chain_ready(struct chain *c)
 {
 	/* All at once, now that they are known. */
 	for (uint32_t i = c->unsettled ? c->first : SEG_NONE; i != SEG_NONE; i = seg_at(c, i)->next) {
-		if (gmem_settle(&seg_at(c, i)->mem)) {
-			virtq_break(c->vq, "buffer that cannot be mapped");
-			return -EIO;
-		}
+		if (gmem_settle(&seg_at(c, i)->mem))
+			return virtq_break(c->vq, "buffer that cannot be mapped");
 	}
 	/* One from the last life keeps its place: some of that may be popped again before the ring stops once more. */
 	if (c->state != CHAIN_REQUEUED)

@@ -13,10 +13,38 @@
 
 _Static_assert(sizeof(struct pvirtq_desc) == DESC_BYTES, "descriptors of both layouts are of one size");
 
-int ring_broken(struct virtq *vq, const char *why)
+int virtq_break(struct virtq *vq, const char *why)
 {
-	virtq_break(vq, why);
+	if (!vq->broken) {
+		vq->broken = true;
+		vq->stats.sum.errors++;
+		vq->ev->broken(vq, why);
+	}
 	return -EIO;
+}
+
+unsigned int virtq_chain_limit(const struct virtq *vq)
+{
+	return vq->num > VIRTQ_CHAIN_MIN_LIMIT ? vq->num : VIRTQ_CHAIN_MIN_LIMIT;
+}
+
+int virtq_recovered(struct virtq *vq, uint16_t head, uint16_t entry, unsigned int slots, uint64_t order)
+{
+	struct chain *c;
+
+	if (head >= vq->num || !slots || slots > vq->num - vq->in_flight || vq->chains[head].state != CHAIN_FREE)
+		return -EINVAL;
+	c = &vq->chains[head];
+	c->vq = vq;
+	c->head = head;
+	c->entry = entry;
+	c->slots = (uint16_t)slots;
+	c->order = order;
+	c->state = CHAIN_REQUEUED;
+	vq->in_flight += slots;
+	if (vq->order <= order)
+		vq->order = order + 1;
+	return 0;
 }
 
 /* Addresses at which one piece may end and the next begin: no field of a ring goes over those. */
@@ -169,7 +197,7 @@ static int table_pin(struct desc_table *t, uint32_t i)
 	if (n == -EAGAIN)
 		return n;
 	if (n < 0)
-		return ring_broken(t->vq, n == -EFAULT || n == -ENOSPC ? "indirect table outside of memory" :
+		return virtq_break(t->vq, n == -EFAULT || n == -ENOSPC ? "indirect table outside of memory" :
 									 "indirect table that cannot be mapped");
 	t->npieces = (unsigned int)n;
 	t->pinned = i;
@@ -198,13 +226,13 @@ int desc_table_open(struct virtq *vq, uint64_t addr, uint32_t len, struct desc_t
 
 	*t = (struct desc_table){.vq = vq, .addr = addr, .size = len / (uint32_t)DESC_BYTES};
 	if (!vq->indirect)
-		return ring_broken(vq, "indirect descriptor without VIRTIO_F_INDIRECT_DESC");
+		return virtq_break(vq, "indirect descriptor without VIRTIO_F_INDIRECT_DESC");
 	if (!len || len % DESC_BYTES)
-		return ring_broken(vq, "indirect table of a wrong length");
+		return virtq_break(vq, "indirect table of a wrong length");
 	if (t->size > virtq_chain_limit(vq))
-		return ring_broken(vq, "indirect table longer than a chain may be");
+		return virtq_break(vq, "indirect table longer than a chain may be");
 	if (__builtin_add_overflow(addr, len - 1, &last))
-		return ring_broken(vq, "indirect table outside of memory");
+		return virtq_break(vq, "indirect table outside of memory");
 	return table_pin(t, 0);
 }
 

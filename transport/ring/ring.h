@@ -236,18 +236,18 @@ struct ring_ops {
 extern const struct ring_ops ring_split;
 extern const struct ring_ops ring_packed;
 
-/* Latches the ring broken and tells its transport; why completes "queue N is broken: ". */
-void virtq_break(struct virtq *vq, const char *why);
+/*
+ * ring.c, the ground floor: chain.c stands on it, the layouts on both, virtq.c on all.
+ */
 
-/* A shared record tells of this chain, of so many slots, in flight.  Returns 0, or -EINVAL where that cannot be. */
-int virtq_recovered(struct virtq *vq, uint16_t head, uint16_t entry, unsigned int slots, uint64_t order);
+/* Latches the ring broken and tells its transport; why completes "queue N is broken: ".  Returns -EIO. */
+int virtq_break(struct virtq *vq, const char *why);
 
 /* The most descriptors a chain of this ring may have. */
 unsigned int virtq_chain_limit(const struct virtq *vq);
 
-/*
- * ring.c
- */
+/* A shared record tells of this chain, of so many slots, in flight.  Returns 0, or -EINVAL where that cannot be. */
+int virtq_recovered(struct virtq *vq, uint16_t head, uint16_t entry, unsigned int slots, uint64_t order);
 
 /* Pins a part of the ring, which must be aligned where we see it, and in one piece or in such.  Returns as virtq_start. */
 int ring_map_part(struct virtq *vq, uint64_t addr, size_t len, size_t align, enum gmem_access access,
@@ -277,9 +277,6 @@ int desc_table_read(struct desc_table *t, uint32_t i, void *desc);
 /* Opens an indirect table (sections 2.7.5.3, 2.8.7).  Returns as desc_table_read. */
 int desc_table_open(struct virtq *vq, uint64_t addr, uint32_t len, struct desc_table *t);
 void desc_table_close(struct desc_table *t);
-
-/* Latches the ring broken; returns -EIO. */
-int ring_broken(struct virtq *vq, const char *why);
 
 /* The compiler may not read shared memory a second time behind our back, nor move a store past this. */
 static inline void forget_shared(void)

@@ -235,7 +235,7 @@ static int packed_copy(struct virtq *vq, uint16_t entry, uint16_t *id)
 
 	do {
 		if (n == vq->num - vq->in_flight)
-			return ring_broken(vq, n ? "more descriptors in flight than the ring has" :
+			return virtq_break(vq, n ? "more descriptors in flight than the ring has" :
 						   "a descriptor in flight was made available again");
 		memcpy(&d, packed_desc(vq, place), sizeof(d));
 		forget_shared();
@@ -286,7 +286,7 @@ static int walk(struct chain *c)
 		const struct inflight_packed_desc *e = record_at(c->vq, entry);
 
 		if (e->flags & VIRTQ_DESC_F_INDIRECT)
-			return ring_broken(c->vq, "indirect descriptor in a list");
+			return virtq_break(c->vq, "indirect descriptor in a list");
 		int err = chain_add(c, e->addr, e->len, e->flags & VIRTQ_DESC_F_WRITE);
 
 		if (err)
@@ -303,7 +303,7 @@ static int packed_build(struct virtq *vq, uint16_t id, uint16_t entry, unsigned 
 	int err;
 
 	if (id >= vq->num)
-		return ring_broken(vq, "buffer id out of range");
+		return virtq_break(vq, "buffer id out of range");
 	err = chain_begin(vq, id, &c);
 	if (err)
 		return err;

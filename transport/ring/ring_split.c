@@ -175,7 +175,7 @@ static int walk_indirect(struct chain *c, const struct virtq_desc *desc)
 	int err;
 
 	if (le16toh(desc->flags) & VIRTQ_DESC_F_NEXT)
-		return ring_broken(c->vq, "indirect descriptor with a next one");
+		return virtq_break(c->vq, "indirect descriptor with a next one");
 	err = desc_table_open(c->vq, le64toh(desc->addr), le32toh(desc->len), &t);
 	if (err)
 		return err;
@@ -192,7 +192,7 @@ static int walk(struct chain *c, struct desc_table *t, uint32_t i, bool nested)
 	/* A chain visits no descriptor twice, so one longer than its table is a loop. */
 	for (uint32_t count = 0; count < t->size; count++) {
 		if (i >= t->size)
-			return ring_broken(vq, "descriptor index out of range");
+			return virtq_break(vq, "descriptor index out of range");
 		int err = desc_table_read(t, i, &desc);
 
 		if (err)
@@ -200,7 +200,7 @@ static int walk(struct chain *c, struct desc_table *t, uint32_t i, bool nested)
 		uint16_t flags = le16toh(desc.flags);
 
 		if (flags & VIRTQ_DESC_F_INDIRECT)
-			return nested ? ring_broken(vq, "indirect descriptor in an indirect table") :
+			return nested ? virtq_break(vq, "indirect descriptor in an indirect table") :
 					walk_indirect(c, &desc);
 		err = chain_add(c, le64toh(desc.addr), le32toh(desc.len), flags & VIRTQ_DESC_F_WRITE);
 		if (err)
@@ -209,7 +209,7 @@ static int walk(struct chain *c, struct desc_table *t, uint32_t i, bool nested)
 			return 0;
 		i = le16toh(desc.next);
 	}
-	return ring_broken(vq, "descriptors form a loop");
+	return virtq_break(vq, "descriptors form a loop");
 }
 
 static int split_pop_again(struct virtq *vq, uint16_t head, struct chain **out)
@@ -219,7 +219,7 @@ static int split_pop_again(struct virtq *vq, uint16_t head, struct chain **out)
 	int err;
 
 	if (head >= vq->num)
-		return ring_broken(vq, "chain's head out of range");
+		return virtq_break(vq, "chain's head out of range");
 	err = chain_begin(vq, head, &c);
 	if (err)
 		return err;
@@ -249,7 +249,7 @@ static int split_pop(struct virtq *vq, struct chain **out)
 	if (vq->parts.shadow_avail == vq->last_avail && !split_refresh(vq))
 		return 0;
 	if ((uint16_t)(vq->parts.shadow_avail - vq->last_avail) > vq->num)
-		return ring_broken(vq, "available index is more than the ring's size ahead");
+		return virtq_break(vq, "available index is more than the ring's size ahead");
 	uint16_t head = load16(avail_entry(vq, vq->last_avail & (vq->num - 1)));
 	int ret = split_pop_again(vq, head, out);
 

@@ -53,11 +53,6 @@ void *virtq_owner(const struct virtq *vq)
 	return vq->owner;
 }
 
-unsigned int virtq_chain_limit(const struct virtq *vq)
-{
-	return vq->num > VIRTQ_CHAIN_MIN_LIMIT ? vq->num : VIRTQ_CHAIN_MIN_LIMIT;
-}
-
 /* Room for num chains, and for twice the pieces of the longest. */
 static int virtq_alloc_arrays(struct virtq *vq, unsigned int num, const struct ring_ops *ring)
 {
@@ -135,25 +130,6 @@ static int use_record(struct virtq *vq)
 	if (err)
 		forget_chains(vq);
 	return err;
-}
-
-int virtq_recovered(struct virtq *vq, uint16_t head, uint16_t entry, unsigned int slots, uint64_t order)
-{
-	struct chain *c;
-
-	if (head >= vq->num || !slots || slots > vq->num - vq->in_flight || vq->chains[head].state != CHAIN_FREE)
-		return -EINVAL;
-	c = &vq->chains[head];
-	c->vq = vq;
-	c->head = head;
-	c->entry = entry;
-	c->slots = (uint16_t)slots;
-	c->order = order;
-	c->state = CHAIN_REQUEUED;
-	vq->in_flight += slots;
-	if (vq->order <= order)
-		vq->order = order + 1;
-	return 0;
 }
 
 static int older_first(const void *a, const void *b)
@@ -488,15 +464,6 @@ void virtq_untranslated(struct virtq *vq)
 bool virtq_waiting(const struct virtq *vq)
 {
 	return vq->started && vq->waiting;
-}
-
-void virtq_break(struct virtq *vq, const char *why)
-{
-	if (vq->broken)
-		return;
-	vq->broken = true;
-	vq->stats.sum.errors++;
-	vq->ev->broken(vq, why);
 }
 
 /* A chain from the last life, or else from the ring. */
