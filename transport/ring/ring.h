@@ -124,6 +124,19 @@ struct requeued {
 	uint16_t head;
 };
 
+enum ring_life {
+	RING_STOPPED,
+	RING_STARTED,
+	RING_STOPPING, /* started; chains come back, none is given */
+};
+
+/* Why a ring that runs gives no chain, though there are some. */
+enum ring_stall {
+	STALL_NONE,
+	STALL_PIECES,      /* the pool has too few: the next push asks for another turn */
+	STALL_TRANSLATION, /* an address has none: virtq_translated asks for one */
+};
+
 /*
  * What is left of a turn: of chains, so that one queue does not keep others waiting, and of time, since a guest can make a chain
  * cost what it likes: 32768 descriptors of no bytes, 64 KiB to be filled.  The clock is looked at once in so much work.
@@ -153,10 +166,11 @@ struct virtq {
 	unsigned int index;
 	unsigned int num;
 	bool indirect, event_idx, in_order; /* accepted features */
-	bool started, enabled, stopping, broken;
+	enum ring_life life;
+	enum ring_stall stall;
+	bool enabled, broken;
 	bool armed;       /* the driver has been told to kick */
 	bool dry;         /* a pop found nothing, and the driver has not been told to kick yet: virtq_flush does */
-	bool starved;     /* no pieces left: the next push asks for another turn */
 	bool in_turn;
 	bool left_behind; /* a pop was refused for want of budget */
 	bool dirty;       /* pushed since the last flush */
@@ -184,7 +198,6 @@ struct virtq {
 
 	struct ring_parts parts;
 	bool mapped;                   /* they are pinned: always, but for a ring behind an IOMMU */
-	bool waiting;                  /* for a translation */
 	enum gmem_space space;         /* of buffers and indirect tables */
 	void *shared;                  /* the front-end's memory for the record, or NULL */
 	size_t shared_size;

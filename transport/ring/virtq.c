@@ -206,6 +206,15 @@ static void virtq_unmap(struct virtq *vq)
 	vq->mapped = false;
 }
 
+/*
+ * Whether used chains can be told now.  A ring behind an IOMMU may have to be looked for first; one whose memory has gone has
+ * nobody left to tell.
+ */
+static bool virtq_can_tell(const struct virtq *vq)
+{
+	return vq->mapped || !vq->mem;
+}
+
 /* Tells the driver that the chain, whose pieces were given back, is used. */
 static void virtq_tell_used(struct virtq *vq, struct chain *c)
 {
@@ -267,9 +276,9 @@ int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t f
 		return err;
 	}
 	vq->used_since = 0;
-	vq->waiting = false;
+	vq->stall = STALL_NONE;
 	vq->fresh = vq->last_avail == begin && vq->used_idx == begin;
-	vq->stopping = vq->broken = vq->armed = vq->dry = vq->starved = vq->dirty = vq->called = false;
+	vq->broken = vq->armed = vq->dry = vq->dirty = vq->called = false;
 	vq->in_turn = vq->untake = false;
 	budget_renew(vq);
 
@@ -280,7 +289,7 @@ int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t f
 		virtq_forget(vq);
 		vq->lost = (unsigned int)taken;
 	}
-	vq->started = true;
+	vq->life = RING_STARTED;
 	virtq_tell_answered(vq);
 	return 0;
 }
@@ -292,12 +301,13 @@ void virtq_enable(struct virtq *vq, bool enable)
 
 void virtq_stopping(struct virtq *vq)
 {
-	vq->stopping = true;
+	if (vq->life == RING_STARTED)
+		vq->life = RING_STOPPING;
 }
 
 bool virtq_stopping_now(const struct virtq *vq)
 {
-	return vq->started && vq->stopping;
+	return vq->life == RING_STOPPING;
 }
 
 unsigned int virtq_lost(const struct virtq *vq)
@@ -346,13 +356,12 @@ void virtq_untake(struct virtq *vq)
 uint32_t virtq_stop(struct virtq *vq)
 {
 	ring_stats_flush(&vq->stats);
-	if (vq->started && vq->mapped) {
+	if (vq->life != RING_STOPPED && vq->mapped) {
 		virtq_rewind(vq);
 		virtq_unmap(vq);
 	}
-	vq->started = false;
-	vq->stopping = false;
-	vq->waiting = false;
+	vq->life = RING_STOPPED;
+	vq->stall = STALL_NONE;
 	vq->dirty = vq->dry = false;
 	vq->mem = NULL;
 	return vq->ring->base(vq);
@@ -360,7 +369,7 @@ uint32_t virtq_stop(struct virtq *vq)
 
 bool virtq_started(const struct virtq *vq)
 {
-	return vq->started;
+	return vq->life != RING_STOPPED;
 }
 
 bool virtq_broken(const struct virtq *vq)
@@ -370,7 +379,7 @@ bool virtq_broken(const struct virtq *vq)
 
 bool virtq_running(const struct virtq *vq)
 {
-	return vq->started && vq->enabled && !vq->stopping && !vq->broken;
+	return vq->life == RING_STARTED && vq->enabled && !vq->broken;
 }
 
 bool virtq_fresh(const struct virtq *vq)
@@ -396,7 +405,7 @@ unsigned int virtq_in_flight(const struct virtq *vq)
 /* The ring waits for a translation. */
 static void virtq_miss(struct virtq *vq)
 {
-	vq->waiting = true;
+	vq->stall = STALL_TRANSLATION;
 	vq->ev->miss(vq);
 }
 
@@ -435,9 +444,9 @@ int virtq_remap(struct virtq *vq, struct gmem *mem)
 
 void virtq_translated(struct virtq *vq)
 {
-	if (!vq->started || !vq->waiting)
+	if (!virtq_waiting(vq))
 		return;
-	vq->waiting = false;
+	vq->stall = STALL_NONE;
 	if (vq->mapped || virtq_find(vq) == 0)
 		vq->ev->again(vq);
 }
@@ -446,7 +455,7 @@ void virtq_invalidate(struct virtq *vq, uint64_t first, uint64_t last)
 {
 	const struct ring_parts *p = &vq->parts;
 
-	if (!vq->started || !vq->mapped || vq->addrs.space != GMEM_IOVA)
+	if (vq->life == RING_STOPPED || !vq->mapped || vq->addrs.space != GMEM_IOVA)
 		return;
 	if (!ring_part_overlaps(&p->desc, first, last) && !ring_part_overlaps(&p->driver, first, last) &&
 	    !ring_part_overlaps(&p->device, first, last))
@@ -457,13 +466,13 @@ void virtq_invalidate(struct virtq *vq, uint64_t first, uint64_t last)
 
 void virtq_untranslated(struct virtq *vq)
 {
-	vq->waiting = false;
+	vq->stall = STALL_NONE;
 	virtq_break(vq, "an address without a translation");
 }
 
 bool virtq_waiting(const struct virtq *vq)
 {
-	return vq->started && vq->waiting;
+	return vq->life != RING_STOPPED && vq->stall == STALL_TRANSLATION;
 }
 
 /* A chain from the last life, or else from the ring. */
@@ -510,7 +519,7 @@ struct chain *virtq_pop(struct virtq *vq)
 	struct chain *c = NULL;
 	int ret;
 
-	if (!virtq_running(vq) || vq->starved || vq->waiting)
+	if (!virtq_running(vq) || vq->stall)
 		return NULL;
 	if (budget_spent(&vq->budget)) {
 		if (!vq->in_turn && !vq->left_behind)
@@ -524,8 +533,9 @@ struct chain *virtq_pop(struct virtq *vq)
 	if (ret == -EAGAIN)
 		virtq_miss(vq);
 	if (ret == -ENOSPC) {
-		vq->starved = vq->held;
-		if (!vq->held)
+		if (vq->held)
+			vq->stall = STALL_PIECES;
+		else
 			virtq_break(vq, "chain of more pieces than a chain may have");
 	}
 	if (ret <= 0)
@@ -542,11 +552,11 @@ struct chain *virtq_pop(struct virtq *vq)
 static void virtq_returned(struct virtq *vq)
 {
 	vq->held--;
-	if (vq->stopping) {
+	if (vq->life == RING_STOPPING) {
 		if (!vq->held)
 			vq->ev->drained(vq);
-	} else if (vq->starved) {
-		vq->starved = false;
+	} else if (vq->stall == STALL_PIECES) {
+		vq->stall = STALL_NONE;
 		vq->ev->again(vq);
 	}
 }
@@ -561,12 +571,14 @@ void virtq_push(struct chain *c)
 	/* At most 2^32 bytes. */
 	vq->budget.work += (unsigned int)((read + c->written) / WORK_BYTES);
 	chain_end(c, CHAIN_DONE);
-	if (!vq->in_order && !vq->mapped && vq->mem)
-		virtq_enlist(vq, c);
-	else if (!vq->in_order)
+	if (vq->in_order) {
+		if (virtq_can_tell(vq))
+			virtq_tell_answered(vq);
+	} else if (virtq_can_tell(vq)) {
 		virtq_tell_used(vq, c);
-	else if (vq->mapped || !vq->mem)
-		virtq_tell_answered(vq);
+	} else {
+		virtq_enlist(vq, c);
+	}
 	virtq_returned(vq);
 }
 
@@ -623,7 +635,7 @@ static bool virtq_arm(struct virtq *vq)
 bool virtq_flush(struct virtq *vq)
 {
 	/* Whether to notify stands in the ring: while that is looked for, it has to wait. */
-	if (vq->dirty && (vq->mapped || !vq->mem))
+	if (vq->dirty && virtq_can_tell(vq))
 		virtq_notify(vq);
 	return vq->dry && vq->mapped && virtq_running(vq) && virtq_arm(vq);
 }
