@@ -357,6 +357,24 @@ static int iova_pin(struct gmem *gm, uint64_t addr, uint64_t len, enum gmem_acce
 	return (int)n;
 }
 
+bool gmem_pin_plain(struct gmem *gm, enum gmem_space space, uint64_t addr, uint32_t len, struct gmem_seg *seg)
+{
+	struct gmem_region *r = gm->hint[space];
+
+	if (!r || !r->base)
+		return false;
+	const uint64_t off = addr - region_start(r, space);
+
+	/* An address before the region's is a huge offset. */
+	if (off >= r->desc.size || len > r->desc.size - off)
+		return false;
+	r->refs++;
+	seg->va = (char *)r->base + off;
+	seg->len = len;
+	seg->region = r;
+	return true;
+}
+
 int gmem_pin_later(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64_t len, enum gmem_access access,
 		   struct gmem_seg *segs, unsigned int max)
 {

@@ -137,6 +137,13 @@ int gmem_pin(struct gmem *gm, enum gmem_space space, uint64_t addr, uint64_t len
 	     struct gmem_seg *segs, unsigned int max);
 
 /*
+ * The short way for what nearly every buffer is: all of [addr, addr + len), len at least 1, in one region that is reachable
+ * for its whole life, and that the last lookup found.  space: not GMEM_IOVA.
+ * Returns whether it is so, and *seg; otherwise nothing is said of the range: gmem_pin_later is to be asked.
+ */
+bool gmem_pin_plain(struct gmem *gm, enum gmem_space space, uint64_t addr, uint32_t len, struct gmem_seg *seg);
+
+/*
  * As gmem_pin, but a segment's va may be NULL until gmem_settle.  What is pinned so before the first gmem_settle is made
  * reachable at once, which for grants is one system call in the place of many.
  */

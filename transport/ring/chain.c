@@ -43,18 +43,10 @@ int chain_begin(struct virtq *vq, uint16_t head, struct chain **out)
 	return 0;
 }
 
-/* Appends one pinned piece.  Returns false when the pool is empty. */
-static bool chain_append(struct chain *c, const struct gmem_seg *mem, bool writable)
+/* Appends a piece of the pool that is pinned. */
+static void chain_link(struct chain *c, uint32_t i, bool writable)
 {
-	uint32_t i = seg_take(c->vq);
-
-	if (i == SEG_NONE)
-		return false;
-	struct seg *s = seg_at(c, i);
-
-	s->mem = *mem;
-	s->next = SEG_NONE;
-	c->unsettled |= !mem->va;
+	seg_at(c, i)->next = SEG_NONE;
 	if (c->last == SEG_NONE)
 		c->first = i;
 	else
@@ -67,14 +59,25 @@ static bool chain_append(struct chain *c, const struct gmem_seg *mem, bool writa
 		if (writable)
 			c->first_writable = i;
 	}
+}
+
+/* Appends one pinned piece.  Returns false when the pool is empty. */
+static bool chain_append(struct chain *c, const struct gmem_seg *mem, bool writable)
+{
+	uint32_t i = seg_take(c->vq);
+
+	if (i == SEG_NONE)
+		return false;
+	seg_at(c, i)->mem = *mem;
+	c->unsettled |= !mem->va;
+	chain_link(c, i, writable);
 	return true;
 }
 
 /* The most regions one descriptor's buffer may go over. */
 #define BUFFER_PIECES 16
 
-/* Pins and appends *len bytes: all, or behind an IOMMU as many as make not too many pieces at once. */
-static int chain_pin(struct chain *c, uint64_t addr, uint32_t *len, bool writable)
+int chain_pin(struct chain *c, uint64_t addr, uint32_t *len, bool writable)
 {
 	const enum gmem_access access = writable ? GMEM_WRITE : GMEM_READ;
 	struct virtq *vq = c->vq;
@@ -100,6 +103,22 @@ static int chain_pin(struct chain *c, uint64_t addr, uint32_t *len, bool writabl
 	return 0;
 }
 
+int chain_pin_plain(struct chain *c, uint64_t addr, uint32_t *len, bool writable)
+{
+	struct virtq *vq = c->vq;
+	uint32_t i = seg_take(vq);
+
+	if (i == SEG_NONE)
+		return -ENOSPC;
+	if (!gmem_pin_plain(vq->mem, vq->space, addr, *len, &seg_at(c, i)->mem)) {
+		seg_at(c, i)->next = vq->free_segs;
+		vq->free_segs = i;
+		return chain_pin(c, addr, len, writable);
+	}
+	chain_link(c, i, writable);
+	return 0;
+}
+
 int chain_add(struct chain *c, uint64_t addr, uint32_t len, bool writable)
 {
 	size_t *total = writable ? &c->writable : &c->readable;
@@ -114,7 +133,7 @@ int chain_add(struct chain *c, uint64_t addr, uint32_t len, bool writable)
 	*total += len;
 	while (len) {
 		uint32_t part = len;
-		int err = chain_pin(c, addr, &part, writable);
+		int err = c->vq->pin(c, addr, &part, writable);
 
 		if (err)
 			return err;

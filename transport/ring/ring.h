@@ -199,6 +199,7 @@ struct virtq {
 	struct ring_parts parts;
 	bool mapped;                   /* they are pinned: always, but for a ring behind an IOMMU */
 	enum gmem_space space;         /* of buffers and indirect tables */
+	int (*pin)(struct chain *c, uint64_t addr, uint32_t *len, bool writable); /* for chain_add */
 	void *shared;                  /* the front-end's memory for the record, or NULL */
 	size_t shared_size;
 	struct inflight_packed *own;   /* the record of a packed ring where there is none */
@@ -312,6 +313,13 @@ int chain_begin(struct virtq *vq, uint16_t head, struct chain **out);
 
 /* Adds a descriptor's buffer.  Returns 0; -ENOSPC: the pool is empty; -EAGAIN: a translation is missing; -EIO after virtq_break. */
 int chain_add(struct chain *c, uint64_t addr, uint32_t len, bool writable);
+
+/*
+ * Pins and appends *len bytes: all, or behind an IOMMU as many as make not too many pieces at once.  Returns as chain_add.  The
+ * plain one first tries what ordinary shared memory makes possible; a ring has one of them from its start on.
+ */
+int chain_pin(struct chain *c, uint64_t addr, uint32_t *len, bool writable);
+int chain_pin_plain(struct chain *c, uint64_t addr, uint32_t *len, bool writable);
 
 /* The chain is complete: the device's from now on.  Returns 0; -EIO after virtq_break. */
 int chain_ready(struct chain *c);

@@ -263,6 +263,7 @@ int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t f
 	vq->mem = mem;
 	vq->addrs = *addrs;
 	vq->space = addrs->space == GMEM_IOVA ? GMEM_IOVA : GMEM_GUEST;
+	vq->pin = vq->space == GMEM_IOVA ? chain_pin : chain_pin_plain;
 	vq->indirect = features & BIT(VIRTIO_F_INDIRECT_DESC);
 	vq->event_idx = features & BIT(VIRTIO_F_EVENT_IDX);
 	vq->in_order = features & BIT(VIRTIO_F_IN_ORDER);
