@@ -20,9 +20,10 @@ struct chain;
 struct virtq;
 
 /*
- * Takes the next available chain.  Returns NULL when there is none (then the driver will kick when there is one), when
- * the device had its turn for now (it will be kicked again), or when the ring is stopped or broken.  A device that
- * stops before it saw NULL is not kicked for chains that were there, until it pops again.
+ * Takes the next available chain; in class->kick alone.  Returns NULL when there is none (then the driver will kick when there is
+ * one), when the device had its turn for now, which is so many chains and so much work (it will be kicked again), or when the
+ * ring is stopped or broken.  Elsewhere than in class->kick of this queue it returns NULL and asks for a turn (virtq_again).
+ * A device that stops before it saw NULL is not kicked for chains that were there, until it pops again.
  */
 struct chain *virtq_pop(struct virtq *vq);
 

@@ -85,9 +85,20 @@ static bool start(struct state *s, uint32_t base)
 	return !err;
 }
 
+/* Pops in a turn of its own. */
+static struct chain *take(struct state *s)
+{
+	struct chain *c;
+
+	virtq_turn_begin(s->vq);
+	c = virtq_pop(s->vq);
+	virtq_turn_end(s->vq);
+	return c;
+}
+
 static void pop(struct state *s)
 {
-	struct chain *c = s->nheld < s->num ? virtq_pop(s->vq) : NULL;
+	struct chain *c = s->nheld < s->num ? take(s) : NULL;
 
 	must(virtq_broken(s->vq) == s->broken);
 	if (!c)
@@ -170,7 +181,7 @@ static void use(struct state *s, unsigned int way, size_t n)
 static void restart(struct state *s, unsigned int bits)
 {
 	virtq_stopping(s->vq);
-	must(virtq_pop(s->vq) == NULL);
+	must(take(s) == NULL);
 	while (s->nheld) {
 		give_back(s, bits % 3 % s->nheld, bits & 1);
 		bits = bits >> 1 | bits << 7;

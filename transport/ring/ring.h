@@ -24,7 +24,7 @@
  * events never offers the feature (class->face.any_order): its buffers would wait for one another.
  *
  * Memory. What a guest can make a ring use is bounded by its size: one struct chain and two struct seg (at least 2048)
- * a descriptor, about 160 bytes, 32 more of a packed ring; touched only as far as it is used.
+ * a descriptor, about 180 bytes, 32 more of a packed ring; touched only as far as it is used.
  */
 #ifndef VDEVD_TRANSPORT_RING_RING_H
 #define VDEVD_TRANSPORT_RING_RING_H

@@ -522,9 +522,11 @@ struct chain *virtq_pop(struct virtq *vq)
 
 	if (!virtq_running(vq) || vq->stall)
 		return NULL;
+	if (!vq->in_turn) {
+		vq->ev->again(vq);
+		return NULL;
+	}
 	if (budget_spent(&vq->budget)) {
-		if (!vq->in_turn && !vq->left_behind)
-			vq->ev->again(vq);
 		vq->left_behind = true;
 		return NULL;
 	}
