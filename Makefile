@@ -316,21 +316,31 @@ modules = $(DESTDIR)$(MODULEDIR)
 page = $(firstword $(wildcard $(addsuffix /vdevd-$(1).1,$(srcdir)/man $(EXTRA_DIR))))
 describe = $(if $(call page,$(1)),"$$(sed -n 's/^\.Nd //p' $(call page,$(1)))",'$(1) device')
 
-# The description is QEMU's docs/interop/vhost-user.json, by which libvirt finds a back end.
-define install_personality
-	$(Q)ln -sf vdevd $(bin)/vdevd-$(1)
-	$(if $(call page,$(1)),$(Q)install -m 644 $(call page,$(1)) $(man1)/)
+# Types that QEMU's docs/interop/vhost-user.json knows (VHostUserBackendType).  One it does not know has no description: libvirt
+# then refuses all that are in the folder, and guests with other back ends do not start.
+QEMU_TYPES := 9p balloon block caif console crypto fs gpu input net rng rpmsg rproc-serial scsi vsock
+described = $(filter $(QEMU_TYPES),$(PERSONALITIES))
+
+# The description is of the same document; libvirt finds a back end by it.
+define install_description
 	$(Q)printf '{\n  "description": "vdevd: %s",\n  "type": "$(1)",\n  "binary": "$(BINDIR)/vdevd-$(1)",\n  "tags": []\n}\n' \
 		$(call describe,$(1)) >$(qemu)/50-vdevd-$(1).json
 
 endef
 
+define install_personality
+	$(Q)ln -sf vdevd $(bin)/vdevd-$(1)
+	$(if $(call page,$(1)),$(Q)install -m 644 $(call page,$(1)) $(man1)/)
+
+endef
+
 install: all
-	$(Q)install -d $(bin) $(man1) $(man7) $(qemu) $(if $(strip $(MODULES)),$(modules))
+	$(Q)install -d $(bin) $(man1) $(man7) $(if $(described),$(qemu)) $(if $(strip $(MODULES)),$(modules))
 	$(Q)install -m 755 $(VDEVD) $(bin)/vdevd
 	$(if $(wildcard $(srcdir)/man/vdevd.1),$(Q)install -m 644 $(srcdir)/man/vdevd.1 $(man1)/)
 	$(Q)install -m 644 $(srcdir)/man/vdevd-protocol.7 $(man7)/
 	$(foreach d,$(PERSONALITIES),$(call install_personality,$(d)))
+	$(foreach d,$(described),$(call install_description,$(d)))
 	$(if $(strip $(MODULES)),$(Q)install -m 644 $(MODULE_FILES) $(modules)/)
 
 uninstall:

@@ -6,7 +6,7 @@
 # shellcheck source=test/build/common
 . "${0%/*}/common"
 
-expect 'a build for /opt/v' build i --devices=rng --prefix=/opt/v --mandir=/opt/v/man
+expect 'a build for /opt/v' build i --devices=rng,gpio --prefix=/opt/v --mandir=/opt/v/man
 lean() { readelf -dW "$work/i/vdevd" | grep -q 'NEEDED.*libev' && ! readelf -dW "$work/i/vdevd" | grep -q liburing; }
 expect 'a device that has no files does not want liburing' lean
 expect 'install below DESTDIR' in_build i make install DESTDIR="$work/dest"
@@ -14,7 +14,9 @@ root=$work/dest/opt/v
 
 cat >"$work/wanted" <<'END'
 bin/vdevd
+bin/vdevd-gpio
 bin/vdevd-rng
+man/man1/vdevd-gpio.1
 man/man1/vdevd-rng.1
 man/man1/vdevd.1
 man/man7/vdevd-protocol.7
@@ -40,6 +42,13 @@ type=$(tr -d '\n' <"$work/capabilities" | sed 's/.*"type": *"\([^"]*\)".*/\1/')
 expect 'the description has the type the program says' test "$(field type "$json")" = "$type"
 expect 'the description names the installed program' test "$(field binary "$json")" = /opt/v/bin/vdevd-rng
 expect 'the description says what it is' test -n "$(field description "$json")"
+# A type that QEMU's schema does not have makes libvirt refuse the whole folder: gpio is none (above).
+known=' 9p balloon block caif console crypto fs gpu input net rng rpmsg rproc-serial scsi vsock '
+for file in "$root"/share/qemu/vhost-user/*; do
+	expect "QEMU's schema has the type of ${file##*/}" test "${known#* "$(field type "$file")" }" != "$known"
+done
+expect 'a description has these members alone' test "$(python3 -c 'import json, sys; print(*sorted(json.load(sys.stdin)))' <"$json")" = \
+	'binary description tags type'
 expect 'the description is JSON' python3 -m json.tool "$json"
 
 expect 'uninstall' in_build i make uninstall DESTDIR="$work/dest"
