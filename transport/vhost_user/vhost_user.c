@@ -8,13 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "transport/ring/ring_stats.h"
 #include "transport/vhost_user/vu_session.h"
 
 /* How long a front-end may take to find a translation, seconds. */
 #define IOTLB_PATIENCE 5.
 
-/* How often rings are served at the end of a turn before the loop looks at everything else. */
+/* How often, and for how many ns, rings are served at the end of a turn before the loop looks at everything else. */
 #define FLUSH_ROUNDS 8
+#define FLUSH_NS     UINT64_C(2000000)
 
 /* How long vu_backend_free waits for host operations under way, seconds. */
 #define FREE_PATIENCE 0.05
@@ -46,9 +48,16 @@ static void flush_due(struct ev_loop *loop, struct ev_prepare *w, int revents)
 {
 	struct vu_backend *b = container_of(w, struct vu_backend, flush);
 
+	uint64_t begun = 0;
+	bool serve = true;
+
 	/* What comes while drivers are told of the last is served at once, up to a bound: messages want their turn, too. */
-	for (unsigned int round = 0; vu_queues_flush(b, round < FLUSH_ROUNDS); round++)
-		;
+	for (unsigned int round = 1; vu_queues_flush(b, serve); round++) {
+		const uint64_t now = ring_clock();
+
+		begun = begun ? begun : now;
+		serve = round < FLUSH_ROUNDS && now - begun < FLUSH_NS;
+	}
 	const char *log_why = vu_log_turn(b);
 
 	if (!b->conn.closing && (gmem_lost(b->mem) || (b->inflight.mem && gmem_lost(b->inflight.mem))))
