@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -1510,6 +1511,124 @@ static void several_groups(struct carrier *c)
 
 /* ---- time and number */
 
+/* Buffers of rx that were made without a kick: nothing but the queue's own turn takes them, whatever another one is to say. */
+static void rx_in_its_turn(struct carrier *c)
+{
+	struct driver_ring_raw raw = driver_ring_raw(frontend_ring(carrier_frontend(c), RX));
+	struct frontend_buf bytes = carrier_alloc(c, HDR);
+	struct peer p = peer_of(c, 1000, 5000);
+
+	carrier_idle(c, 5);
+	for (uint16_t i = 0; i < raw.num; i++) {
+		raw.desc[i] = (struct virtq_desc){htole64(bytes.guest), htole32(HDR - 1), htole16(VIRTQ_DESC_F_WRITE), 0};
+		raw.avail->ring[i] = htole16(i);
+	}
+	__atomic_store_n(&raw.avail->idx, htole16((uint16_t)raw.num), __ATOMIC_RELEASE);
+	for (unsigned int i = 0; i < 3; i++)
+		send_op(&p, OP_SHUTDOWN, 3);
+	carrier_idle(c, 5);
+	ck_assert_uint_eq(le16toh(__atomic_load_n(&raw.used->idx, __ATOMIC_ACQUIRE)), 0);
+	ck_assert_int_eq(frontend_kick(carrier_frontend(c), RX), 0);
+	for (unsigned int ms = 0; le16toh(__atomic_load_n(&raw.used->idx, __ATOMIC_ACQUIRE)) != raw.num; ms++) {
+		ck_assert_uint_lt(ms, PATIENCE);
+		carrier_idle(c, 1);
+	}
+	/* The driver does not know what the test did to its ring. */
+	carrier_reset(c);
+	send_op(&p, OP_SHUTDOWN, 3);
+	expect(&p, OP_RST, NULL, 0);
+}
+
+/* More buffers with room for a header alone than are kept, while the host has bytes: each brings news of credit. */
+static void headers_alone(struct carrier *c)
+{
+	enum { BUFFERS = 100 };
+	struct frontend_request *reqs[BUFFERS];
+	struct packet h;
+	struct peer p;
+	int s = open_one(c, &p);
+	char in[4] = {0};
+
+	for (unsigned int i = 0; i < BUFFERS; i++)
+		reqs[i] = carrier_submit(c, RX, NULL, 0, HDR);
+	host_write(s, "abc", 3);
+	for (unsigned int i = 0; i < BUFFERS; i++) {
+		ck_assert_uint_eq(carrier_await(c, RX, reqs[i], &h), HDR);
+		ck_assert_uint_eq(le16toh(h.op), OP_CREDIT_UPDATE);
+	}
+	ck_assert_uint_eq(expect(&p, OP_RW, in, 3), 3);
+	ck_assert_str_eq(in, "abc");
+	close(s);
+}
+
+/* Lines that a guest can cause are few, however often it does. */
+static void lines_are_few(struct carrier *c)
+{
+	int fd = listen_type(c, SOCK_SEQPACKET, "v_5000", 8);
+	unsigned int lines = 0;
+	char *log;
+
+	for (unsigned int i = 0; i < 40; i++) {
+		struct peer p = peer_of(c, 1000 + i, 5000);
+		int s;
+
+		p.type = SEQPACKET;
+		p.alloc = 1;
+		s = open_on(&p, fd);
+		host_write(s, "too long", 8);
+		expect(&p, OP_RST, NULL, 0);
+		close(s);
+	}
+	close(fd);
+	log = carrier_log(c);
+	for (const char *at = log; at && (at = strstr(at, "a message longer than")); at++)
+		lines++;
+	if (log)
+		ck_assert_uint_ge(lines, 1);
+	ck_assert_uint_le(lines, 20);
+	free(log);
+}
+
+/* A host that has no memory left: the connection that needs some is reset, others go on. */
+static void memory_short(struct carrier *c)
+{
+	const struct rlimit none = {1, RLIM_INFINITY};
+	struct peer p, q = peer_of(c, 1001, 5001);
+	struct rlimit before;
+	int fd, s, t;
+
+	if (carrier_pid(c) < 0)
+		return;
+	fd = listen_as(c, "v_5001", 8);
+	s = open_one(c, &p);
+	t = open_on(&q, fd);
+	ck_assert_int_eq(prlimit(carrier_pid(c), RLIMIT_DATA, &none, &before), 0);
+	for (size_t sent = 0; sent < (4 << 20); sent += PAYLOAD) {
+		static const uint8_t data[PAYLOAD];
+		uint8_t in[HDR];
+		struct packet h;
+
+		if (p.host_alloc - (p.tx - p.host_fwd) < PAYLOAD) {
+			ck_assert_uint_eq(carrier_request(c, RX, NULL, 0, in, HDR), HDR);
+			memcpy(&h, in, HDR);
+			p.host_fwd = le32toh(h.fwd_cnt);
+			if (le16toh(h.op) == OP_RST)
+				break;
+			continue;
+		}
+		send_data(&p, data, PAYLOAD);
+	}
+	send_op(&p, OP_CREDIT_REQUEST, 0);
+	expect(&p, OP_RST, NULL, 0);
+	send_data(&q, "still", 5);
+	expect_bytes(c, t, "still");
+	ck_assert_int_eq(prlimit(carrier_pid(c), RLIMIT_DATA, &before, NULL), 0);
+	close(s);
+	close(t);
+	close(fd);
+}
+
+
 /* A listener that takes nobody: the guest is refused in the end. */
 static void connect_timeout(struct carrier *c)
 {
@@ -1791,6 +1910,10 @@ static const struct device_case cases[] = {
 	{.name = "at most", .run = at_most, WITH(UDS, "--max-connections=2"), .flags = CASE_ONCE},
 	{.name = "many connections", .run = many_connections, WITH("--backend=sim", "--max-connections=4"), .flags = CASE_ONCE},
 	{.name = "many answers", .run = many_answers, .flags = CASE_ONCE},
+	{.name = "rx in its turn", .run = rx_in_its_turn, .flags = CASE_ONCE},
+	{.name = "headers alone", .run = headers_alone, .flags = CASE_ONCE},
+	{.name = "lines are few", .run = lines_are_few, .flags = CASE_ONCE},
+	{.name = "memory is short", .run = memory_short, .flags = CASE_ONCE},
 	{.name = "transport reset", .run = transport_reset},
 	{.name = "rx stops", .run = rx_stops},
 	{.name = "simulated services", .run = sim_services, WITH("--backend=sim"), .flags = CASE_ONCE},
