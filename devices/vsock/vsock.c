@@ -297,10 +297,15 @@ static int check_paths(struct vsock *v)
 	return 0;
 }
 
+/* --backend; in this order. */
+static const char *const backends[] = {"unix", "sim", NULL};
+static const struct vsock_host_ops *const backend_ops[] = {&vsock_unix_ops, &vsock_sim_ops};
+
 static int vsock_check(struct vdev *d)
 {
 	struct vsock *v = to_vsock(d);
 
+	v->host = backend_ops[v->backend];
 	if (v->forward_cid && (v->uds_path || v->host == &vsock_sim_ops)) {
 		log_usage(&d->log, "--forward-cid: says where the guest's connections go, and so does %s: one of them",
 			  v->uds_path ? "--uds-path" : "--backend=sim");
@@ -308,8 +313,6 @@ static int vsock_check(struct vdev *d)
 	}
 	if (v->forward_cid)
 		v->host = &vsock_forward_ops;
-	if (!v->host)
-		v->host = &vsock_unix_ops;
 	if (v->host == &vsock_unix_ops && !v->uds_path && !v->uds_seqpacket && !v->rules.nmaps && !v->nlisten && !v->ngroups) {
 		log_usage(&d->log, "--uds-path is wanted (a path; or --map, --forward-cid, --forward-listen, --group; or --backend=sim, "
 				   "to try a guest without anything else)");
@@ -380,21 +383,6 @@ static void vsock_close(struct vdev *d)
 }
 
 /* ---- options */
-
-static int set_backend(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
-{
-	static const struct vsock_host_ops *const all[] = {&vsock_unix_ops, &vsock_sim_ops};
-	struct vsock *v = obj;
-
-	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
-		if (strcmp(value, all[i]->name) == 0) {
-			v->host = all[i];
-			return 0;
-		}
-	}
-	snprintf(why, why_size, "unknown (unix or sim is wanted)");
-	return -EINVAL;
-}
 
 static int set_allow(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
@@ -586,7 +574,9 @@ static const struct opt vsock_opts[] = {
 	},
 	{
 		.name = "backend",
-		.type = OPT_CALL,
+		.type = OPT_WORD,
+		.off = offsetof(struct vsock, backend),
+		.words = backends,
 		.arg = "NAME",
 		.def = "unix",
 		.help = "unix, or sim: echo 7, discard 9, chargen 19",
@@ -594,7 +584,6 @@ static const struct opt vsock_opts[] = {
 		       "trying a guest without anything else: port 7 sends back what it gets, 9 reads and forgets, 19 sends lines "
 		       "of characters without end; all other ports refuse.  With --uds-path as well, programs of the host reach the "
 		       "guest.",
-		.set = set_backend,
 	},
 	{
 		.name = "buffer-size",

@@ -173,6 +173,7 @@ struct vsock {
 	const char *uds_path, *uds_seqpacket;
 	struct vsock_group groups[VSOCK_GROUPS];
 	unsigned int ngroups;
+	unsigned int backend;       /* --backend, as a word of its table */
 	const struct vsock_host_ops *host;
 	uint64_t forward_cid;       /* 0: none */
 	uint64_t queue_size;        /* of the replaced daemon; nothing comes of it */
