@@ -166,7 +166,8 @@ $(BUILD)/test/suites.c: FORCE
 		printf 'Suite *suite_%s(void);\n' $(SUITES); \
 		printf '\nconst struct test_suite test_suites[] = {\n'; \
 		printf '\t{ "%s"$(comma) suite_%s }$(comma)\n' $(foreach s,$(SUITES),$(s) $(s)); \
-		printf '\t{ NULL, NULL }\n};\n'; } >$@.new
+		printf '\t{ NULL, NULL }\n};\n\nconst char *const test_simulated_devices[] = {\n'; \
+		printf '\t%s,\n' $(SIMULATED:%='"%"') NULL; printf '};\n'; } >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
 $(BUILD)/test/device_data.c: FORCE

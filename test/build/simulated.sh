@@ -14,7 +14,7 @@ cat >"$work/none/list" <<'END'
 library  gpiod  pkg-config=no-such-gpiod                       package=libgpiod-dev
 library  i2c    header=no/such.h  symbol=no_such  link=-lnone  package=libi2c-dev
 END
-without() { build s --devices=gpio,i2c --extra-devices="$work/none" "$@"; }
+without() { build s --devices=rng,gpio,i2c --extra-devices="$work/none" "$@"; }
 
 expect 'a build without libraries' without
 cp "$work/expect.log" "$work/summary"
@@ -47,6 +47,11 @@ serves gpio
 serves i2c
 expect 'the tests are built, without those on hardware' in_build s make build/test/run-tests
 expect 'they are there' prints '^gpio$' "$work/s/build/test/run-tests" --list
+# Those of the adapters apart, they pass: what an adapter says is not wanted of a build that has none.
+expect 'they pass' in_build s env VDEVD_TEST_DEPTH=few build/test/run-tests gpio i2c
+# shellcheck disable=SC2016 # the inner shell's
+expect 'and so do calls' in_build s env VDEVD="$vdevd" VDEVD_BUILD="$work/s/build" VDEVD_DEVICES='rng gpio i2c' sh -c '
+	for script in calls probe replaced; do "$VDEVD_SRC/test/cli/$script.sh" || exit; done'
 expect 'those are not' in_build s sh -c '! build/test/run-tests --list | grep -e hw_gpio -e hw_i2c'
 
 exit $status

@@ -27,6 +27,15 @@ void test_note_skip(const char *test, const char *fmt, ...)
 	__atomic_fetch_add(skips, 1, __ATOMIC_RELAXED);
 }
 
+bool test_simulated(const char *device)
+{
+	for (const char *const *d = test_simulated_devices; *d; d++) {
+		if (strcmp(*d, device) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool test_on_valgrind(void)
 {
 	const char *preload = getenv("LD_PRELOAD");

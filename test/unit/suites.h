@@ -18,6 +18,10 @@ struct test_suite {
 /* Every suite; generated, ends with a NULL name. */
 extern const struct test_suite test_suites[];
 
+/* The devices that are built without their libraries, and only simulate; generated, ends with NULL. */
+extern const char *const test_simulated_devices[];
+bool test_simulated(const char *device);
+
 /* Ends a test that this machine cannot run; printf-like, the reason.  Only for a test's own function. */
 #define test_skip(...) \
 	do { \

@@ -765,6 +765,9 @@ static void check_call(const struct call *call, bool compat)
 		ck_assert_str_eq(said, "");
 	} else {
 		ck_assert_msg(err < 0, "%s was accepted", call->args[0]);
+		/* Without the library, what the adapters would say is not said. */
+		if (test_simulated("i2c") && strstr(said, "this build is without libi2c"))
+			return;
 		ck_assert_msg(strstr(said, call->says) && strchr(said, '\n') == said + n - 1, "'%s' is not in '%s'", call->says,
 			      said);
 	}
