@@ -226,9 +226,35 @@ BUILD_SCRIPTS := $(call scripts,build/*.sh)
 TREE_SCRIPTS := $(filter-out $(if $(FUZZ_TARGETS),,%/check-corpus),$(call scripts,tools/check-*))
 
 .PHONY: check check-unit check-build check-guest check-xen check-valgrind check-sanitize coverage demo bench bench-xen fuzz
-.PHONY: lint man
+.PHONY: lint man gdb
+
+# T=NAME: this suite, or the script of that name, alone; C=TEXT: of a suite over carriers the cases whose names have the text, of
+# another the test case (of the check library) that is called so.
+one_script = $(firstword $(wildcard $(srcdir)/test/cli/$(T).sh $(srcdir)/test/build/$(T).sh $(srcdir)/test/tools/$(T)))
+one_case = $(if $(C),$(if $(wildcard $(srcdir)/test/device/*/test_$(T).c),VDEVD_TEST_CASE,CK_RUN_CASE)='$(C)')
+
+ifneq ($(T),)
+check: all $(RUN_TESTS) $(if $(filter %/check-corpus,$(one_script)),$(REPLAYS))
+	$(if $(filter $(T),$(SUITES))$(one_script),,$(error T=$(T): no suite (`$(RUN_TESTS) --list` shows them), nor a script of test/))
+	$(Q)$(test_env) $(if $(filter $(T),$(SUITES)),$(one_case) $(RUN_TESTS) $(T),$(one_script))
+else
 check: all $(RUN_TESTS) $(REPLAYS)
 	$(Q)$(run_checks) $(RUN_TESTS) $(BUILD_SCRIPTS) $(CLI_SCRIPTS) $(TREE_SCRIPTS)
+endif
+
+# The suite in this process, so that a breakpoint is met.
+gdb: all $(RUN_TESTS)
+	$(if $(filter $(T),$(SUITES)),,$(error make gdb T=SUITE [C=CASE]: `$(RUN_TESTS) --list` shows the suites))
+	$(Q)$(test_env) CK_FORK=no $(one_case) gdb -q -ex 'set breakpoint pending on' --args $(RUN_TESTS) $(T)
+
+# For editors: how each source is compiled.
+compiled = $(filter-out %/cmd/main.c,$(LIB_SRCS) $(CMD_SRCS) $(filter devices/%,$(DEVICE_SRCS)) $(TEST_SRCS) $(FUZZ_SRCS))
+compile_entry = {"directory": "$(CURDIR)", "file": "$(srcdir)/$(1)", \
+	"command": "$(subst ",\",$(COMPILE) $(if $(filter test/%,$(1)),$(CHECK_CFLAGS)) $(PIE_CFLAGS)) -c $(srcdir)/$(1)"}
+compile_commands.json: FORCE
+	$(file >$@,[)$(foreach s,$(compiled),$(file >>$@,$(call compile_entry,$(s))$(comma)))
+	$(file >>$@,$(call compile_entry,cmd/main.c))$(file >>$@,])
+	$(call say,WRITE,$@)
 
 check-unit: all $(RUN_TESTS)
 	$(Q)$(run_checks) $(RUN_TESTS)
@@ -237,7 +263,7 @@ check-build: all
 	$(Q)$(run_checks) $(BUILD_SCRIPTS)
 
 check-guest: all
-	$(Q)$(test_env) $(srcdir)/test/guest/check-guest
+	$(Q)$(test_env) $(srcdir)/test/guest/check-guest $(T)
 
 # Builds for itself what runs in dom0.
 check-xen:
@@ -364,14 +390,18 @@ clean:
 help:
 	@echo 'all             vdevd and its modules (the default)'
 	@echo 'check           every test that needs no root, virtual machine or hardware: under a minute'
+	@echo 'check T=NAME    one suite or script; C=CASE: only cases of it, as make check T=gpio C=edge'
 	@echo 'check-unit      those in C alone: unit, device and protocol suites'
 	@echo 'check-guest     a real Linux guest uses the devices (VDEVD_UML=LINUX names a User-Mode Linux kernel)'
+	@echo '                T=NAME: one case, or those of a device'
 	@echo 'check-xen       dom0 of a real Xen, in QEMU: foreign and grant mappings, amd64 and arm64'
 	@echo 'check-sanitize  the C suites under AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'check-valgrind  the C suites under valgrind'
 	@echo 'coverage        the C suites with line coverage, at least 90 %'
 	@echo 'fuzz            each fuzz target for FUZZ_TIME seconds ($(FUZZ_TIME)), with clang'
 	@echo 'lint            clang-tidy and the rules of HACKING.md'
+	@echo 'gdb T=NAME      a suite under gdb, C=CASE as with check'
+	@echo 'compile_commands.json  how each source is compiled, for editors'
 	@echo 'bench           latency, throughput, sizes, start-up'
 	@echo 'bench-xen       what a request costs on Xen, by the ways of sharing memory'
 	@echo 'demo            serves a simulated device and shows it in use'
