@@ -31,6 +31,7 @@ const struct sandbox_call sandbox_process_calls[] = {
 	{.name = "munmap", .why = "memory"},
 	{.name = "mremap", .why = "memory"},
 	{.name = "madvise", .why = "memory that is given back"},
+	{.name = "sysinfo", .why = "qsort(3) of glibc, which asks how much memory there is"},
 	{.name = "read", .why = "what was opened"},
 	{.name = "write", .why = "what was opened; log lines"},
 	{.name = "close", .why = "what was opened"},

@@ -1799,6 +1799,30 @@ static void rx_stops(struct carrier *c)
 	close(s);
 }
 
+/* As many buffers as are kept go back when the queue stops, and are there again in their order. */
+static void rx_stops_with_many(struct carrier *c)
+{
+	enum { BUFFERS = 100 };
+	struct frontend_request *reqs[BUFFERS];
+	uint8_t in[HDR + 1];
+	struct peer p;
+	int s = open_one(c, &p);
+	uint32_t base;
+
+	for (unsigned int i = 0; i < BUFFERS; i++)
+		reqs[i] = carrier_submit(c, RX, NULL, 0, sizeof(in));
+	carrier_stays(c, RX, 5);
+	base = carrier_stop(c, RX);
+	carrier_start(c, RX, base);
+	for (unsigned int i = 0; i < BUFFERS; i++)
+		host_write(s, i % 2 ? "b" : "a", 1);
+	for (unsigned int i = 0; i < BUFFERS; i++) {
+		ck_assert_uint_eq(carrier_await(c, RX, reqs[i], in), HDR + 1);
+		ck_assert_int_eq(in[HDR], i % 2 ? 'b' : 'a');
+	}
+	close(s);
+}
+
 /* ---- the simulated host */
 
 static void sim_services(struct carrier *c)
@@ -1916,6 +1940,7 @@ static const struct device_case cases[] = {
 	{.name = "memory is short", .run = memory_short, .flags = CASE_ONCE},
 	{.name = "transport reset", .run = transport_reset},
 	{.name = "rx stops", .run = rx_stops},
+	{.name = "rx stops with many", .run = rx_stops_with_many, .flags = CASE_ONCE},
 	{.name = "simulated services", .run = sim_services, WITH("--backend=sim"), .flags = CASE_ONCE},
 };
 
