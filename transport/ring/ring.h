@@ -139,12 +139,13 @@ enum ring_stall {
 
 /*
  * What is left of a turn: of chains, so that one queue does not keep others waiting, and of time, since a guest can make a chain
- * cost what it likes: 32768 descriptors of no bytes, 64 KiB to be filled.  The clock is looked at once in so much work.
+ * cost what it likes: 32768 descriptors of no bytes, 64 KiB to be filled.  The clock is looked at once in so much work, and not at all in a turn that
+ * has less: it can be a system call.
  */
 struct ring_budget {
 	unsigned int chains; /* that may still be popped */
 	unsigned int work;   /* since the clock was looked at, in descriptors walked */
-	uint64_t began;      /* ns: the first pop of the turn; 0: none was yet */
+	uint64_t began;      /* ns: when the clock was first looked at; 0: not yet */
 };
 
 /* What a chain costs beyond its descriptors, in such; how many bytes cost as much as one; after how many the clock is looked at. */

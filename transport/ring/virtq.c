@@ -499,20 +499,22 @@ static int virtq_take(struct virtq *vq, struct chain **out)
 static bool budget_spent(struct ring_budget *b)
 {
 	if (b->chains && b->work >= WORK_LOOK) {
+		const uint64_t now = ring_clock();
+
 		b->work = 0;
-		if (b->began && ring_clock() - b->began > TURN_NS)
+		if (!b->began)
+			b->began = now;
+		else if (now - b->began > TURN_NS)
 			b->chains = 0;
 	}
 	return !b->chains;
 }
 
 /* A chain was popped. */
-static void budget_spend(struct ring_budget *b, uint64_t now)
+static void budget_spend(struct ring_budget *b)
 {
 	b->chains--;
 	b->work += CHAIN_WORK;
-	if (!b->began)
-		b->began = now;
 }
 
 struct chain *virtq_pop(struct virtq *vq)
@@ -547,7 +549,7 @@ struct chain *virtq_pop(struct virtq *vq)
 		vq->armed = false;
 		vq->ring->disarm(vq);
 	}
-	budget_spend(&vq->budget, c->popped);
+	budget_spend(&vq->budget);
 	return c;
 }
 
