@@ -92,6 +92,7 @@ teaches 'a wire too far' '^vdevd gpio: --sim-wire=0-8: pairs of lines below 8' g
 teaches 'no bus' '^vdevd i2c: \(no bus (--bus=/dev/i2c-1 --addr=0x20 is wanted\|this build is without libi2c\)' i2c
 teaches 'a bus without addresses' '^vdevd i2c: \(--bus=1: which addresses\|this build is without libi2c\)' i2c --bus=1
 teaches 'targets on a bus' '^vdevd i2c: --sim and --sim-delay go with' i2c --backend=i2c-dev --sim=lm75@0x48
+teaches 'no node' '^vdevd spi: no chip (--device=/dev/spidev0.0 is wanted, or --backend=sim)$' spi
 
 # The host would not.
 refuses 'no directory for the socket' 1 '^vdevd rng: error: .*/nonexistent/s: No such' "$VDEVD" rng --socket-path=/nonexistent/s

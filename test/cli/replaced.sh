@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
-# replaced.sh - gpio, i2c and vsock in place of vhost-device-gpio and so on: by their names, with their options.
+# replaced.sh - gpio, i2c, spi and vsock in place of vhost-device-gpio and so on: by their names, with their options.
 
 # shellcheck disable=SC2317 # functions that expect calls
 # shellcheck source=test/build/common
@@ -9,6 +9,7 @@
 cd "$work" || exit 2
 ln -s "$VDEVD" vhost-device-gpio
 ln -s "$VDEVD" vhost-device-i2c
+ln -s "$VDEVD" vhost-device-spi
 ln -s "$VDEVD" vhost-device-vsock
 
 # built DEVICE: whether it is.
@@ -67,6 +68,21 @@ if built i2c; then
 		./vhost-device-i2c --socket-path=i --device-list=1:32,1:33
 	refuses 'i2c: no list, told once' 2 '^vdevd i2c: \(no bus\|this build is without\)' ./vhost-device-i2c -s i -c 3
 	expect 'i2c: no socket was left behind' test ! -e i0
+fi
+if built spi; then
+	./vhost-device-spi -s p -c 2 --backend=sim 2>log &
+	pid=$!
+	for _ in $(seq 500); do
+		[ ! -S p0 ] || [ ! -S p1 ] || break
+		sleep 0.02
+	done
+	expect 'spi: a socket for each of two guests' test -S p0 -a -S p1
+	expect 'spi: it answers' prints '^[0-9]* ok, 0 failed' "$VDEVD" probe -s p1 --id=spi
+	kill $pid
+	wait $pid
+	refuses 'spi: no spidev node' 1 '^vdevd spi: .*--device=/dev/null: not a spidev node' ./vhost-device-spi -s p -l /dev/null
+	refuses 'spi: no device, told once' 2 '^vdevd spi: no chip' ./vhost-device-spi -s p -c 3
+	expect 'spi: no socket was left behind' test ! -e p0
 fi
 if built vsock; then
 	./vhost-device-vsock --guest-cid=4 --socket=v --uds-path=vm4 --tx-buffer-size=65536 --queue-size 256 --groups=default 2>log &

@@ -16,6 +16,7 @@ calls = {
     "rng": ["rng", "--sandbox=all"],
     "gpio": ["gpio", "--sandbox=all", "--backend=sim"],
     "i2c": ["i2c", "--sandbox=all", "--backend=sim"],
+    "spi": ["spi", "--sandbox=all", "--backend=sim"],
     "vsock": ["vsock", "--sandbox=all", "--uds-path=/run/v"],
 }
 
