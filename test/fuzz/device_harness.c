@@ -13,7 +13,7 @@
 #include "test/lib/open_device.h"
 #include "transport/driver/driver_ring.h"
 #include "transport/vhost_user/vhost_user.h"
-#include "transport/ring/virtq.h"
+#include "transport/ring/served.h"
 
 #define MAX_QUEUES 8
 #define NUM	   64u
@@ -29,9 +29,9 @@ struct harness {
 	struct ev_loop *loop;
 	struct vdev *d;
 	struct vdev_transport_ops ops;
+	struct served served[MAX_QUEUES];
 	struct virtq *vqs[MAX_QUEUES];
 	struct driver_ring *rings[MAX_QUEUES];
-	bool again[MAX_QUEUES];
 	struct gmem *mem;
 	uint8_t *va;
 	uint32_t next_buffer;
@@ -44,29 +44,13 @@ static void must(bool what)
 		abort();
 }
 
-static void on_nothing(struct virtq *vq)
-{
-}
-
 /* The rings of this harness are good. */
-static void on_broken(struct virtq *vq, const char *why)
+static void on_broken(struct served *s, const char *why)
 {
 	abort();
 }
 
-static void on_again(struct virtq *vq)
-{
-	struct harness *h = virtq_owner(vq);
-
-	h->again[virtq_index(vq)] = true;
-}
-
-static const struct virtq_events events = {
-	.call = on_nothing,
-	.broken = on_broken,
-	.drained = on_nothing,
-	.again = on_again,
-};
+static const struct served_owner owner = {.broken = on_broken};
 
 static void on_config_changed(struct vdev *d)
 {
@@ -74,10 +58,8 @@ static void on_config_changed(struct vdev *d)
 
 static void kick(struct harness *h, unsigned int q)
 {
-	h->again[q] = false;
-	virtq_turn_begin(h->vqs[q]);
-	h->d->class->kick(h->d, q);
-	virtq_turn_end(h->vqs[q]);
+	loop_again_stop(&h->served[q].again, h->loop);
+	served_turn(&h->served[q]);
 }
 
 /* Takes what was used; the driver's side checks ids and lengths. */
@@ -87,7 +69,7 @@ static void reap(struct harness *h)
 		struct driver_used used;
 		int got;
 
-		virtq_flush(h->vqs[q]);
+		served_flush(&h->served[q], false);
 		while ((got = driver_ring_take(h->rings[q], &used)) > 0)
 			;
 		must(got == 0);
@@ -102,12 +84,9 @@ static void turns(struct harness *h, unsigned int n)
 	while (n-- && more) {
 		more = false;
 		ev_run(h->loop, EVRUN_NOWAIT);
-		for (unsigned int q = 0; q < h->d->face.nqueues; q++) {
-			more |= h->again[q];
-			if (h->again[q])
-				kick(h, q);
-		}
 		reap(h);
+		for (unsigned int q = 0; q < h->d->face.nqueues; q++)
+			more |= ev_is_active(&h->served[q].again.timer);
 	}
 }
 
@@ -117,8 +96,8 @@ static void start(struct harness *h, unsigned int q, uint32_t base)
 	const struct virtq_addrs addrs = {.space = GMEM_USER, .desc = at, .avail = at + 0x1000, .used = at + 0x2000};
 
 	must(virtq_start(h->vqs[q], h->mem, NUM, h->features, &addrs, base) == 0);
-	vdev_start(h->d, q);
-	virtq_enable(h->vqs[q], true);
+	served_begin(&h->served[q], false);
+	served_gate(&h->served[q], true, true);
 }
 
 /* A ring in which nothing was ever done. */
@@ -133,8 +112,7 @@ static void renew(struct harness *h, unsigned int q)
 
 static uint32_t stop(struct harness *h, unsigned int q)
 {
-	virtq_stopping(h->vqs[q]);
-	vdev_quiesce(h->d, q);
+	served_end(&h->served[q]);
 	/* A worker of the device's may have to end first. */
 	for (unsigned int ms = 0; virtq_in_flight(h->vqs[q]); ms++) {
 		must(ms < 5000);
@@ -150,7 +128,6 @@ static void reset(struct harness *h)
 	for (unsigned int q = 0; q < h->d->face.nqueues; q++) {
 		stop(h, q);
 		virtq_forget(h->vqs[q]);
-		h->again[q] = false;
 	}
 	vdev_reset(h->d);
 	vdev_features_set(h->d, h->features);
@@ -294,8 +271,10 @@ static void make(struct harness *h, const char *device, const char *const *args)
 	must(h->loop != NULL);
 	must(open_device(device, h->loop, args, &h->d) == 0 && h->d->face.nqueues <= MAX_QUEUES);
 	make_memory(h);
-	for (unsigned int q = 0; q < h->d->face.nqueues; q++)
-		must(virtq_new(q, &events, h, &h->vqs[q]) == 0);
+	for (unsigned int q = 0; q < h->d->face.nqueues; q++) {
+		must(served_new(&h->served[q], &owner, h->d, q) == 0);
+		h->vqs[q] = h->served[q].vq;
+	}
 	h->ops.config_changed = on_config_changed;
 	vdev_attach(h->d, &h->ops, h->vqs);
 }

@@ -11,40 +11,17 @@
 
 #include "core/loop.h"
 
-static void on_call(struct virtq *vq)
+static void on_broken(struct served *s, const char *why)
 {
-	struct carrier *c = virtq_owner(vq);
-
-	struct notify_fd call = {.fd = frontend_queue_fd(c->fe, virtq_index(vq), FRONTEND_FD_CALL)};
-
-	notify_fd_signal(&call);
+	log_guest(&s->d->log, "queue %u is broken: %s", s->index, why);
 }
 
-static void on_broken(struct virtq *vq, const char *why)
+static void on_drained(struct served *s)
 {
-	struct carrier *c = virtq_owner(vq);
-
-	log_guest(&c->d->log, "queue %u is broken: %s", virtq_index(vq), why);
+	ck_assert(virtq_stopping_now(s->vq));
 }
 
-static void on_drained(struct virtq *vq)
-{
-	ck_assert(virtq_stopping_now(vq));
-}
-
-static void on_again(struct virtq *vq)
-{
-	struct carrier *c = virtq_owner(vq);
-
-	c->again[virtq_index(vq)] = true;
-}
-
-static const struct virtq_events events = {
-	.call = on_call,
-	.broken = on_broken,
-	.drained = on_drained,
-	.again = on_again,
-};
+static const struct served_owner owner = {.broken = on_broken, .drained = on_drained};
 
 static void on_config_changed(struct vdev *d)
 {
@@ -53,41 +30,24 @@ static void on_config_changed(struct vdev *d)
 	c->config_changes++;
 }
 
-/* Whether the driver has kicked since the last look. */
-static bool kicked(struct carrier *c, unsigned int q)
-{
-	uint64_t count;
-	bool again = c->again[q];
-
-	c->again[q] = false;
-	return read(frontend_queue_fd(c->fe, q, FRONTEND_FD_KICK), &count, sizeof(count)) > 0 || again;
-}
-
 /* One turn of everything. */
 static void direct_pump(void *arg)
 {
 	struct carrier *c = arg;
 
 	ev_now_update(c->loop); /* timers of the device count from now on, as in a callback of the loop */
-	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++) {
-		struct virtq *vq = c->vqs[q];
-
-		if (!kicked(c, q) || !virtq_running(vq))
-			continue;
-		virtq_turn_begin(vq);
-		c->class->kick(c->d, q);
-		virtq_turn_end(vq);
-	}
 	ev_run(c->loop, EVRUN_NOWAIT);
 	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++)
-		c->again[q] |= virtq_flush(c->vqs[q]);
+		served_flush(&c->served[q], false);
 }
 
 static void direct_open(struct carrier *c)
 {
 	carrier_make_device(c);
-	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++)
-		ck_assert_int_eq(virtq_new(q, &events, c, &c->vqs[q]), 0);
+	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++) {
+		ck_assert_int_eq(served_new(&c->served[q], &owner, c->d, q), 0);
+		c->vqs[q] = c->served[q].vq;
+	}
 	c->transport.config_changed = on_config_changed;
 	vdev_attach(c->d, &c->transport, c->vqs);
 }
@@ -96,7 +56,7 @@ static void direct_close(struct carrier *c)
 {
 	vdev_attach(c->d, NULL, NULL);
 	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++)
-		virtq_free(c->vqs[q]);
+		served_free(&c->served[q]);
 }
 
 static struct frontend *direct_dial(struct carrier *c)
@@ -124,8 +84,7 @@ static uint32_t direct_stop(struct carrier *c, unsigned int q)
 	struct virtq *vq = c->vqs[q];
 
 	if (virtq_started(vq)) {
-		virtq_stopping(vq);
-		vdev_quiesce(c->d, q);
+		served_end(&c->served[q]);
 		for (unsigned int ms = 0; virtq_in_flight(vq); ms++) {
 			ck_assert_msg(ms < CARRIER_PATIENCE_MS, "queue %u: the device keeps a chain", q);
 			carrier_idle(c, 1);
@@ -148,6 +107,8 @@ static void direct_leave(struct carrier *c)
 	for (unsigned int q = 0; q < carrier_face(c)->nqueues; q++) {
 		direct_stop(c, q);
 		virtq_forget(c->vqs[q]);
+		served_set_kick(&c->served[q], -1);
+		served_set_call(&c->served[q], -1);
 	}
 	vdev_reset(c->d);
 	gmem_free(c->mem);
@@ -194,9 +155,10 @@ static void direct_start(struct carrier *c, unsigned int q, uint32_t base)
 	struct virtq_addrs addrs = {.space = GMEM_USER, .desc = a.desc, .avail = a.avail, .used = a.used};
 
 	ck_assert_int_eq(virtq_start(c->vqs[q], c->mem, carrier_size(c, q), c->features, &addrs, base), 0);
-	vdev_start(c->d, q);
-	virtq_enable(c->vqs[q], true);
-	c->again[q] = true;
+	served_set_kick(&c->served[q], dup(frontend_queue_fd(c->fe, q, FRONTEND_FD_KICK)));
+	served_set_call(&c->served[q], dup(frontend_queue_fd(c->fe, q, FRONTEND_FD_CALL)));
+	served_begin(&c->served[q], true);
+	served_gate(&c->served[q], true, true);
 }
 
 static int direct_wait_broken(struct carrier *c, unsigned int q, unsigned int ms)

@@ -12,6 +12,7 @@
 #include "mem/gmem.h"
 #include "test/lib/carrier.h"
 #include "test/lib/gmem_strict.h"
+#include "transport/ring/served.h"
 #include "transport/ring/virtq.h"
 
 /* How long anything may take that should happen at once: with valgrind on a busy machine. */
@@ -77,8 +78,8 @@ struct carrier {
 	struct vdev_transport_ops transport;
 	unsigned int config_changes;
 	struct gmem *mem;
-	struct virtq *vqs[CARRIER_MAX_QUEUES];
-	bool again[CARRIER_MAX_QUEUES];
+	struct served served[CARRIER_MAX_QUEUES];
+	struct virtq *vqs[CARRIER_MAX_QUEUES]; /* the same as served's */
 	int peer; /* nobody reads here */
 
 	/* binary */

@@ -65,8 +65,8 @@ static void start_failed(struct vu_queue *q, int err)
 	q->awaited = false;
 	log_guest(&q->b->d->log, "queue %u (%s) does not start: %s", q->index, q->b->d->face.queues[q->index].name,
 		  strerror(-err));
-	if (q->err.fd >= 0)
-		notify_fd_signal(&q->err);
+	if (q->served.err.fd >= 0)
+		notify_fd_signal(&q->served.err);
 }
 
 /* The access that the ring waits for will not be had. */

@@ -3,8 +3,6 @@
  * vu_queue.c - the rings of a vhost-user back end: start, stop, kick, call.
  * QEMU docs/interop/vhost-user.rst, "Ring states"; see vu_session.h.
  *
- * A ring without a way to kick (SET_VRING_KICK without a descriptor) is looked at every millisecond.
- *
  * Stopping with requests in flight. GET_VRING_BASE leaves nothing in flight that can be taken back: a chain that the
  * device holds and has not begun goes back into the ring, and out of a shared record. GET_VRING_BASE_SKIP_DRAIN, and
  * GET_VRING_BASE of a front-end that took GET_VRING_BASE_INFLIGHT alone, leave such chains in the record, which goes to
@@ -23,32 +21,47 @@
 
 #include "transport/vhost_user/vu_session.h"
 
-/* How often a ring is looked at when its front-end gave no way to kick, seconds. */
-#define POLL_INTERVAL 0.001
-
-/* The driver wants to know of used buffers. */
-static void on_call(struct virtq *vq)
+static struct vu_queue *queue_of(struct served *s)
 {
-	struct vu_queue *q = virtq_owner(vq);
+	return container_of(s, struct vu_queue, served);
+}
 
-	if (q->call.fd >= 0) {
-		if (notify_fd_signal(&q->call) == -ETIMEDOUT)
-			log_guest(&q->b->d->log, "queue %u: the call descriptor blocks; it is left alone", q->index);
+/* A driver that begins anew is known by its first ring that gives chains: the device it finds is a fresh one. */
+static void before_turn(struct served *s)
+{
+	struct vu_queue *q = queue_of(s);
+
+	if (q->b->reset_pending && q->enabled && virtq_started(q->vq))
+		vu_device_reset(q->b);
+}
+
+static void after_turn(struct served *s)
+{
+	struct vu_queue *q = queue_of(s);
+
+	if (!virtq_waiting(q->vq))
+		q->misses = 0;
+}
+
+static void on_call(struct served *s, int err)
+{
+	struct vu_queue *q = queue_of(s);
+
+	if (err == -ETIMEDOUT) {
+		log_guest(&q->b->d->log, "queue %u: the call descriptor blocks; it is left alone", q->index);
 	} else if (vu_has(q->b, VU_PF_INBAND_NOTIFICATIONS)) {
 		q->call_pending = true;
 		vu_channel_push(q->b);
 	}
 }
 
-static void on_broken(struct virtq *vq, const char *why)
+static void on_broken(struct served *s, const char *why)
 {
-	struct vu_queue *q = virtq_owner(vq);
+	struct vu_queue *q = queue_of(s);
 	struct vdev *d = q->b->d;
 
 	log_guest(&d->log, "queue %u (%s) is broken: %s", q->index, d->face.queues[q->index].name, why);
-	if (q->err.fd >= 0) {
-		notify_fd_signal(&q->err);
-	} else if (vu_has(q->b, VU_PF_INBAND_NOTIFICATIONS)) {
+	if (s->err.fd < 0 && vu_has(q->b, VU_PF_INBAND_NOTIFICATIONS)) {
 		q->err_pending = true;
 		vu_channel_push(q->b);
 	}
@@ -57,40 +70,32 @@ static void on_broken(struct virtq *vq, const char *why)
 		vdev_config_changed(d);
 }
 
-static void on_drained(struct virtq *vq)
+static void on_drained(struct served *s)
 {
-	struct vu_queue *q = virtq_owner(vq);
+	struct vu_queue *q = queue_of(s);
 
 	/* The device is in the midst of virtq_push: its ring goes away in a turn of its own. */
 	loop_again_start(&q->b->drained, q->b->d->loop);
 }
 
-static void on_again(struct virtq *vq)
+static void on_miss(struct served *s)
 {
-	vu_queue_again(virtq_owner(vq));
+	vu_iotlb_miss(queue_of(s));
 }
 
-static void on_miss(struct virtq *vq)
-{
-	vu_iotlb_miss(virtq_owner(vq));
-}
-
-static const struct virtq_events queue_events = {
+static const struct served_owner queue_owner = {
+	.before_turn = before_turn,
+	.after_turn = after_turn,
 	.call = on_call,
 	.broken = on_broken,
 	.drained = on_drained,
-	.again = on_again,
 	.miss = on_miss,
 };
 
 /* Rings give chains when the front-end has enabled them, and it is known whose they are. */
 static void queue_gate(struct vu_queue *q)
 {
-	if (q->begins && !q->b->reset_pending) {
-		q->begins = false;
-		vdev_start(q->b->d, q->index);
-	}
-	virtq_enable(q->vq, q->enabled && !q->b->reset_pending);
+	served_gate(&q->served, !q->b->reset_pending, q->enabled);
 }
 
 static void gate_all(struct vu_backend *b)
@@ -111,113 +116,13 @@ void vu_device_reset(struct vu_backend *b)
 	gate_all(b);
 }
 
-void vu_queue_turn(struct vu_queue *q)
-{
-	if (q->b->reset_pending && q->enabled && virtq_started(q->vq))
-		vu_device_reset(q->b);
-	if (!virtq_running(q->vq))
-		return;
-	virtq_turn_begin(q->vq);
-	q->b->d->class->kick(q->b->d, q->index);
-	virtq_turn_end(q->vq);
-	if (!virtq_waiting(q->vq))
-		q->misses = 0;
-}
-
 bool vu_queues_flush(struct vu_backend *b, bool serve)
 {
 	bool served = false;
 
-	for (unsigned int i = 0; i < b->nqueues; i++) {
-		struct vu_queue *q = &b->queues[i];
-
-		if (!virtq_dirty(q->vq) || !virtq_flush(q->vq))
-			continue;
-		if (serve)
-			vu_queue_turn(q);
-		else
-			vu_queue_again(q);
-		served |= serve;
-	}
+	for (unsigned int i = 0; i < b->nqueues; i++)
+		served |= served_flush(&b->queues[i].served, serve);
 	return served;
-}
-
-void vu_queue_again(struct vu_queue *q)
-{
-	loop_again_start(&q->again, q->b->d->loop);
-}
-
-static void again_run(struct loop_again *again)
-{
-	vu_queue_turn(container_of(again, struct vu_queue, again));
-}
-
-static void kick_ready(struct ev_loop *loop, struct ev_io *w, int revents)
-{
-	struct vu_queue *q = container_of(w, struct vu_queue, kick_io);
-
-	if (revents & EV_ERROR) {
-		log_guest(&q->b->d->log, "queue %u: the kick descriptor cannot be waited for; the ring is looked at instead", q->index);
-		ev_timer_set(&q->poll, POLL_INTERVAL, POLL_INTERVAL);
-		ev_timer_start(loop, &q->poll);
-	}
-	if (notify_fd_drain(&q->kick) < 0) {
-		log_debug(&q->b->d->log, "queue %u: kick descriptor closed by the front-end", q->index);
-		ev_io_stop(loop, w);
-	}
-	vu_queue_turn(q);
-}
-
-static void poll_due(struct ev_loop *loop, struct ev_timer *w, int revents)
-{
-	vu_queue_turn(container_of(w, struct vu_queue, poll));
-}
-
-static void queue_watch(struct vu_queue *q)
-{
-	struct ev_loop *loop = q->b->d->loop;
-
-	if (q->kick.fd >= 0) {
-		ev_io_set(&q->kick_io, q->kick.fd, EV_READ);
-		ev_io_start(loop, &q->kick_io);
-	} else if (!vu_has(q->b, VU_PF_INBAND_NOTIFICATIONS)) {
-		ev_timer_set(&q->poll, POLL_INTERVAL, POLL_INTERVAL);
-		ev_timer_start(loop, &q->poll);
-	}
-}
-
-static void queue_unwatch(struct vu_queue *q)
-{
-	struct ev_loop *loop = q->b->d->loop;
-
-	ev_io_stop(loop, &q->kick_io);
-	ev_timer_stop(loop, &q->poll);
-	loop_again_stop(&q->again, loop);
-}
-
-void vu_queue_set_kick(struct vu_queue *q, int fd)
-{
-	queue_unwatch(q);
-	notify_fd_set(&q->kick, fd);
-	if (virtq_started(q->vq)) {
-		queue_watch(q);
-		vu_queue_again(q); /* what came by the old way */
-	}
-}
-
-void vu_queue_set_call(struct vu_queue *q, int fd)
-{
-	notify_fd_set(&q->call, fd);
-	/* The driver may wait for a notification that went to the old one. */
-	if (fd >= 0 && virtq_started(q->vq))
-		notify_fd_signal(&q->call);
-}
-
-void vu_queue_set_err(struct vu_queue *q, int fd)
-{
-	notify_fd_set(&q->err, fd);
-	if (fd >= 0 && virtq_started(q->vq) && virtq_broken(q->vq))
-		notify_fd_signal(&q->err);
 }
 
 int vu_queue_start(struct vu_queue *q)
@@ -255,10 +160,8 @@ int vu_queue_start(struct vu_queue *q)
 		b->reset_pending = false; /* the machine was only paused */
 		gate_all(b);
 	}
-	q->begins = true;
+	served_begin(&q->served, !vu_has(b, VU_PF_INBAND_NOTIFICATIONS));
 	queue_gate(q);
-	queue_watch(q);
-	vu_queue_again(q); /* chains that were there before us may have had their kick */
 	vu_channel_push(b);
 	return 0;
 }
@@ -268,7 +171,7 @@ void vu_queue_enable(struct vu_queue *q, bool enable)
 	q->enabled = enable;
 	queue_gate(q);
 	if (enable && virtq_started(q->vq))
-		vu_queue_again(q); /* a kick that came before was not acted upon */
+		served_again(&q->served); /* a kick that came before was not acted upon */
 }
 
 /* Goes on after rings were asked to stop, when all their chains are back. */
@@ -312,21 +215,16 @@ void vu_stop_queues(struct vu_backend *b, unsigned int first, unsigned int n, vo
 		q->awaited = false;
 		if (!virtq_started(q->vq))
 			continue;
-		queue_unwatch(q);
-		virtq_stopping(q->vq);
-		if (!q->begins)
-			vdev_quiesce(b->d, i);
-		q->begins = false;
+		served_end(&q->served);
 	}
 	stop_finish(b);
 }
 
 void vu_queue_clear(struct vu_queue *q)
 {
-	queue_unwatch(q);
-	notify_fd_set(&q->kick, -1);
-	notify_fd_set(&q->call, -1);
-	notify_fd_set(&q->err, -1);
+	served_set_kick(&q->served, -1);
+	served_set_call(&q->served, -1);
+	served_set_err(&q->served, -1);
 	q->num = 0;
 	q->base = 0;
 	q->addrs_set = q->log_ring = q->enabled = q->parked = q->stopped = q->call_pending = q->err_pending = false;
@@ -346,21 +244,17 @@ int vu_queues_new(struct vu_backend *b)
 	loop_again_init(&b->drained, drained_run);
 	for (unsigned int i = 0; i < b->nqueues; i++) {
 		struct vu_queue *q = &b->queues[i];
-		int err = virtq_new(i, &queue_events, q, &q->vq);
+		int err = served_new(&q->served, &queue_owner, b->d, i);
 
 		if (err)
 			return err;
-		b->vqs[i] = q->vq;
+		b->vqs[i] = q->vq = q->served.vq;
 		/* The control socket alone can ask. */
 		virtq_time(q->vq, b->d->control != NULL);
 		q->b = b;
 		q->index = i;
 		q->start = vu_queue_start;
-		q->kick = q->call = q->err = NOTIFY_FD_NONE;
-		ev_init(&q->kick_io, kick_ready);
-		ev_init(&q->poll, poll_due);
 		ev_init(&q->miss_timer, vu_iotlb_timeout);
-		loop_again_init(&q->again, again_run);
 	}
 	return 0;
 }
@@ -371,7 +265,7 @@ void vu_queues_free(struct vu_backend *b)
 		if (!b->queues[i].vq)
 			continue;
 		vu_queue_clear(&b->queues[i]);
-		virtq_free(b->queues[i].vq);
+		served_free(&b->queues[i].served);
 	}
 	loop_again_stop(&b->drained, b->d->loop);
 	free(b->queues);

@@ -438,7 +438,7 @@ static int set_vring_kick(struct vu_backend *b, struct vu_msg *m)
 
 	if (!q)
 		return -EINVAL;
-	vu_queue_set_kick(q, fd);
+	served_set_kick(&q->served, fd);
 	return vu_queue_started(q) ? 0 : vu_queue_start(q);
 }
 
@@ -449,7 +449,7 @@ static int set_vring_call(struct vu_backend *b, struct vu_msg *m)
 
 	if (!q)
 		return -EINVAL;
-	vu_queue_set_call(q, fd);
+	served_set_call(&q->served, fd);
 	return 0;
 }
 
@@ -460,7 +460,7 @@ static int set_vring_err(struct vu_backend *b, struct vu_msg *m)
 
 	if (!q)
 		return -EINVAL;
-	vu_queue_set_err(q, fd);
+	served_set_err(&q->served, fd);
 	return 0;
 }
 
@@ -521,10 +521,9 @@ static int vring_kick(struct vu_backend *b, struct vu_msg *m)
 		if (err)
 			return err;
 	}
-	vu_queue_turn(q);
+	served_turn(&q->served);
 	/* What the kick has led to is told before it is acknowledged: simulated time stands still until then. */
-	if (virtq_dirty(q->vq) && virtq_flush(q->vq))
-		vu_queue_again(q);
+	served_flush(&q->served, false);
 	return 0;
 }
 

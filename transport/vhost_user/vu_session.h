@@ -32,13 +32,15 @@
 #include "core/loop.h"
 #include "mem/iotlb.h"
 #include "transport/vhost_user/vhost_user.h"
+#include "transport/ring/served.h"
 #include "transport/ring/virtq.h"
 #include "transport/vu_msg.h"
 
 /* A ring of the device as the front-end set it up. */
 struct vu_queue {
 	struct vu_backend *b;
-	struct virtq *vq;
+	struct served served;        /* its descriptors and turns */
+	struct virtq *vq;            /* the same as served's */
 	unsigned int index;
 	int (*start)(struct vu_queue *q); /* vu_queue_start, for those below it */
 	uint32_t num;                /* SET_VRING_NUM; 0: not yet */
@@ -50,12 +52,7 @@ struct vu_queue {
 	bool stopped;                /* in this connection, and where */
 	uint32_t stopped_at;
 	bool enabled;                /* SET_VRING_ENABLE */
-	bool begins;                 /* it has started, and the device is still to be told: a reset comes first */
 	bool parked;                 /* stopped by being disabled: starts again when enabled */
-	struct notify_fd kick, call, err;
-	struct ev_io kick_io;
-	struct ev_timer poll;        /* where there is neither a kick descriptor nor a kick message */
-	struct loop_again again;     /* another turn for the device */
 	bool call_pending, err_pending; /* to be told on the back channel */
 	bool awaited;                /* it starts when its parts have translations: to the front-end it is started */
 	struct iotlb_miss miss, failed; /* what it waits for; what there was no access to */
@@ -196,19 +193,11 @@ int vu_queue_start(struct vu_queue *q);
 void vu_stop_queues(struct vu_backend *b, unsigned int first, unsigned int n, void (*stopped)(struct vu_backend *b));
 /* Forgets what the front-end said of a stopped ring, and closes its descriptors. */
 void vu_queue_clear(struct vu_queue *q);
-/* Replaces a descriptor (the queue's from now on; -1: none) and its watcher. */
-void vu_queue_set_kick(struct vu_queue *q, int fd);
-void vu_queue_set_call(struct vu_queue *q, int fd);
-void vu_queue_set_err(struct vu_queue *q, int fd);
 /*
  * Flushes the rings.  Those that have more then are served now (serve), or in the next turn of the loop.  Returns whether any
  * was served now: there may be more to flush.
  */
 bool vu_queues_flush(struct vu_backend *b, bool serve);
-/* The device gets a turn once the others had theirs. */
-void vu_queue_again(struct vu_queue *q);
-/* A turn for the device now. */
-void vu_queue_turn(struct vu_queue *q);
 void vu_queue_enable(struct vu_queue *q, bool enable);
 /* The driver has begun anew: forgets the guest-visible state of device and rings. */
 void vu_device_reset(struct vu_backend *b);
