@@ -384,7 +384,7 @@ dist:
 
 clean:
 	$(Q)rm -rf $(BUILD)/core $(BUILD)/mem $(BUILD)/transport $(BUILD)/devices $(BUILD)/extra $(BUILD)/cmd $(BUILD)/test \
-		$(BUILD)/pic $(BUILD)/modules $(BUILD)/fuzz $(BUILD)/log $(BUILD)/*.o $(BUILD)/*.d $(BUILD)/*.a $(BUILD)/vdevd \
+		$(BUILD)/pic $(BUILD)/modules $(BUILD)/fuzz $(BUILD)/log* $(BUILD)/*.o $(BUILD)/*.d $(BUILD)/*.a $(BUILD)/vdevd \
 		$(BUILD)/*.gc?? $(BUILD)/root $(TOP)
 
 help:
