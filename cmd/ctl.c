@@ -136,11 +136,11 @@ static void take_line(struct talk *t, const char *line)
 {
 	static const char error[] = "error: ";
 
-	if (t->answered || strncmp(line, "! ", 2) == 0) {
-		puts(line);
-	} else if (strcmp(line, "ok") == 0) {
+	bool answer = !t->answered && strncmp(line, "! ", 2) != 0;
+
+	if (answer && strcmp(line, "ok") == 0) {
 		t->answered = true;
-	} else if (strncmp(line, error, strlen(error)) == 0) {
+	} else if (answer && strncmp(line, error, strlen(error)) == 0) {
 		t->answered = true;
 		t->status = CMD_FAILED;
 		log_error(&t->log, "%s", line + strlen(error));

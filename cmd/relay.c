@@ -17,7 +17,6 @@
 #include "core/service.h"
 #include "core/unix_socket.h"
 #include "core/loop.h"
-#include "core/service.h"
 #include "transport/relay/vu_relay.h"
 
 struct relay_call {

@@ -14,7 +14,6 @@
 
 #include "core/control.h"
 #include "core/json.h"
-#include "core/json.h"
 
 /* A whole answer in JSON is one line of at most so many bytes. */
 #define JSON_MAX (CONTROL_OUT_MAX / 2)

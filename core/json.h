@@ -48,7 +48,7 @@ void json_decimal(struct json *j, const char *name, double n, unsigned int place
 /* Bytes as a text of hexadecimal digits. */
 void json_hex(struct json *j, const char *name, const void *bytes, size_t len);
 
-/* Writes s as a JSON string, quotes included, for who writes the rest by hand. */
-void json_print_string(FILE *out, const char *s);
+/* Writes text as a JSON string, quotes included, for who writes the rest by hand. */
+void json_print_string(FILE *out, const char *text);
 
 #endif

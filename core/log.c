@@ -235,9 +235,10 @@ static void line_clean(char *line, size_t len)
 			continue;
 		}
 		more = 0;
-		if (c == 0xc2 && i + 1 < len && (unsigned char)line[i + 1] < 0xa0)
-			line[i] = '?'; /* U+0080 to U+009F; what follows is met next */
-		else if (c >= 0xc2 && c < 0xf5)
+		/* U+0080 to U+009F; the second byte is met next. */
+		bool control = c == 0xc2 && i + 1 < len && (unsigned char)line[i + 1] < 0xa0;
+
+		if (!control && c >= 0xc2 && c < 0xf5)
 			more = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
 		else if (c < ' ' || c == 0x7f || c >= 0x80)
 			line[i] = '?';

@@ -55,11 +55,14 @@ ctl c stat >before
 "$VDEVD" probe --socket-path=s --id=rng --bench --requests=1000 >/dev/null
 ctl c stat >after
 expect 'nothing was served at first' grep -qx 'queue.0.requests 0' before
+# shellcheck disable=SC2016 # awk's
 expect 'requests are counted' awk '$1 == "queue.0.requests" { n = $2 } END { exit n < 100 }' after
+# shellcheck disable=SC2016 # awk's
 expect 'with how long each took' awk '
 	$1 == "queue.0.requests" { n = $2 }
 	$1 ~ /^queue\.0\.latency\./ { sum += $2 }
 	END { exit !(sum && sum == n) }' after
+# shellcheck disable=SC2016 # the inner shell's
 expect 'the same in JSON' sh -c '"$VDEVD" ctl c stat json | python3 -c "
 import json, sys
 stat = json.load(sys.stdin)
@@ -74,6 +77,7 @@ until_true test -S g
 : >seen
 "$VDEVD" ctl gc watch >>seen &
 watcher=$!
+# shellcheck disable=SC2016 # the inner shell's
 until_true sh -c '"$VDEVD" ctl gc set LAMP 1 0; grep -q "^! 0 LAMP unused 1" seen'
 expect 'watch shows what happens' grep -q '^! 0 LAMP unused 0' seen
 "$VDEVD" ctl gc quit

@@ -22,15 +22,17 @@ serves()
 	"$@" 2>log &
 	pid=$!
 	for _ in $(seq 500); do
-		[ ! -S s ] && kill -0 $pid 2>/dev/null || break
+		if [ -S s ] || ! kill -0 "$pid" 2>/dev/null; then
+			break
+		fi
 		sleep 0.02
 	done
 	"$VDEVD" probe --socket-path=s --id=vsock --quiet
 	served=$?
-	kill $pid
-	wait $pid
-	[ $served = 0 ] || cat log
-	return $served
+	kill "$pid"
+	wait "$pid"
+	[ "$served" = 0 ] || cat log
+	return "$served"
 }
 
 # limited OPTION N ARGUMENT...: vdevd vsock under a limit of ulimit.  Shells have -n and -d, if not POSIX.

@@ -227,10 +227,10 @@ static void flood(struct carrier *c, unsigned int q, uint32_t len, uint16_t flag
 		desc[i] = (struct virtq_desc){htole64(bytes.guest), htole32(len),
 					      htole16((uint16_t)(flags | (i + 1 < n ? VIRTQ_DESC_F_NEXT : 0))),
 					      htole16((uint16_t)(i + 1))};
-	for (uint16_t i = 0; i < raw.num; i++) {
+	for (unsigned int i = 0; i < raw.num; i++) {
 		raw.desc[i] = (struct virtq_desc){htole64(table.guest), htole32(n * (uint32_t)sizeof(*desc)),
 						  htole16(VIRTQ_DESC_F_INDIRECT), 0};
-		raw.avail->ring[i] = htole16(i);
+		raw.avail->ring[i] = htole16((uint16_t)i);
 	}
 	__atomic_store_n(&raw.avail->idx, htole16((uint16_t)raw.num), __ATOMIC_RELEASE);
 	carrier_ok(c, frontend_kick(c->fe, q), "kick");

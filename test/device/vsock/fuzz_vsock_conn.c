@@ -5,6 +5,7 @@
  *
  * The input is a list of steps of five bytes: what happens, and a number.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,7 +152,7 @@ static void plain_line(const char *line, char *out)
 		}
 		if (gap && any)
 			*out++ = ' ';
-		*out++ = *line >= 'a' && *line <= 'z' ? (char)(*line - 'a' + 'A') : *line;
+		*out++ = (char)toupper((unsigned char)*line);
 		gap = false;
 		any = true;
 	}
