@@ -803,7 +803,9 @@ static const struct opt spi_opts[] = {
 		       "write behind a "
 		       "write goes on then, so that two messages that are writes are taken for one when the second "
 		       "comes within "
-		       "--cs-hold-us.",
+		       "--cs-hold-us.  A cs_change of 1 in the last transfer of "
+		       "a message, with which Linux keeps chip select, is not told from one between two, and ends the "
+		       "message.",
 	},
 	{
 		.name = "cs-hold-us",

@@ -53,7 +53,7 @@ struct dev_chip {
 	int fd;		/* -1: none is open */
 	uint32_t found; /* the node's mode when it was opened: set again at the end */
 	uint32_t mode;	/* now */
-	uint32_t wires; /* DEV_WIRES that it has */
+	uint32_t wires; /* of its mode, always */
 	bool whole;
 };
 
@@ -71,10 +71,11 @@ static uint32_t ns_to_us(uint32_t ns)
 	return ns / 1000 + (ns % 1000 != 0);
 }
 
-static uint32_t dev_mode(uint32_t mode)
+/* The node's mode for a transfer, but for the bits that are its own, and wires. */
+static uint32_t dev_mode(const struct spi_transfer *t)
 {
-	return (mode & (SPI_MODE_CPHA | SPI_MODE_CPOL | SPI_MODE_CS_HIGH | SPI_MODE_LSB_FIRST)) |
-	       (mode & SPI_MODE_LOOP ? DEV_LOOP : 0);
+	return (t->mode & (SPI_MODE_CPHA | SPI_MODE_CPOL | SPI_MODE_CS_HIGH | SPI_MODE_LSB_FIRST)) |
+	       (t->mode & SPI_MODE_LOOP ? DEV_LOOP : 0);
 }
 
 /* Sets the mode of the transfers that follow; the node's own bits stay. */
@@ -133,7 +134,7 @@ static int dev_transfer(void *host, const struct spi_transfer *t)
 
 	if (t->len > dev->bufsiz && (c->whole || !most))
 		return -EINVAL;
-	err = set_mode(c, (c->found & ~DEV_ASKED) | c->wires | dev_mode(t->mode));
+	err = set_mode(c, (c->found & ~DEV_ASKED) | c->wires | dev_mode(t));
 	for (; !err && off < t->len; off += len) {
 		len = t->len <= dev->bufsiz ? t->len : (uint32_t)min_size(most, t->len - off);
 		err = make_part(c, t, off, len, off + len == t->len);
@@ -196,11 +197,23 @@ static uint8_t wires_nbits(uint32_t wires, uint32_t dual, uint32_t quad, uint32_
 	return (uint8_t)((wires & dual ? 1 : 0) | (wires & quad ? 2 : 0) | (wires & octal ? 4 : 0));
 }
 
+/*
+ * The bits of wires that the mode always has: the most each way, of which a node can have one at a time, and which
+ * allows fewer in a transfer.  So the mode does not change within a message, which would deassert chip select.
+ */
+static uint32_t most_wires(uint32_t wires)
+{
+	uint32_t tx = wires & DEV_TX_OCTAL ? DEV_TX_OCTAL : wires & DEV_TX_QUAD ? DEV_TX_QUAD : wires & DEV_TX_DUAL;
+	uint32_t rx = wires & DEV_RX_OCTAL ? DEV_RX_OCTAL : wires & DEV_RX_QUAD ? DEV_RX_QUAD : wires & DEV_RX_DUAL;
+
+	return tx | rx;
+}
+
 /* Opens a node, and finds out what it can do.  Returns 0 or -errno; -ENOTTY: it is no spidev's. */
 static int open_chip(struct dev_chip *c, struct spi_chip *chip, struct spi_caps *caps)
 {
 	struct stat st;
-	uint32_t speed = 0, flags;
+	uint32_t speed = 0, flags, wires;
 
 	c->fd = open(chip->what, O_RDWR | O_CLOEXEC);
 	if (c->fd < 0 || fstat(c->fd, &st) < 0)
@@ -213,12 +226,13 @@ static int open_chip(struct dev_chip *c, struct spi_chip *chip, struct spi_caps 
 	chip->words &= try_words(c);
 	flags = try_modes(c, DEV_CS_HIGH | DEV_LSB_FIRST | DEV_LOOP);
 	chip->flags = (flags & (DEV_CS_HIGH | DEV_LSB_FIRST)) | (flags & DEV_LOOP ? SPI_MODE_LOOP : 0);
-	c->wires = try_modes(c, DEV_WIRES);
+	wires = try_modes(c, DEV_WIRES);
+	c->wires = most_wires(wires);
 	c->whole = chip->whole;
 	if (!chip->speed || (speed && speed < chip->speed))
 		chip->speed = speed;
-	caps->nbits_tx |= wires_nbits(c->wires, DEV_TX_DUAL, DEV_TX_QUAD, DEV_TX_OCTAL);
-	caps->nbits_rx |= wires_nbits(c->wires, DEV_RX_DUAL, DEV_RX_QUAD, DEV_RX_OCTAL);
+	caps->nbits_tx |= wires_nbits(wires, DEV_TX_DUAL, DEV_TX_QUAD, DEV_TX_OCTAL);
+	caps->nbits_rx |= wires_nbits(wires, DEV_RX_DUAL, DEV_RX_QUAD, DEV_RX_OCTAL);
 	c->mode = ~c->found; /* whatever the trials left: it is set by the first transfer */
 	if (ioctl(c->fd, SPI_IOC_WR_MODE32, &c->found) == 0)
 		c->mode = c->found;

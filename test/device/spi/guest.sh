@@ -98,3 +98,15 @@ case_spi_uml_packed() {
 	vdevd_more=--features=+ring_packed
 	case_spi_uml
 }
+
+# The other way round: vdevd in a guest, on spidev nodes that are another vdevd's.
+case_spi_adapter_uml() {
+	need_spi
+	build=${VDEVD_BUILD:-$here/../../build}
+	[ -x "$build/test/run-tests" ] || skip "no $build/test/run-tests (make check)"
+	vdevd_start spi --backend=sim
+	spi_in "VDEVD='$VDEVD' '$(realpath "$build")/test/run-tests' hw_spi" --timeout 120 --share "$build" --share "${VDEVD%/*}"
+	tail -n 1 got
+	grep -q ' 0 skipped' got || fail "$(cat got)"
+	vdevd_stop
+}
