@@ -126,6 +126,23 @@ bool events_put(struct events *e, const void *record, size_t len)
 	return events_put_many(e, &one, 1);
 }
 
+void events_forget(struct events *e, bool (*match)(const void *record, size_t len, const void *arg), const void *arg)
+{
+	unsigned int keep = begun_records(e), n;
+
+	for (unsigned int i = keep; i < e->waiting; i += n) {
+		const struct slot *s = slot_at(e, i);
+
+		n = s->after + 1;
+		if (match(s->bytes, s->len, arg))
+			continue;
+		for (unsigned int j = 0; keep < i && j < n; j++)
+			memcpy(slot_at(e, keep + j), slot_at(e, i + j), e->slot_size);
+		keep += n;
+	}
+	e->waiting = keep;
+}
+
 unsigned int events_waiting(const struct events *e)
 {
 	return e->waiting;

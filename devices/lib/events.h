@@ -73,6 +73,11 @@ bool events_put(struct events *e, const void *record, size_t len);
  */
 bool events_put_many(struct events *e, const struct iovec *records, unsigned int n);
 
+/*
+ * Takes back the groups whose first record matches, but one that the driver was told a part of.  They do not count as lost.
+ */
+void events_forget(struct events *e, bool (*match)(const void *record, size_t len, const void *arg), const void *arg);
+
 /* Records that wait. */
 unsigned int events_waiting(const struct events *e);
 

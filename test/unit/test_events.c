@@ -23,6 +23,9 @@ struct request {
 	uint8_t n, len, value;
 };
 
+/* The length of a request that forgets the groups which begin with value. */
+#define FORGET 0xff
+
 struct response {
 	uint8_t fit, waiting, lost;
 };
@@ -69,6 +72,11 @@ static bool source_put(struct events *e, const struct request *r)
 	return r->n == 1 ? events_put(e, bytes[0], r->len) : events_put_many(e, records, r->n);
 }
 
+static bool begins_with(const void *record, size_t len, const void *arg)
+{
+	return len && memcmp(record, arg, 1) == 0;
+}
+
 static void source_kick(struct vdev *d, unsigned int q)
 {
 	struct events *e = &source_of(d)->events;
@@ -82,7 +90,11 @@ static void source_kick(struct vdev *d, unsigned int q)
 		struct request request;
 		struct response response = {0};
 
-		if (chain_get(c, &request, sizeof(request)))
+		if (!chain_get(c, &request, sizeof(request)))
+			request = (struct request){0};
+		if (request.len == FORGET)
+			events_forget(e, begins_with, &request.value);
+		else
 			response.fit = request.n && source_put(e, &request);
 		response.waiting = (uint8_t)events_waiting(e);
 		response.lost = (uint8_t)events_lost(e);
@@ -280,6 +292,29 @@ static void oldest_dropped(struct carrier *c)
 	nothing_waits(c);
 }
 
+/* Groups are taken back by their first record, whole; the others stay in order, and one that has begun stays, too. */
+static void taken_back(struct carrier *c)
+{
+	struct response r;
+
+	put_all(c, 2, 10);
+	told(c, 10);
+	put_all(c, 1, 20);
+	put_all(c, 3, 30);
+	put_all(c, 1, 20);
+	put_all(c, 1, 40);
+	r = put(c, 0, FORGET, 20);
+	ck_assert_uint_eq(r.waiting, 5);
+	ck_assert_uint_eq(r.lost, 0);
+	ck_assert_uint_eq(put(c, 0, FORGET, 11).waiting, 5);
+	ck_assert_uint_eq(put(c, 0, FORGET, 31).waiting, 5);
+	for (unsigned int i = 0; i < 5; i++)
+		told(c, (uint8_t[]){11, 30, 31, 32, 40}[i]);
+	put_all(c, 2, 50);
+	ck_assert_uint_eq(put(c, 0, FORGET, 50).waiting, 0);
+	nothing_waits(c);
+}
+
 /* Buffers without room are given back empty, and the record waits for one that has it. */
 static void small_buffers(struct carrier *c)
 {
@@ -360,6 +395,7 @@ static const struct device_case refusing_cases[] = {
 	{.name = "refused when full", .run = refused_when_full},
 	{.name = "never fits", .run = never_fits},
 	{.name = "small buffers", .run = small_buffers, .depth = 3},
+	{.name = "taken back", .run = taken_back},
 	{.name = "stopped ring", .run = stopped_ring, .depth = 3},
 	{.name = "reset forgets", .run = reset_forgets},
 	{.name = "moves", .run = moves, .flags = CASE_ONCE},
