@@ -35,7 +35,8 @@ absent_xen := $(if $(filter 0,$(XEN)),mem/gmem_xen%.c transport/frontend/fronten
 # Who needs none of it is not linked with liburing: nothing of it is used then.
 absent_uring := $(if $(filter 0,$(URING)),core/uring_kernel.c)
 LIB_SRCS := $(filter-out $(absent_xen) $(absent_uring),$(call in_tree,core/*.c mem/*.c transport/*.c transport/*/*.c devices/lib/*.c))
-CMD_SRCS := $(filter-out cmd/main.c,$(call in_tree,cmd/*.c cmd/*/*.c))
+absent_probe := $(if $(filter 0,$(PROBE)),cmd/probe/%.c test/unit/test_probe.c)
+CMD_SRCS := $(filter-out cmd/main.c $(absent_probe),$(call in_tree,cmd/*.c cmd/*/*.c))
 BUILTIN_SRCS := $(sort $(foreach d,$(DEVICES),$(DEV_$(d)_SRCS)))
 DEVICE_SRCS := $(sort $(foreach d,$(DEVICES) $(MODULES),$(DEV_$(d)_SRCS)))
 BUILTIN_LIBS := $(foreach d,$(DEVICES),$(DEV_$(d)_LIBS))
@@ -138,7 +139,7 @@ $(TOP): $(VDEVD)
 absent_tests := $(foreach d,$(ABSENT),test/device/$(d)/%.c)
 # test_hw_*.c test the adapter to the device's library, which a build with the simulator alone does not have.
 absent_tests += $(foreach d,$(SIMULATED),test/device/$(d)/test_hw_%.c)
-TEST_SRCS := $(filter-out $(absent_tests) $(absent_xen) $(call in_tree,test/device/*/fuzz_*.c),\
+TEST_SRCS := $(filter-out $(absent_tests) $(absent_xen) $(absent_probe) $(call in_tree,test/device/*/fuzz_*.c),\
 	$(call in_tree,$(addprefix test/,device/*/*.c protocol/*.c unit/*.c lib/*.c)))
 # What tests of all devices read: load_NAME.c, a driver that keeps it busy, and state_NAME.c, rows of test_state.c.
 DEVICE_DATA := $(filter-out $(absent_tests),$(call in_tree,test/device/*/load_*.c test/device/*/state_*.c))
@@ -219,7 +220,7 @@ test_env = UBSAN_OPTIONS=print_stacktrace=1 VDEVD=$(abspath $(VDEVD)) VDEVD_CC='
 run_checks = $(test_env) $(srcdir)/test/tools/run-checks
 
 # A vendor's pages are the vendor's; one of a device without its library would lack what that needs.
-MAN_DEVICES := $(foreach d,$(filter-out $(SIMULATED),$(DEVICES)),$(if $(filter devices/%,$(DEV_$(d)_SRCS)),$(d)))
+MAN_DEVICES := $(if $(filter 1,$(MAN)),$(foreach d,$(filter-out $(SIMULATED),$(DEVICES)),$(if $(filter devices/%,$(DEV_$(d)_SRCS)),$(d))))
 scripts = $(wildcard $(addprefix $(srcdir)/test/,$(1)))
 CLI_SCRIPTS := $(call scripts,cli/*.sh)
 BUILD_SCRIPTS := $(call scripts,build/*.sh)

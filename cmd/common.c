@@ -128,9 +128,10 @@ static const struct opt common_opts[] = {
 		.off = AT(socket.path),
 		.arg = "PATH",
 		.help = "listen on this socket",
-		.man = "Listen for a front-end on a UNIX socket at this path. A socket that a dead process left there "
-		       "is "
-		       "replaced, one on which somebody listens is refused. It is removed at the end.",
+		.man = MAN(
+			"Listen for a front-end on a UNIX socket at this path. A socket that a dead process left there "
+			"is "
+			"replaced, one on which somebody listens is refused. It is removed at the end."),
 	},
 	{
 		.name = "socket-mode",
@@ -139,8 +140,9 @@ static const struct opt common_opts[] = {
 		.once = true,
 		.arg = "MODE",
 		.help = "its permissions, octal, instead of the umask's",
-		.man = "Permissions of the socket at --socket-path, in octal. Without it they are as the umask leaves "
-		       "them.",
+		.man = MAN(
+			"Permissions of the socket at --socket-path, in octal. Without it they are as the umask leaves "
+			"them."),
 	},
 	{
 		.name = "fd",
@@ -148,9 +150,10 @@ static const struct opt common_opts[] = {
 		.off = AT(socket.fd),
 		.arg = "FD",
 		.help = "use this inherited socket",
-		.man = "Use an inherited socket. One that is connected is served until the front-end closes it, then "
-		       "the "
-		       "program ends; one that listens is recognised and treated as with --socket-fd.",
+		.man = MAN(
+			"Use an inherited socket. One that is connected is served until the front-end closes it, then "
+			"the "
+			"program ends; one that listens is recognised and treated as with --socket-fd."),
 	},
 	{
 		.name = "socket-fd",
@@ -159,7 +162,7 @@ static const struct opt common_opts[] = {
 		.off = AT(socket.listen_fd),
 		.arg = "FD",
 		.help = "use this inherited listening socket",
-		.man = "Accept front-ends on an inherited listening socket.",
+		.man = MAN("Accept front-ends on an inherited listening socket."),
 	},
 	{
 		.name = "connect",
@@ -167,9 +170,9 @@ static const struct opt common_opts[] = {
 		.off = AT(socket.connect),
 		.arg = "PATH",
 		.help = "connect to a front-end that listens here",
-		.man = "Connect to a front-end that listens on this path, as QEMU does with server=on; again and "
-		       "again, "
-		       "whenever it is not there.",
+		.man = MAN("Connect to a front-end that listens on this path, as QEMU does with server=on; again and "
+			   "again, "
+			   "whenever it is not there."),
 	},
 	{
 		.name = "features",
@@ -177,12 +180,18 @@ static const struct opt common_opts[] = {
 		.set = set_features,
 		.arg = "+X,-Y",
 		.help = "offer feature X, do not offer Y",
-		.man = "Features to offer (+) or not to offer (-), by name or bit number: the device's, the ring's and "
-		       "those of the protocol. The names are those --print-capabilities shows. Offered only when asked for: "
-		       "+access_platform (guests behind an IOMMU, not Xen's), +gpa_addresses (rings named by guest addresses), +in_order (not by devices whose "
-		       "buffers wait for an event each), +inband_notifications (for User-Mode Linux' time travel; slower), +log_all (live "
-		       "migration), +pagefault (postcopy migration; who brings the guest's pages decides how long vdevd waits for them, and it "
-		       "needs the right to userfaultfd(2)), +ring_packed (packed virtqueues), +ring_reset, +notification_data.",
+		.man = MAN("Features to offer (+) or not to offer (-), by name or bit number: the device's, the ring's "
+			   "and "
+			   "those of the protocol. The names are those --print-capabilities shows. Offered only when "
+			   "asked for: "
+			   "+access_platform (guests behind an IOMMU, not Xen's), +gpa_addresses (rings named by guest "
+			   "addresses), +in_order (not by devices whose "
+			   "buffers wait for an event each), +inband_notifications (for User-Mode Linux' time travel; "
+			   "slower), +log_all (live "
+			   "migration), +pagefault (postcopy migration; who brings the guest's pages decides how long "
+			   "vdevd waits for them, and it "
+			   "needs the right to userfaultfd(2)), +ring_packed (packed virtqueues), +ring_reset, "
+			   "+notification_data."),
 	},
 	{
 		.name = "quirks",
@@ -190,21 +199,26 @@ static const struct opt common_opts[] = {
 		.set = set_quirks,
 		.arg = "LIST",
 		.help = "put up with faults of a front-end",
-		.man = "Faults of front-ends to put up with, separated by commas. There is shmem-bit-21: front-ends built on "
-		       "rust-vmm's vhost 0.16 or older have the protocol feature shmem as bit 21, which is gpa_addresses now; "
-		       "the one is offered in its place, the other not at all.",
+		.man = MAN("Faults of front-ends to put up with, separated by commas. There is shmem-bit-21: "
+			   "front-ends built on "
+			   "rust-vmm's vhost 0.16 or older have the protocol feature shmem as bit 21, which is "
+			   "gpa_addresses now; "
+			   "the one is offered in its place, the other not at all."),
 	},
 #if VDEVD_HAVE_XEN
 	{
 		.name = "xen",
 		.type = OPT_WORD,
-		.words = (const char *const[]){[COMMON_XEN_AUTO] = "auto", [COMMON_XEN_ON] = "on", [COMMON_XEN_OFF] = "off", NULL},
+		.words =
+			(const char *const[]){
+				[COMMON_XEN_AUTO] = "auto", [COMMON_XEN_ON] = "on", [COMMON_XEN_OFF] = "off", NULL},
 		.off = AT(xen),
 		.arg = "WHEN",
 		.def = "auto",
 		.help = "serve Xen guests: auto, on or off",
-		.man = "Whether a front-end may give the memory of another Xen domain: on, off, or auto, which is on "
-		       "where the machine has /dev/xen/privcmd or /dev/xen/gntdev. See XEN in vdevd(1).",
+		.man = MAN(
+			"Whether a front-end may give the memory of another Xen domain: on, off, or auto, which is on "
+			"where the machine has /dev/xen/privcmd or /dev/xen/gntdev. See XEN in vdevd(1)."),
 	},
 	{
 		.name = "xen-grant-cache",
@@ -214,10 +228,11 @@ static const struct opt common_opts[] = {
 		.def = "0",
 		.max = UINT32_MAX,
 		.help = "granted pages to keep mapped after use",
-		.man = "How many pages of a region whose grants are mapped on demand stay mapped after their use, so "
-		       "that they cost nothing when they are used again. The guest cannot take such a page back, and "
-		       "Linux guests then give the device up: only for guests that never take grants back. See XEN "
-		       "in vdevd(1).",
+		.man = MAN(
+			"How many pages of a region whose grants are mapped on demand stay mapped after their use, so "
+			"that they cost nothing when they are used again. The guest cannot take such a page back, and "
+			"Linux guests then give the device up: only for guests that never take grants back. See XEN "
+			"in vdevd(1)."),
 	},
 #else
 	{.name = "xen", .type = OPT_CALL, .set = set_no_xen, .arg = "WHEN"},
@@ -230,9 +245,11 @@ static const struct opt common_opts[] = {
 		.once = true,
 		.arg = "PATH",
 		.help = "listen here for the operator's commands",
-		.man = "Listen on a UNIX socket at this path for commands to the running device: help lists them, stat shows what is "
-		       "served. vdevd ctl PATH WORD... gives one. The socket has the permissions that the umask leaves. See CONTROL in "
-		       "vdevd(1).",
+		.man = MAN("Listen on a UNIX socket at this path for commands to the running device: help lists them, "
+			   "stat shows what is "
+			   "served. vdevd ctl PATH WORD... gives one. The socket has the permissions that the umask "
+			   "leaves. See CONTROL in "
+			   "vdevd(1)."),
 	},
 	{
 		.name = "realtime",
@@ -242,11 +259,15 @@ static const struct opt common_opts[] = {
 		.min = 1,
 		.max = 99,
 		.help = "real-time priority, 1 to 99; memory is locked",
-		.man = "Run under the scheduling policy SCHED_FIFO with this priority, 1 (the least) to 99, and lock memory, so that "
-		       "neither other processes nor paging delay the device. Guest memory is locked as it is touched. It takes "
-		       "CAP_SYS_NICE or a limit RLIMIT_RTPRIO as high as the priority (LimitRTPRIO= of a systemd unit), and unlimited locked "
-		       "memory: RLIMIT_MEMLOCK (LimitMEMLOCK=infinity), or CAP_SYS_RESOURCE, by which vdevd lifts the limit. They are needed "
-		       "only at the beginning.",
+		.man = MAN("Run under the scheduling policy SCHED_FIFO with this priority, 1 (the least) to 99, and "
+			   "lock memory, so that "
+			   "neither other processes nor paging delay the device. Guest memory is locked as it is "
+			   "touched. It takes "
+			   "CAP_SYS_NICE or a limit RLIMIT_RTPRIO as high as the priority (LimitRTPRIO= of a systemd "
+			   "unit), and unlimited locked "
+			   "memory: RLIMIT_MEMLOCK (LimitMEMLOCK=infinity), or CAP_SYS_RESOURCE, by which vdevd lifts "
+			   "the limit. They are needed "
+			   "only at the beginning."),
 	},
 	{
 		.name = "log-level",
@@ -256,7 +277,7 @@ static const struct opt common_opts[] = {
 		.arg = "LEVEL",
 		.def = "info",
 		.help = "error, warn, info or debug",
-		.man = "The least important lines to write on standard error: error, warn, info or debug.",
+		.man = MAN("The least important lines to write on standard error: error, warn, info or debug."),
 	},
 	{
 		.name = "sandbox",
@@ -265,11 +286,15 @@ static const struct opt common_opts[] = {
 		.arg = "LIST",
 		.def = VDEVD_INSTRUMENTED ? "none" : "all",
 		.help = "what is taken away before serving",
-		.man = "The layers of the sandbox, separated by commas: limits, namespaces, ids, capabilities, no-new-privs, landlock, "
-		       "mdwe, dumpable, seccomp; or all, or none. With - before it a layer is left out. A layer that the kernel, the build or "
-		       "the rights of the caller do not allow is told in one line and left out; with strict in the list that is an "
-		       "error. With seccomp:log a system call that is not allowed is told in the kernel's log and made all the same. See "
-		       "SECURITY CONSIDERATIONS.",
+		.man = MAN("The layers of the sandbox, separated by commas: limits, namespaces, ids, capabilities, "
+			   "no-new-privs, landlock, "
+			   "mdwe, dumpable, seccomp; or all, or none. With - before it a layer is left out. A layer "
+			   "that the kernel, the build or "
+			   "the rights of the caller do not allow is told in one line and left out; with strict in the "
+			   "list that is an "
+			   "error. With seccomp:log a system call that is not allowed is told in the kernel's log and "
+			   "made all the same. See "
+			   "SECURITY CONSIDERATIONS."),
 	},
 	{
 		.name = "user",
@@ -277,9 +302,11 @@ static const struct opt common_opts[] = {
 		.set = set_user,
 		.arg = "USER[:GROUP]",
 		.help = "serve as this user: a name or a number",
-		.man = "Become this user once the host's resources are open, with the groups it has in /etc/group and those of device "
-		       "nodes that are opened again. Names are those of /etc/passwd and /etc/group. The socket stays the caller's: "
-		       "it is not removed at the end where its folder does not allow that.",
+		.man = MAN("Become this user once the host's resources are open, with the groups it has in /etc/group "
+			   "and those of device "
+			   "nodes that are opened again. Names are those of /etc/passwd and /etc/group. The socket "
+			   "stays the caller's: "
+			   "it is not removed at the end where its folder does not allow that."),
 	},
 	{
 		.name = "oom-score-adj",
@@ -287,8 +314,9 @@ static const struct opt common_opts[] = {
 		.set = set_oom,
 		.arg = "N",
 		.help = "when memory is short: -1000 to 1000, 1000 goes first",
-		.man = "The process's oom_score_adj (proc(5)), from -1000, never to be killed, to 1000. Without it that of the caller "
-		       "stays.",
+		.man = MAN("The process's oom_score_adj (proc(5)), from -1000, never to be killed, to 1000. Without it "
+			   "that of the caller "
+			   "stays."),
 	},
 	{
 		.name = "print-sandbox",
@@ -296,30 +324,33 @@ static const struct opt common_opts[] = {
 		.set = set_print_sandbox,
 		.arg = "HOW",
 		.help = "show what that leaves, as text or json, and exit",
-		.man = "Show the system calls, files, ports and capabilities that these options leave, each with its reason, and "
-		       "exit: text, for people, or json. Nothing of the host is opened.",
+		.man = MAN("Show the system calls, files, ports and capabilities that these options leave, each with "
+			   "its reason, and "
+			   "exit: text, for people, or json. Nothing of the host is opened."),
 	},
 	{
 		.name = "print-capabilities",
 		.type = OPT_FLAG,
 		.off = AT(print_capabilities),
 		.help = "describe the device in JSON and exit",
-		.man = "Write a JSON object that describes the device (type, features, queues, options) and exit. "
-		       "Nothing "
-		       "of the host is opened.",
+		.man = MAN("Write a JSON object that describes the device (type, features, queues, options) and exit. "
+			   "Nothing "
+			   "of the host is opened."),
 	},
+#if VDEVD_HAVE_MAN
 	{
 		.name = "print-man",
 		.type = OPT_FLAG,
 		.off = AT(print_man),
 	},
+#endif
 	{
 		.name = "help",
 		.letter = 'h',
 		.type = OPT_FLAG,
 		.off = AT(help),
 		.help = "show this and exit",
-		.man = "Show the options in short and exit.",
+		.man = MAN("Show the options in short and exit."),
 	},
 	{
 		.name = "version",
@@ -327,7 +358,7 @@ static const struct opt common_opts[] = {
 		.type = OPT_FLAG,
 		.off = AT(version),
 		.help = "show the version and exit",
-		.man = "Show the version and exit.",
+		.man = MAN("Show the version and exit."),
 	},
 	{.name = "v", .letter = 'v', .type = OPT_FLAG, .off = AT(version)},
 	{0},

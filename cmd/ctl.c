@@ -217,12 +217,13 @@ static void print_ctl_help(const struct opt_group *groups)
 
 int cmd_ctl(int argc, char **argv)
 {
-	static struct talk t = {.log = {.prefix = "ctl"}};
+	static struct talk t; /* large, and so not of the file */
 	struct ctl_call c = {0};
 	const struct opt_group groups[] = {{"Options", ctl_opts, &c}, {NULL, NULL, NULL}};
 	char line[CONTROL_LINE_MAX + 1];
 	int next, len;
 
+	t.log.prefix = "ctl";
 	opt_defaults(groups);
 	next = opt_parse(groups, false, argc, argv);
 	if (next < 0)

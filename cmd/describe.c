@@ -89,6 +89,20 @@ void print_capabilities(const struct common *c)
 	putchar('\n');
 }
 
+void print_sandbox(const struct common *c)
+{
+	struct sandbox *s = drop_needs(c, &c->socket);
+
+	if (!s)
+		return;
+	if (c->print_sandbox == COMMON_PRINT_JSON)
+		sandbox_print_json(s, &c->sandbox, stdout);
+	else
+		sandbox_print(s, &c->sandbox, stdout);
+	sandbox_free(s);
+}
+
+#if VDEVD_HAVE_MAN
 static void print_man_head(const struct vdev_class *class)
 {
 	printf(".\\\" Written by \"vdevd %s --print-man\" from the option tables in the sources.\n.Dd %s\n.Dt VDEVD-",
@@ -130,19 +144,6 @@ static void print_man_compat(const struct common *c)
 			printf("The same as\n.Fl Fl %s .\n", o->name);
 	}
 	puts(".El");
-}
-
-void print_sandbox(const struct common *c)
-{
-	struct sandbox *s = drop_needs(c, &c->socket);
-
-	if (!s)
-		return;
-	if (c->print_sandbox == COMMON_PRINT_JSON)
-		sandbox_print_json(s, &c->sandbox, stdout);
-	else
-		sandbox_print(s, &c->sandbox, stdout);
-	sandbox_free(s);
 }
 
 /* What remains possible with the options as they are when none is given. */
@@ -191,3 +192,4 @@ void print_man_page(const struct common *c)
 	puts(".Sh SEE ALSO\n.Xr vdevd 1");
 	print_man_security(c);
 }
+#endif

@@ -33,7 +33,9 @@ static int cmd_help(int argc, char **argv)
 	}
 	puts("Usage: vdevd DEVICE --socket-path=PATH [OPTION]...   serves a device; DEVICE --help: its options\n"
 	     "       vdevd list [--json]                          the devices there are\n"
+#if VDEVD_HAVE_PROBE
 	     "       vdevd probe --socket-path=PATH [OPTION]...   asks a back end what it is, and tries it\n"
+#endif
 	     "       vdevd relay --socket-path=PATH --to=PATH     lets a back end be restarted unnoticed\n"
 	     "       vdevd ctl PATH WORD...                       gives a running device a command\n"
 	     "       vdevd --install-links DIR [-s]               makes DIR/vdevd-DEVICE for each\n"
@@ -49,8 +51,13 @@ static const struct {
 	const char *name;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{"list", cmd_list}, {"probe", cmd_probe}, {"relay", cmd_relay}, {"ctl", cmd_ctl}, {"--install-links", cmd_links}, {"--help", cmd_help},
-	{"help", cmd_help}, {"-v", cmd_version}, {"-h", cmd_help},   {"--version", cmd_version},	    {"-V", cmd_version},
+	{"list", cmd_list},
+#if VDEVD_HAVE_PROBE
+	{"probe", cmd_probe},
+#endif
+	{"relay", cmd_relay},	    {"ctl", cmd_ctl},	  {"--install-links", cmd_links},
+	{"help", cmd_help},	    {"--help", cmd_help}, {"-h", cmd_help},
+	{"--version", cmd_version}, {"-V", cmd_version},  {"-v", cmd_version},
 };
 
 /* Whether other is the word most like name so far. */

@@ -245,8 +245,10 @@ static bool describe(const struct common *c)
 		printf("vdevd %s\n", VDEVD_VERSION);
 	else if (c->print_capabilities)
 		print_capabilities(c);
+#if VDEVD_HAVE_MAN
 	else if (c->print_man)
 		print_man_page(c);
+#endif
 	else if (c->print_sandbox)
 		print_sandbox(c);
 	else

@@ -11,9 +11,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config.h"
 #include "core/base.h"
 
 struct json;
+
+/* Text of the manual page, or none in a build without it (configure --without-help). */
+#define MAN(text) (VDEVD_HAVE_MAN ? (text) : NULL)
 
 enum opt_type {
 	OPT_FLAG,  /* bool: no argument */

@@ -736,10 +736,13 @@ static const struct opt can_opts[] = {
 		.off = offsetof(struct can, interface),
 		.arg = "NAME",
 		.help = "CAN interface of the host: can0, vcan0",
-		.man = "A SocketCAN interface of the host.  Its bit rate is the host's to set (ip link set can0 type can bitrate "
-		       "500000), and so is bringing it up: while it is down, the guest's controller cannot be started, and what it "
-		       "sends is answered with an error.  Where its MTU is 72 the guest may use CAN FD.  One that was unplugged "
-		       "is looked for every second until it is back.",
+		.man = MAN("A SocketCAN interface of the host.  Its bit rate is the host's to set (ip link set can0 "
+			   "type can bitrate "
+			   "500000), and so is bringing it up: while it is down, the guest's controller cannot be "
+			   "started, and what it "
+			   "sends is answered with an error.  Where its MTU is 72 the guest may use CAN FD.  One that "
+			   "was unplugged "
+			   "is looked for every second until it is back."),
 	},
 	{
 		.name = "allow",
@@ -747,7 +750,7 @@ static const struct opt can_opts[] = {
 		.arg = "LIST",
 		.kind = ALLOW_BOTH,
 		.help = "ids the guest may send and see: 0x100-0x1ff",
-		.man = "Frames with these ids alone pass, in both directions; repeatable.  " ALLOW_MAN,
+		.man = MAN("Frames with these ids alone pass, in both directions; repeatable.  " ALLOW_MAN),
 		.set = set_allow,
 	},
 	{
@@ -756,7 +759,8 @@ static const struct opt can_opts[] = {
 		.arg = "LIST",
 		.kind = ALLOW_RX,
 		.help = "ids the guest may see",
-		.man = "The same for frames to the guest.  Where both directions have a list, the kernel filters, too.",
+		.man = MAN("The same for frames to the guest.  Where both directions have a list, the kernel filters, "
+			   "too."),
 		.set = set_allow,
 	},
 	{
@@ -765,7 +769,7 @@ static const struct opt can_opts[] = {
 		.arg = "LIST",
 		.kind = ALLOW_TX,
 		.help = "ids the guest may send",
-		.man = "The same for frames of the guest.  Others are answered with an error.",
+		.man = MAN("The same for frames of the guest.  Others are answered with an error."),
 		.set = set_allow,
 	},
 	{
@@ -773,8 +777,8 @@ static const struct opt can_opts[] = {
 		.type = OPT_CALL,
 		.arg = "RATE",
 		.help = "how many frames the guest may send: 1000/s",
-		.man = "How many frames the guest may send; those beyond wait.  " POLICY_RATE_MAN
-		       "  Without the option there is no limit but the bus.",
+		.man = MAN("How many frames the guest may send; those beyond wait.  " POLICY_RATE_MAN
+			   "  Without the option there is no limit but the bus."),
 		.set = set_rate,
 	},
 	{
@@ -782,15 +786,17 @@ static const struct opt can_opts[] = {
 		.type = OPT_FLAG,
 		.off = offsetof(struct can, loopback),
 		.help = "the guest receives its own frames, too",
-		.man = "The guest receives the frames that it has sent.  Linux' driver does that by itself, and sees them twice then.",
+		.man = MAN("The guest receives the frames that it has sent.  Linux' driver does that by itself, and "
+			   "sees them twice then."),
 	},
 	{
 		.name = "brs",
 		.type = OPT_FLAG,
 		.off = offsetof(struct can, brs),
 		.help = "CAN FD frames are sent with bit rate switch",
-		.man = "CAN FD frames of the guest are sent with the fast bit rate (BRS).  The protocol does not carry BRS and ESI: "
-		       "the guest does not see them.",
+		.man = MAN("CAN FD frames of the guest are sent with the fast bit rate (BRS).  The protocol does not "
+			   "carry BRS and ESI: "
+			   "the guest does not see them."),
 	},
 	{
 		.name = "priority",
@@ -799,7 +805,8 @@ static const struct opt can_opts[] = {
 		.arg = "N",
 		.max = 6,
 		.help = "priority of the guest's frames on the host (0)",
-		.man = "The priority of the guest's frames in the host's transmit queue (SO_PRIORITY), from 0 to 6.",
+		.man = MAN(
+			"The priority of the guest's frames in the host's transmit queue (SO_PRIORITY), from 0 to 6."),
 	},
 	{
 		.name = "rx-queue",
@@ -810,7 +817,8 @@ static const struct opt can_opts[] = {
 		.min = 1,
 		.max = 65536,
 		.help = "frames that wait for the guest at most",
-		.man = "How many frames of the bus wait for the guest at most.  Beyond that the oldest are lost, and counted.",
+		.man = MAN("How many frames of the bus wait for the guest at most.  Beyond that the oldest are lost, "
+			   "and counted."),
 	},
 	{
 		.name = "backend",
@@ -820,16 +828,18 @@ static const struct opt can_opts[] = {
 		.arg = "NAME",
 		.def = "auto",
 		.help = "socketcan, or sim: a simulated bus",
-		.man = "socketcan: an interface of the host.  sim: a simulated bus.  auto: sim when there is a --sim-bus or --sim-echo, "
-		       "otherwise socketcan.",
+		.man = MAN("socketcan: an interface of the host.  sim: a simulated bus.  auto: sim when there is a "
+			   "--sim-bus or --sim-echo, "
+			   "otherwise socketcan."),
 	},
 	{
 		.name = "sim-echo",
 		.type = OPT_FLAG,
 		.off = offsetof(struct can, sim_echo),
 		.help = "a node that answers each frame of the guest",
-		.man = "On the simulated bus is a node that answers each frame of the guest with one whose id and data bytes are greater by "
-		       "one, as canfdtest(1) does.",
+		.man = MAN("On the simulated bus is a node that answers each frame of the guest with one whose id and "
+			   "data bytes are greater by "
+			   "one, as canfdtest(1) does."),
 	},
 	VDEV_SIM_CONTROL,
 	{
@@ -838,7 +848,7 @@ static const struct opt can_opts[] = {
 		.off = offsetof(struct can, can_devices),
 		.arg = "NAMES",
 		.help = "--interface, as vhost-device-can has it",
-		.man = "Interfaces as vhost-device-can takes them: names parted by spaces, one for each socket.",
+		.man = MAN("Interfaces as vhost-device-can takes them: names parted by spaces, one for each socket."),
 		.compat = "d,can-devices",
 	},
 	{0},
@@ -882,23 +892,32 @@ static const char *const can_examples[] = {
 const struct vdev_class vdev_can_class = {
 	.name = "can",
 	.summary = "CAN controller",
-	.about = "Gives a guest a CAN controller on a bus of the host, or on a simulated one: classic frames and CAN FD with 11 and 29-bit ids, "
-		 "and remote frames.\n"
-		 "\n"
-		 "With LATE_TX_ACK a frame is answered when it has been on the bus, otherwise when the host has taken it.  "
-		 "The guest does not get its own frames back (--loopback), but other programs of the host and other guests on the same "
-		 "interface do.\n"
-		 "\n"
-		 "When the host's controller is off the bus, the guest's stops, shows it in its status, and is started again by the "
-		 "guest.  That the host's own recovers is the host's to see to (ip link set can0 type can restart-ms 100).  Bus errors "
-		 "are told in the log and by watch on the socket of --control; \"bus\" shows the controller's state and counters.  A "
-		 "simulated bus takes commands there: \"send 123#1122\", \"bus-off\", \"error TEXT\", \"errors TX RX\".\n"
-		 "\n"
-		 "CAN XL is missing: neither the virtio standard nor its drivers have it yet.  So are BRS and ESI of received frames, which the "
-		 "protocol does not carry, and setting the bit rate of the host's interface.\n"
-		 "\n"
-		 "A guest can move to another host (live migration); its controller is started there.  Where that fails it finds itself "
-		 "bus-off.  Frames that wait for it go along.",
+	.about = MAN("Gives a guest a CAN controller on a bus of the host, or on a simulated one: classic frames and "
+		     "CAN FD with 11 and 29-bit ids, "
+		     "and remote frames.\n"
+		     "\n"
+		     "With LATE_TX_ACK a frame is answered when it has been on the bus, otherwise when the host has "
+		     "taken it.  "
+		     "The guest does not get its own frames back (--loopback), but other programs of the host and "
+		     "other guests on the same "
+		     "interface do.\n"
+		     "\n"
+		     "When the host's controller is off the bus, the guest's stops, shows it in its status, and is "
+		     "started again by the "
+		     "guest.  That the host's own recovers is the host's to see to (ip link set can0 type can "
+		     "restart-ms 100).  Bus errors "
+		     "are told in the log and by watch on the socket of --control; \"bus\" shows the controller's "
+		     "state and counters.  A "
+		     "simulated bus takes commands there: \"send 123#1122\", \"bus-off\", \"error TEXT\", \"errors TX "
+		     "RX\".\n"
+		     "\n"
+		     "CAN XL is missing: neither the virtio standard nor its drivers have it yet.  So are BRS and ESI "
+		     "of received frames, which the "
+		     "protocol does not carry, and setting the bit rate of the host's interface.\n"
+		     "\n"
+		     "A guest can move to another host (live migration); its controller is started there.  Where that "
+		     "fails it finds itself "
+		     "bus-off.  Frames that wait for it go along."),
 	.virtio_id = 36,
 	.face.features = BIT(VIRTIO_CAN_F_CAN_CLASSIC) | BIT(VIRTIO_CAN_F_CAN_FD) | BIT(VIRTIO_CAN_F_RTR_FRAMES) |
 			 BIT(VIRTIO_CAN_F_LATE_TX_ACK),
@@ -912,7 +931,7 @@ const struct vdev_class vdev_can_class = {
 	.inst_size = sizeof(struct can),
 	.samples = can_samples,
 	.compat = &can_compat,
-	.examples = can_examples,
+	.examples = MAN(can_examples),
 	.check = can_check,
 	.open = can_open,
 	.needs = can_needs,

@@ -1049,8 +1049,8 @@ static const struct opt gpio_opts[] = {
 		.arg = "NAME",
 		.def = "gpiod",
 		.help = "gpiod (real chips) or sim (a simulated one)",
-		.man = "Where the lines are: gpiod, chips of this machine through libgpiod; sim, a simulated chip "
-		       "in this process.",
+		.man = MAN("Where the lines are: gpiod, chips of this machine through libgpiod; sim, a simulated chip "
+			   "in this process."),
 	},
 	{
 		.name = "chip",
@@ -1058,11 +1058,13 @@ static const struct opt gpio_opts[] = {
 		.set = set_chip,
 		.arg = "CHIP",
 		.help = "path, number, name or label of a GPIO chip",
-		.man = "A chip whose lines the guest gets: /dev/gpiochip0, or 0, or its name or label as gpiodetect "
-		       "shows them.  Can be given up to 16 times: the guest sees one chip with the lines of all, in this "
-		       "order.  The options about lines are about the chip before them, or the first one.  Where "
-		       "they want LINES, these are the chip's own offsets, and names: 0-3,7,LED_RED.  "
-		       POLICY_SET_MAN,
+		.man = MAN(
+			"A chip whose lines the guest gets: /dev/gpiochip0, or 0, or its name or label as gpiodetect "
+			"shows them.  Can be given up to 16 times: the guest sees one chip with the lines of all, in "
+			"this "
+			"order.  The options about lines are about the chip before them, or the first one.  Where "
+			"they want LINES, these are the chip's own offsets, and names: 0-3,7,LED_RED. "
+			" " POLICY_SET_MAN),
 	},
 	{
 		.name = "lines",
@@ -1071,9 +1073,9 @@ static const struct opt gpio_opts[] = {
 		.kind = GPIO_RULE_LINES,
 		.arg = "LINES",
 		.help = "lines the guest gets, in this order (all)",
-		.man = "Lines of the chip that the guest gets, in this order; it sees them numbered from 0, or "
-		       "from where the chip before has ended.  Without the option these are all.  The other "
-		       "options about lines still name them as the chip does.",
+		.man = MAN("Lines of the chip that the guest gets, in this order; it sees them numbered from 0, or "
+			   "from where the chip before has ended.  Without the option these are all.  The other "
+			   "options about lines still name them as the chip does."),
 	},
 	{
 		.name = "rename",
@@ -1082,8 +1084,8 @@ static const struct opt gpio_opts[] = {
 		.kind = GPIO_RULE_RENAME,
 		.arg = "LINE:NAME",
 		.help = "the guest sees the line by this name",
-		.man = "The name by which the guest sees the line, up to 31 characters of ASCII; an empty one "
-		       "takes the name away.",
+		.man = MAN("The name by which the guest sees the line, up to 31 characters of ASCII; an empty one "
+			   "takes the name away."),
 	},
 	{
 		.name = "input-only",
@@ -1092,7 +1094,7 @@ static const struct opt gpio_opts[] = {
 		.kind = GPIO_RULE_INPUT_ONLY,
 		.arg = "LINES",
 		.help = "the guest can read, but not drive these",
-		.man = "The guest can read these lines, but not make outputs of them.",
+		.man = MAN("The guest can read these lines, but not make outputs of them."),
 	},
 	{
 		.name = "output-only",
@@ -1101,7 +1103,7 @@ static const struct opt gpio_opts[] = {
 		.kind = GPIO_RULE_OUTPUT_ONLY,
 		.arg = "LINES",
 		.help = "the guest can use these as outputs only",
-		.man = "The guest can make nothing but outputs of these lines.",
+		.man = MAN("The guest can make nothing but outputs of these lines."),
 	},
 	{
 		.name = "active-low",
@@ -1110,7 +1112,7 @@ static const struct opt gpio_opts[] = {
 		.kind = GPIO_RULE_ACTIVE_LOW,
 		.arg = "LINES",
 		.help = "these are inverted: low is 1, high is 0",
-		.man = "Lines that are inverted: low is 1 to the guest, high is 0.",
+		.man = MAN("Lines that are inverted: low is 1 to the guest, high is 0."),
 	},
 	{
 		.name = "bias",
@@ -1119,8 +1121,8 @@ static const struct opt gpio_opts[] = {
 		.kind = GPIO_RULE_BIAS,
 		.arg = "[LINES:]BIAS",
 		.help = "pull-up, pull-down or disabled",
-		.man = "The resistor the chip connects to these lines, or to all that the guest gets: pull-up, "
-		       "pull-down or disabled.  Without the option it stays as it is.",
+		.man = MAN("The resistor the chip connects to these lines, or to all that the guest gets: pull-up, "
+			   "pull-down or disabled.  Without the option it stays as it is."),
 	},
 	{
 		.name = "drive",
@@ -1129,8 +1131,8 @@ static const struct opt gpio_opts[] = {
 		.kind = GPIO_RULE_DRIVE,
 		.arg = "[LINES:]DRIVE",
 		.help = "push-pull, open-drain or open-source",
-		.man = "How these lines, or all that the guest gets, are driven when they are outputs: push-pull, "
-		       "which is the default, open-drain or open-source.",
+		.man = MAN("How these lines, or all that the guest gets, are driven when they are outputs: push-pull, "
+			   "which is the default, open-drain or open-source."),
 	},
 	{
 		.name = "debounce-us",
@@ -1139,9 +1141,9 @@ static const struct opt gpio_opts[] = {
 		.kind = GPIO_RULE_DEBOUNCE,
 		.arg = "[LINES:]US",
 		.help = "ignore changes shorter than this (libgpiod 2)",
-		.man = "Microseconds for which a level must last on these lines, or on all that the guest gets, "
-		       "before it counts.  Needs a build with libgpiod 2; the simulated chip takes it and does "
-		       "nothing.",
+		.man = MAN("Microseconds for which a level must last on these lines, or on all that the guest gets, "
+			   "before it counts.  Needs a build with libgpiod 2; the simulated chip takes it and does "
+			   "nothing."),
 	},
 	{
 		.name = "rate",
@@ -1149,8 +1151,8 @@ static const struct opt gpio_opts[] = {
 		.set = set_rate,
 		.arg = "RATE",
 		.help = "how many requests the guest may make: 1000/s",
-		.man = "How many requests the guest may make, interrupts not counted; those beyond wait.  " POLICY_RATE_MAN
-		       "  Without the option there is no limit.",
+		.man = MAN("How many requests the guest may make, interrupts not counted; those beyond wait. "
+			   " " POLICY_RATE_MAN "  Without the option there is no limit."),
 	},
 	{
 		.name = "sim-lines",
@@ -1161,7 +1163,7 @@ static const struct opt gpio_opts[] = {
 		.min = 1,
 		.max = GPIO_SIM_MAX_LINES,
 		.help = "lines of the simulated chip",
-		.man = "How many lines the simulated chip has, at most 256.",
+		.man = MAN("How many lines the simulated chip has, at most 256."),
 	},
 	{
 		.name = "sim-names",
@@ -1169,7 +1171,7 @@ static const struct opt gpio_opts[] = {
 		.off = OFF(sim_names),
 		.arg = "NAME,...",
 		.help = "names of the simulated lines",
-		.man = "Names of the simulated lines, in order; an empty one leaves a line nameless.",
+		.man = MAN("Names of the simulated lines, in order; an empty one leaves a line nameless."),
 	},
 	{
 		.name = "sim-wire",
@@ -1177,8 +1179,8 @@ static const struct opt gpio_opts[] = {
 		.off = OFF(sim_wire),
 		.arg = "A-B,...",
 		.help = "line B has line A's level from outside",
-		.man = "Wires between simulated lines, by number: in each pair the second is driven from outside "
-		       "with the level of the first, so that a guest can see its own outputs.",
+		.man = MAN("Wires between simulated lines, by number: in each pair the second is driven from outside "
+			   "with the level of the first, so that a guest can see its own outputs."),
 	},
 	VDEV_SIM_CONTROL,
 	{
@@ -1187,8 +1189,8 @@ static const struct opt gpio_opts[] = {
 		.off = OFF(device_list),
 		.arg = "LIST",
 		.help = "a chip's number, or s8: 8 simulated lines",
-		.man = "The chip as vhost-device-gpio takes it: N for /dev/gpiochipN, sN for a simulated chip of N "
-		       "lines.  Under that name it is a list, one for each socket, separated by colons.",
+		.man = MAN("The chip as vhost-device-gpio takes it: N for /dev/gpiochipN, sN for a simulated chip of N "
+			   "lines.  Under that name it is a list, one for each socket, separated by colons."),
 		.compat = "l,device-list",
 	},
 	{0},
@@ -1260,46 +1262,47 @@ static const char *const gpio_examples[] = {
 const struct vdev_class vdev_gpio_class = {
 	.name = "gpio",
 	.summary = "GPIO device",
-	.about = "Gives a guest general purpose input/output lines: of one or more chips of this machine, or simulated "
-		 "ones.\n"
-		 "\n"
-		 "A line is taken when the guest uses it and given back when the guest lets go of it.  While somebody "
-		 "else "
-		 "has it the guest's requests for it fail, which is logged once; everything else goes on.  When a chip "
-		 "is "
-		 "unplugged its lines fail until it is back (the same label, the same number of lines), and are then "
-		 "made "
-		 "what the guest made them.\n"
-		 "\n"
-		 "Interrupts are edges, rising, falling or both, and levels.  Edges that come while the guest has the "
-		 "interrupt masked, for instance while it still handles the one before, are kept, up to 1024 for a "
-		 "line and "
-		 "then as many as the host keeps, and are told one by one: none is lost, and none is told before the "
-		 "guest "
-		 "asks for it.  Of an interrupt on both edges, the guest's first read of the line after it tells which "
-		 "edge "
-		 "it was, even if the line has changed again since.  Levels are made from edges: an interrupt is told "
-		 "when "
-		 "the guest unmasks it and the line is active, or as soon as it becomes active.  QEMU before version 9 "
-		 "hides the interrupts (VIRTIO_GPIO_F_IRQ) from its guests.\n"
-		 "\n"
-		 "Commands on the socket of --control play the world around a simulated chip: list and get show lines, "
-		 "set and pull act "
-		 "on them from outside, watch tells each change as it happens, take and leave play somebody else who "
-		 "has a line, "
-		 "unplug and plug take the chip away and bring it back.\n"
-		 "\n"
-		 "When a vdevd that was killed is replaced under a guest that goes on (INFLIGHT_SHMFD), lines are not "
-		 "what the guest made "
-		 "them until it asks for them again.\n"
-		 "\n"
-		 "With a guest that moves to another host (live migration) goes what it has made of the lines, by "
-		 "their order, and the edges "
-		 "that it was not told.  The interrupts it waits for go along where the front-end moves the record of "
-		 "what is in flight "
-		 "(INFLIGHT_SHMFD and GET_VRING_BASE_SKIP_DRAIN), or else where none that was asked for later has come "
-		 "before them; those that "
-		 "cannot go along are lost to the guest, and the log of the other host says so.",
+	.about = MAN(
+		"Gives a guest general purpose input/output lines: of one or more chips of this machine, or simulated "
+		"ones.\n"
+		"\n"
+		"A line is taken when the guest uses it and given back when the guest lets go of it.  While somebody "
+		"else "
+		"has it the guest's requests for it fail, which is logged once; everything else goes on.  When a chip "
+		"is "
+		"unplugged its lines fail until it is back (the same label, the same number of lines), and are then "
+		"made "
+		"what the guest made them.\n"
+		"\n"
+		"Interrupts are edges, rising, falling or both, and levels.  Edges that come while the guest has the "
+		"interrupt masked, for instance while it still handles the one before, are kept, up to 1024 for a "
+		"line and "
+		"then as many as the host keeps, and are told one by one: none is lost, and none is told before the "
+		"guest "
+		"asks for it.  Of an interrupt on both edges, the guest's first read of the line after it tells which "
+		"edge "
+		"it was, even if the line has changed again since.  Levels are made from edges: an interrupt is told "
+		"when "
+		"the guest unmasks it and the line is active, or as soon as it becomes active.  QEMU before version 9 "
+		"hides the interrupts (VIRTIO_GPIO_F_IRQ) from its guests.\n"
+		"\n"
+		"Commands on the socket of --control play the world around a simulated chip: list and get show lines, "
+		"set and pull act "
+		"on them from outside, watch tells each change as it happens, take and leave play somebody else who "
+		"has a line, "
+		"unplug and plug take the chip away and bring it back.\n"
+		"\n"
+		"When a vdevd that was killed is replaced under a guest that goes on (INFLIGHT_SHMFD), lines are not "
+		"what the guest made "
+		"them until it asks for them again.\n"
+		"\n"
+		"With a guest that moves to another host (live migration) goes what it has made of the lines, by "
+		"their order, and the edges "
+		"that it was not told.  The interrupts it waits for go along where the front-end moves the record of "
+		"what is in flight "
+		"(INFLIGHT_SHMFD and GET_VRING_BASE_SKIP_DRAIN), or else where none that was asked for later has come "
+		"before them; those that "
+		"cannot go along are lost to the guest, and the log of the other host says so."),
 	.virtio_id = 41,
 	.face.features = BIT(GPIO_F_IRQ),
 	.feature_names = gpio_features,
@@ -1311,7 +1314,7 @@ const struct vdev_class vdev_gpio_class = {
 	.inst_size = sizeof(struct gpio),
 	.samples = gpio_samples,
 	.compat = &gpio_compat,
-	.examples = gpio_examples,
+	.examples = MAN(gpio_examples),
 	.check = gpio_check,
 	.open = gpio_open,
 	.needs = gpio_needs,

@@ -738,9 +738,11 @@ static const struct opt i2c_opts[] = {
 		.type = OPT_CALL,
 		.arg = "BUS",
 		.help = "adapter: /dev/i2c-1, i2c-1, 1, or its name",
-		.man = "An I2C adapter of the host: its device node, its number, or i2c-N or the name that i2cdetect -l shows "
-		       "(/sys/bus/i2c/devices/i2c-*/name).  Several can be given, each followed by its --addr.  With "
-		       "--backend=sim it begins another simulated bus.",
+		.man = MAN(
+			"An I2C adapter of the host: its device node, its number, or i2c-N or the name that i2cdetect "
+			"-l shows "
+			"(/sys/bus/i2c/devices/i2c-*/name).  Several can be given, each followed by its --addr.  With "
+			"--backend=sim it begins another simulated bus."),
 		.set = set_bus,
 	},
 	{
@@ -748,14 +750,18 @@ static const struct opt i2c_opts[] = {
 		.type = OPT_CALL,
 		.arg = "LIST",
 		.help = "addresses on it: 0x20,0x48-0x4f:ro",
-		.man = "The addresses on the last --bus that the guest may use; repeatable.  " POLICY_SET_MAN
-		       "  Here all are those of 7 bits.  All others are answered with an error, and the bus does not "
-		       "see them.  The guest sees one bus, so an address can be given once.  A 10-bit address is "
-		       "written with 0xa000 added, as in /sys/bus/i2c/devices.\n"
-		       "\n"
-		       "With :ro after it, an address or range can only be read: the one thing that is written is the byte of "
-		       "the register's address, directly before a read in the same transfer.  With :ro16, two bytes, as a larger "
-		       "EEPROM takes; do not use this for a chip with registers of one-byte addresses, where it would be a write.",
+		.man = MAN(
+			"The addresses on the last --bus that the guest may use; repeatable.  " POLICY_SET_MAN
+			"  Here all are those of 7 bits.  All others are answered with an error, and the bus does not "
+			"see them.  The guest sees one bus, so an address can be given once.  A 10-bit address is "
+			"written with 0xa000 added, as in /sys/bus/i2c/devices.\n"
+			"\n"
+			"With :ro after it, an address or range can only be read: the one thing that is written is the "
+			"byte of "
+			"the register's address, directly before a read in the same transfer.  With :ro16, two bytes, "
+			"as a larger "
+			"EEPROM takes; do not use this for a chip with registers of one-byte addresses, where it would "
+			"be a write."),
 		.set = set_addr,
 	},
 	{
@@ -763,8 +769,8 @@ static const struct opt i2c_opts[] = {
 		.type = OPT_CALL,
 		.arg = "RATE",
 		.help = "how many transfers the guest may make: 100/s",
-		.man = "How many transfers the guest may make; those beyond wait.  " POLICY_RATE_MAN
-		       "  Without the option there is no limit.",
+		.man = MAN("How many transfers the guest may make; those beyond wait.  " POLICY_RATE_MAN
+			   "  Without the option there is no limit."),
 		.set = set_rate,
 	},
 	{
@@ -775,8 +781,10 @@ static const struct opt i2c_opts[] = {
 		.min = 10,
 		.max = 60000,
 		.help = "how long an adapter waits for its bus",
-		.man = "How long the adapters wait for their bus, in milliseconds, from 10 to 60000; the kernel rounds to 10.  The "
-		       "default is the adapter's own, mostly 1000.  The setting is the adapter's: it holds for all its users.",
+		.man = MAN("How long the adapters wait for their bus, in milliseconds, from 10 to 60000; the kernel "
+			   "rounds to 10.  The "
+			   "default is the adapter's own, mostly 1000.  The setting is the adapter's: it holds for all "
+			   "its users."),
 	},
 	{
 		.name = "retries",
@@ -786,8 +794,9 @@ static const struct opt i2c_opts[] = {
 		.min = 1,
 		.max = 100,
 		.help = "new attempts after a lost arbitration",
-		.man = "How often the adapters try again after another master has won the bus, from 1 to 100.  The default is "
-		       "the adapter's own.  The setting is the adapter's: it holds for all its users.",
+		.man = MAN("How often the adapters try again after another master has won the bus, from 1 to 100.  The "
+			   "default is "
+			   "the adapter's own.  The setting is the adapter's: it holds for all its users."),
 	},
 	{
 		.name = "backend",
@@ -797,21 +806,26 @@ static const struct opt i2c_opts[] = {
 		.arg = "NAME",
 		.def = "auto",
 		.help = "i2c-dev, or sim: simulated targets",
-		.man = "i2c-dev: adapters of the host.  sim: simulated buses.  auto: sim when there is a --sim, otherwise i2c-dev.",
+		.man = MAN("i2c-dev: adapters of the host.  sim: simulated buses.  auto: sim when there is a --sim, "
+			   "otherwise i2c-dev."),
 	},
 	{
 		.name = "sim",
 		.type = OPT_CALL,
 		.arg = "KIND@ADDR[:X]",
 		.help = "lm75@0x48:21.5, eeprom@0x50:256, regs@0x20:64",
-		.man = "A simulated target; repeatable.\n"
-		       "\n"
-		       "lm75@ADDR[:DEGREES] is a thermometer like the LM75B.  eeprom@ADDR[:BYTES] is an EEPROM of 128 or 256 bytes "
-		       "(24C01, 24C02; the default is 256) or of 4096 to 65536 (24C32 to 24C512, which take an address of two bytes).  "
-		       "regs@ADDR[:N] is a file of N registers of a byte, 256 by default, with an address that counts up.\n"
-		       "\n"
-		       "The guest may use all targets of a bus for which there is no --addr.  Without any --sim there are "
-		       "lm75@0x48:21.5, eeprom@0x50:256 and regs@0x20:64.",
+		.man = MAN("A simulated target; repeatable.\n"
+			   "\n"
+			   "lm75@ADDR[:DEGREES] is a thermometer like the LM75B.  eeprom@ADDR[:BYTES] is an EEPROM of "
+			   "128 or 256 bytes "
+			   "(24C01, 24C02; the default is 256) or of 4096 to 65536 (24C32 to 24C512, which take an "
+			   "address of two bytes).  "
+			   "regs@ADDR[:N] is a file of N registers of a byte, 256 by default, with an address that "
+			   "counts up.\n"
+			   "\n"
+			   "The guest may use all targets of a bus for which there is no --addr.  Without any --sim "
+			   "there are "
+			   "lm75@0x48:21.5, eeprom@0x50:256 and regs@0x20:64."),
 		.set = set_sim,
 	},
 	VDEV_SIM_CONTROL,
@@ -828,7 +842,8 @@ static const struct opt i2c_opts[] = {
 		.type = OPT_CALL,
 		.arg = "LIST",
 		.help = "--bus and --addr in one: 1:0x20:0x21,2:0x48",
-		.man = "Buses and addresses as vhost-device-i2c takes them: BUS:ADDR[:ADDR...], several parted by commas.",
+		.man = MAN("Buses and addresses as vhost-device-i2c takes them: BUS:ADDR[:ADDR...], several parted by "
+			   "commas."),
 		.set = set_device_list,
 		.compat = "l,device-list",
 	},
@@ -894,46 +909,47 @@ static const char *const i2c_examples[] = {
 const struct vdev_class vdev_i2c_class = {
 	.name = "i2c",
 	.summary = "I2C adapter",
-	.about = "Gives a guest chosen addresses on I2C buses of the host, as one I2C bus.\n"
-		 "\n"
-		 "Requests that a driver groups (VIRTIO_I2C_FLAGS_FAIL_NEXT) are made as one transfer, with a repeated "
-		 "START "
-		 "between its segments; requests that it does not group are never put together.  A transfer goes to "
-		 "one adapter, "
-		 "and has at most 42 segments of at most 8192 bytes, which is what Linux takes; where a group asks for "
-		 "something else, or one of its requests is malformed or for a foreign address, nothing of it is made "
-		 "and "
-		 "all of it is answered with an error.  When the rest of a group has not come after 20 ms, or the ring "
-		 "has no "
-		 "room for it, what is there is made as a transfer of its own.\n"
-		 "\n"
-		 "Where an adapter knows SMBus commands only, a transfer is made as the command that puts the same "
-		 "bytes on the bus: quick, byte, byte and word data, block, I2C block, process call; and otherwise "
-		 "answered with "
-		 "an error.\n"
-		 "\n"
-		 "An address that a driver of the host uses is served all the same, and reported when the device "
-		 "starts.  The "
-		 "adapters are held while the device runs: one that is unplugged is answered for with errors until the "
-		 "device is started again.\n"
-		 "\n"
-		 "Commands on the socket of --control play with simulated targets: \"set 0x48 25.5\" sets a "
-		 "temperature, \"dump 0x50\" "
-		 "shows the bytes of an EEPROM, watch shows each transfer, \"fail 0x50 3\" lets the next three "
-		 "transfers go "
-		 "unacknowledged.\n"
-		 "\n"
-		 "When a vdevd that was killed is replaced under a guest that goes on (INFLIGHT_SHMFD), a transfer "
-		 "that was under "
-		 "way is made again: a write may reach its target twice.\n"
-		 "\n"
-		 "A guest can move to another host (live migration) where the same addresses are given in the same "
-		 "way, --bus by --bus; "
-		 "to others its state is not loaded.  Transfers that are under way end before it goes.  Chips stay "
-		 "where they are: that "
-		 "those of the other host know the same is the operator's to see to.  Simulated ones go along, with "
-		 "the bytes that "
-		 "they hold.",
+	.about = MAN(
+		"Gives a guest chosen addresses on I2C buses of the host, as one I2C bus.\n"
+		"\n"
+		"Requests that a driver groups (VIRTIO_I2C_FLAGS_FAIL_NEXT) are made as one transfer, with a repeated "
+		"START "
+		"between its segments; requests that it does not group are never put together.  A transfer goes to "
+		"one adapter, "
+		"and has at most 42 segments of at most 8192 bytes, which is what Linux takes; where a group asks for "
+		"something else, or one of its requests is malformed or for a foreign address, nothing of it is made "
+		"and "
+		"all of it is answered with an error.  When the rest of a group has not come after 20 ms, or the ring "
+		"has no "
+		"room for it, what is there is made as a transfer of its own.\n"
+		"\n"
+		"Where an adapter knows SMBus commands only, a transfer is made as the command that puts the same "
+		"bytes on the bus: quick, byte, byte and word data, block, I2C block, process call; and otherwise "
+		"answered with "
+		"an error.\n"
+		"\n"
+		"An address that a driver of the host uses is served all the same, and reported when the device "
+		"starts.  The "
+		"adapters are held while the device runs: one that is unplugged is answered for with errors until the "
+		"device is started again.\n"
+		"\n"
+		"Commands on the socket of --control play with simulated targets: \"set 0x48 25.5\" sets a "
+		"temperature, \"dump 0x50\" "
+		"shows the bytes of an EEPROM, watch shows each transfer, \"fail 0x50 3\" lets the next three "
+		"transfers go "
+		"unacknowledged.\n"
+		"\n"
+		"When a vdevd that was killed is replaced under a guest that goes on (INFLIGHT_SHMFD), a transfer "
+		"that was under "
+		"way is made again: a write may reach its target twice.\n"
+		"\n"
+		"A guest can move to another host (live migration) where the same addresses are given in the same "
+		"way, --bus by --bus; "
+		"to others its state is not loaded.  Transfers that are under way end before it goes.  Chips stay "
+		"where they are: that "
+		"those of the other host know the same is the operator's to see to.  Simulated ones go along, with "
+		"the bytes that "
+		"they hold."),
 	.virtio_id = 34,
 	.face.features = BIT(VIRTIO_I2C_F_ZERO_LENGTH_REQUEST),
 	.feature_names = i2c_feature_names,
@@ -943,7 +959,7 @@ const struct vdev_class vdev_i2c_class = {
 	.inst_size = sizeof(struct i2c),
 	.samples = i2c_samples,
 	.compat = &i2c_compat,
-	.examples = i2c_examples,
+	.examples = MAN(i2c_examples),
 	.check = i2c_check,
 	.open = i2c_open,
 	.needs = i2c_needs,

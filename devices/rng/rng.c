@@ -368,9 +368,10 @@ static const struct opt rng_opts[] = {
 		.off = offsetof(struct rng, source),
 		.arg = "PATH",
 		.help = "file, fifo or device the bytes come from",
-		.man = "Read the bytes from this regular file, fifo or character device such as /dev/hwrng; without "
-		       "the option they come from getrandom(2).  At the end of a regular file, and after an error, "
-		       "requests wait and the file is looked at again every second: bytes are never repeated.",
+		.man = MAN(
+			"Read the bytes from this regular file, fifo or character device such as /dev/hwrng; without "
+			"the option they come from getrandom(2).  At the end of a regular file, and after an error, "
+			"requests wait and the file is looked at again every second: bytes are never repeated."),
 		.compat = "f,rng-source,filename",
 	},
 	{
@@ -380,8 +381,8 @@ static const struct opt rng_opts[] = {
 		.arg = "N",
 		.min = 1,
 		.help = "bytes the guest gets in a period at most",
-		.man = "Give the guest at most this many bytes in a period; K, M and G multiply by 1024.  Requests "
-		       "beyond it wait for the next period.",
+		.man = MAN("Give the guest at most this many bytes in a period; K, M and G multiply by 1024.  Requests "
+			   "beyond it wait for the next period."),
 		.compat = "m,max-bytes",
 	},
 	{
@@ -392,8 +393,9 @@ static const struct opt rng_opts[] = {
 		.min = 1,
 		.max = RNG_MAX_PERIOD,
 		.help = "length of that period in ms (1000)",
-		.man = "The length of a period in milliseconds, from 1 to 65536.  The default is 1000, and 65536 when "
-		       "called as vhost-device-rng.",
+		.man = MAN(
+			"The length of a period in milliseconds, from 1 to 65536.  The default is 1000, and 65536 when "
+			"called as vhost-device-rng."),
 		.compat = "p,period",
 	},
 	{0},
@@ -430,14 +432,15 @@ static const char *const rng_examples[] = {
 const struct vdev_class vdev_rng_class = {
 	.name = "rng",
 	.summary = "entropy device",
-	.about = "Gives a guest random bytes: its /dev/hwrng.\n"
-		 "\n"
-		 "A request is answered as soon as there is at least one byte, with as many as there are, at most "
-		 "65536.  A file of known bytes as --source makes the device predictable, for tests.\n"
-		 "\n"
-		 "With a guest that moves to another host (live migration) goes what is left of the period and of its "
-		 "bytes, as "
-		 "far as --max-bytes and --period allow there; requests that wait are in its rings.",
+	.about = MAN(
+		"Gives a guest random bytes: its /dev/hwrng.\n"
+		"\n"
+		"A request is answered as soon as there is at least one byte, with as many as there are, at most "
+		"65536.  A file of known bytes as --source makes the device predictable, for tests.\n"
+		"\n"
+		"With a guest that moves to another host (live migration) goes what is left of the period and of its "
+		"bytes, as "
+		"far as --max-bytes and --period allow there; requests that wait are in its rings."),
 	.virtio_id = 4,
 	.face.queues = rng_queues,
 	.face.nqueues = ARRAY_SIZE(rng_queues),
@@ -445,7 +448,7 @@ const struct vdev_class vdev_rng_class = {
 	.inst_size = sizeof(struct rng),
 	.samples = rng_samples,
 	.compat = &rng_compat,
-	.examples = rng_examples,
+	.examples = MAN(rng_examples),
 	.open = rng_open,
 	.needs = rng_needs,
 	.kick = rng_kick,

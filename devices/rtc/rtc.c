@@ -483,26 +483,38 @@ static const char *const rtc_examples[] = {
 const struct vdev_class vdev_rtc_class = {
 	.name = "rtc",
 	.summary = "real time clock",
-	.about = "Gives a guest the host's time: a /dev/rtc with alarms, and a /dev/ptp for each clock, in Linux since 6.16.\n"
-		 "\n"
-		 "The guest reads clocks; it cannot set them.  An alarm follows its clock: when somebody sets the host's, it is due "
-		 "when the clock shows its time, and once more when the clock was set back.  Every clock can have one.\n"
-		 "\n"
-		 "An alarm and whether it is enabled stay when the driver resets the device, so also when the guest boots again; "
-		 "where its time has passed meanwhile it expires at the reset.  They are forgotten when another front-end "
-		 "comes.  Who watches the socket of --control is told \"alarm CLOCK NANOSECONDS\" when one expires, and can wake a "
-		 "machine that sleeps or is off: the device itself cannot.\n"
-		 "\n"
-		 "Of leap seconds it knows what the kernel says (adjtimex), which a time service tells it on the day before.  So smeared "
-		 "clocks know no leap second that is announced after noon of its day, and a vdevd that starts in the day after one "
-		 "knows it only while the kernel still says so.\n"
-		 "\n"
-		 "Commands on the socket of --control: list shows the guest's clocks and alarms.  With --backend=sim, clocks shows the "
-		 "simulated ones, set and step change them, rate lets them run fast or stand, leap makes a leap second, fail "
-		 "makes readings fail.\n"
-		 "\n"
-		 "With a guest that moves to another host (live migration) go its alarms and the time of monotonic, which goes on "
-		 "where it was; the clocks there must be the same.  A vdevd that was killed and is replaced knows no alarms.",
+	.about = MAN(
+		"Gives a guest the host's time: a /dev/rtc with alarms, and a /dev/ptp for each clock, in Linux since "
+		"6.16.\n"
+		"\n"
+		"The guest reads clocks; it cannot set them.  An alarm follows its clock: when somebody sets the "
+		"host's, it is due "
+		"when the clock shows its time, and once more when the clock was set back.  Every clock can have one.\n"
+		"\n"
+		"An alarm and whether it is enabled stay when the driver resets the device, so also when the guest "
+		"boots again; "
+		"where its time has passed meanwhile it expires at the reset.  They are forgotten when another "
+		"front-end "
+		"comes.  Who watches the socket of --control is told \"alarm CLOCK NANOSECONDS\" when one expires, and "
+		"can wake a "
+		"machine that sleeps or is off: the device itself cannot.\n"
+		"\n"
+		"Of leap seconds it knows what the kernel says (adjtimex), which a time service tells it on the day "
+		"before.  So smeared "
+		"clocks know no leap second that is announced after noon of its day, and a vdevd that starts in the "
+		"day after one "
+		"knows it only while the kernel still says so.\n"
+		"\n"
+		"Commands on the socket of --control: list shows the guest's clocks and alarms.  With --backend=sim, "
+		"clocks shows the "
+		"simulated ones, set and step change them, rate lets them run fast or stand, leap makes a leap second, "
+		"fail "
+		"makes readings fail.\n"
+		"\n"
+		"With a guest that moves to another host (live migration) go its alarms and the time of monotonic, "
+		"which goes on "
+		"where it was; the clocks there must be the same.  A vdevd that was killed and is replaced knows no "
+		"alarms."),
 	.virtio_id = 17,
 	.face.features = BIT(RTC_F_ALARM),
 	.face.queues = rtc_queues,
@@ -513,7 +525,7 @@ const struct vdev_class vdev_rtc_class = {
 	.inst_size = sizeof(struct rtc),
 	.samples = rtc_samples,
 	.compat = &rtc_compat,
-	.examples = rtc_examples,
+	.examples = MAN(rtc_examples),
 	.check = rtc_check,
 	.open = rtc_open,
 	.fds = rtc_fds,

@@ -130,16 +130,21 @@ const struct opt rtc_opts[] = {
 		.type = OPT_CALL,
 		.arg = "LIST",
 		.help = "clocks in order: utc-smeared,tai,monotonic",
-		.man = "The clocks that the guest has, by their numbers from 0 on; repeatable, at most 16.\n"
-		       "\n"
-		       "utc steps at leap seconds as the host's clock does.  utc-noon and utc-sls do not step: they run slower or "
-		       "faster from noon to noon, or in the last 1000 seconds of the day.  utc-smeared is utc-noon, but does not "
-		       "promise it.  utc-maybe-smeared is the host's clock, whatever a time service does to it.  tai has no leap "
-		       "seconds.  monotonic cannot be set, and counts while the host is suspended.\n"
-		       "\n"
-		       "The default is utc-smeared,tai,monotonic; without tai where the host does not know how far that is from "
-		       "UTC.  Linux makes a /dev/rtc of the first clock that is utc-smeared, utc-noon or utc-sls alone, and a "
-		       "/dev/ptp of each.",
+		.man = MAN("The clocks that the guest has, by their numbers from 0 on; repeatable, at most 16.\n"
+			   "\n"
+			   "utc steps at leap seconds as the host's clock does.  utc-noon and utc-sls do not step: "
+			   "they run slower or "
+			   "faster from noon to noon, or in the last 1000 seconds of the day.  utc-smeared is "
+			   "utc-noon, but does not "
+			   "promise it.  utc-maybe-smeared is the host's clock, whatever a time service does to it.  "
+			   "tai has no leap "
+			   "seconds.  monotonic cannot be set, and counts while the host is suspended.\n"
+			   "\n"
+			   "The default is utc-smeared,tai,monotonic; without tai where the host does not know how far "
+			   "that is from "
+			   "UTC.  Linux makes a /dev/rtc of the first clock that is utc-smeared, utc-noon or utc-sls "
+			   "alone, and a "
+			   "/dev/ptp of each."),
 		.set = set_clock,
 	},
 	{
@@ -148,8 +153,9 @@ const struct opt rtc_opts[] = {
 		.once = true,
 		.arg = "TIME",
 		.help = "the guest lives in another time: -3600, +30d",
-		.man = "Add so many seconds, or with m, h or d minutes, hours or days, to all clocks but monotonic; at most 200 "
-		       "years.  Leap seconds stay where the host has them.",
+		.man = MAN("Add so many seconds, or with m, h or d minutes, hours or days, to all clocks but "
+			   "monotonic; at most 200 "
+			   "years.  Leap seconds stay where the host has them."),
 		.set = set_offset,
 	},
 	{
@@ -160,8 +166,9 @@ const struct opt rtc_opts[] = {
 		.min = 1,
 		.max = 1000,
 		.help = "what TAI is ahead of UTC if the host knows not",
-		.man = "How far TAI is ahead of UTC, in seconds (37 since 2017), where the host does not know when vdevd starts "
-		       "(its offset is 0).  Then the clock tai steps when UTC does.",
+		.man = MAN("How far TAI is ahead of UTC, in seconds (37 since 2017), where the host does not know when "
+			   "vdevd starts "
+			   "(its offset is 0).  Then the clock tai steps when UTC does."),
 	},
 	{
 		.name = "cross",
@@ -171,11 +178,15 @@ const struct opt rtc_opts[] = {
 		.arg = "COUNTER",
 		.def = "no",
 		.help = "read clocks with a counter: tsc (x86), vct (Arm)",
-		.man = "Offer cross time stamps with the processor's counter: tsc (x86) or vct (CNTVCT of Arm).  The device reads "
-		       "this machine's counter.  Say so only where the guest's is the same, or differs by --counter-offset: "
-		       "vdevd cannot know, and wrong cross time stamps make a wrong clock.  A User-Mode Linux guest has the "
-		       "host's.  KVM gives each guest a counter that begins at 0; the file tsc-offset of the virtual CPU below "
-		       "/sys/kernel/debug/kvm says where, unless it is scaled, too.",
+		.man = MAN("Offer cross time stamps with the processor's counter: tsc (x86) or vct (CNTVCT of Arm).  "
+			   "The device reads "
+			   "this machine's counter.  Say so only where the guest's is the same, or differs by "
+			   "--counter-offset: "
+			   "vdevd cannot know, and wrong cross time stamps make a wrong clock.  A User-Mode Linux "
+			   "guest has the "
+			   "host's.  KVM gives each guest a counter that begins at 0; the file tsc-offset of the "
+			   "virtual CPU below "
+			   "/sys/kernel/debug/kvm says where, unless it is scaled, too."),
 	},
 	{
 		.name = "counter-offset",
@@ -183,7 +194,8 @@ const struct opt rtc_opts[] = {
 		.once = true,
 		.arg = "CYCLES",
 		.help = "the guest's counter less the host's",
-		.man = "What is added to the host's counter to get the guest's, in cycles; may be negative.  The default is 0.",
+		.man = MAN("What is added to the host's counter to get the guest's, in cycles; may be negative.  The "
+			   "default is 0."),
 		.set = set_counter_offset,
 	},
 	{
@@ -222,8 +234,9 @@ const struct opt rtc_opts[] = {
 		.arg = "NAME",
 		.def = "system",
 		.help = "system (the host's clocks) or sim (simulated)",
-		.man = "Whose clocks they are: system, the kernel's; sim, clocks in this process that are set, stepped and run fast "
-		       "by the socket of --control.",
+		.man = MAN("Whose clocks they are: system, the kernel's; sim, clocks in this process that are set, "
+			   "stepped and run fast "
+			   "by the socket of --control."),
 	},
 	{
 		.name = "sim-time",
@@ -233,8 +246,9 @@ const struct opt rtc_opts[] = {
 		.min = 1,
 		.max = 18000000000,
 		.help = "UTC at the start of sim (946684800: year 2000)",
-		.man = "UTC when --backend=sim starts, in seconds since 1970; $(date +%s) is now.  The default is the begin of the "
-		       "year 2000.",
+		.man = MAN("UTC when --backend=sim starts, in seconds since 1970; $(date +%s) is now.  The default is "
+			   "the begin of the "
+			   "year 2000."),
 	},
 	VDEV_SIM_CONTROL,
 	{0},

@@ -761,20 +761,22 @@ static const struct opt spi_opts[] = {
 		.type = OPT_CALL,
 		.arg = "NODE[:KEY,...]",
 		.help = "/dev/spidev0.0, or with limits after a colon",
-		.man = "A spidev node of the host: the chip at one chip select; repeatable.  These can follow it, "
-		       "behind a colon "
-		       "and parted by commas:\n"
-		       "\n"
-		       "cs=N is the chip select that the guest sees, from 0 to 15; otherwise it is the first that is "
-		       "free.  "
-		       "speed=HZ is the highest clock, modes=0+3 are the clock modes (CPOL and CPHA), words=8+16 the "
-		       "word "
-		       "sizes in bits, length=BYTES the longest transfer, 1M at most, that the guest may use; a "
-		       "request that "
-		       "asks for something else is answered with an error.  flash and gather: see --cs-change.  whole "
-		       "refuses transfers that are longer than spidev takes in one call "
-		       "(/sys/module/spidev/parameters/bufsiz), instead of splitting them under one chip select: for a "
-		       "controller that has other users, who would come between the parts.",
+		.man = MAN(
+			"A spidev node of the host: the chip at one chip select; repeatable.  These can follow it, "
+			"behind a colon "
+			"and parted by commas:\n"
+			"\n"
+			"cs=N is the chip select that the guest sees, from 0 to 15; otherwise it is the first that is "
+			"free.  "
+			"speed=HZ is the highest clock, modes=0+3 are the clock modes (CPOL and CPHA), words=8+16 the "
+			"word "
+			"sizes in bits, length=BYTES the longest transfer, 1M at most, that the guest may use; a "
+			"request that "
+			"asks for something else is answered with an error.  flash and gather: see --cs-change.  whole "
+			"refuses transfers that are longer than spidev takes in one call "
+			"(/sys/module/spidev/parameters/bufsiz), instead of splitting them under one chip select: for "
+			"a "
+			"controller that has other users, who would come between the parts."),
 		.set = set_device,
 		.kind = false,
 		.compat = "l,device",
@@ -787,25 +789,26 @@ static const struct opt spi_opts[] = {
 		.arg = "WHOSE",
 		.def = "linux",
 		.help = "what ends a message: linux, or standard",
-		.man = "How the guest's driver means cs_change.  standard: as VIRTIO 1.4 has it, 1 deasserts chip "
-		       "select after "
-		       "the transfer and 0 keeps it asserted for the next; Zephyr's driver does so.\n"
-		       "\n"
-		       "linux: Linux' driver sends 0 where a message ends, too, so the end of a message has to be "
-		       "guessed.  A "
-		       "transfer in both directions is a message; a write begins one; a read goes on with what is "
-		       "before it; "
-		       "and chip select is deasserted when nothing has come for --cs-hold-us.  Say flash behind a NOR "
-		       "flash: its "
-		       "commands are known, so that writes go on until a command has all its parts, as Linux' MTD "
-		       "drivers and "
-		       "flashrom send them.  Say gather behind another chip whose messages have several writes: a "
-		       "write behind a "
-		       "write goes on then, so that two messages that are writes are taken for one when the second "
-		       "comes within "
-		       "--cs-hold-us.  A cs_change of 1 in the last transfer of "
-		       "a message, with which Linux keeps chip select, is not told from one between two, and ends the "
-		       "message.",
+		.man = MAN(
+			"How the guest's driver means cs_change.  standard: as VIRTIO 1.4 has it, 1 deasserts chip "
+			"select after "
+			"the transfer and 0 keeps it asserted for the next; Zephyr's driver does so.\n"
+			"\n"
+			"linux: Linux' driver sends 0 where a message ends, too, so the end of a message has to be "
+			"guessed.  A "
+			"transfer in both directions is a message; a write begins one; a read goes on with what is "
+			"before it; "
+			"and chip select is deasserted when nothing has come for --cs-hold-us.  Say flash behind a NOR "
+			"flash: its "
+			"commands are known, so that writes go on until a command has all its parts, as Linux' MTD "
+			"drivers and "
+			"flashrom send them.  Say gather behind another chip whose messages have several writes: a "
+			"write behind a "
+			"write goes on then, so that two messages that are writes are taken for one when the second "
+			"comes within "
+			"--cs-hold-us.  A cs_change of 1 in the last transfer of "
+			"a message, with which Linux keeps chip select, is not told from one between two, and ends the "
+			"message."),
 	},
 	{
 		.name = "cs-hold-us",
@@ -816,16 +819,17 @@ static const struct opt spi_opts[] = {
 		.min = 1,
 		.max = 1000000,
 		.help = "how long chip select waits for Linux",
-		.man = "How long chip select stays asserted for the next transfer of a message with --cs-change=linux, "
-		       "microseconds.",
+		.man = MAN("How long chip select stays asserted for the next transfer of a message with "
+			   "--cs-change=linux, "
+			   "microseconds."),
 	},
 	{
 		.name = "rate",
 		.type = OPT_CALL,
 		.arg = "RATE",
 		.help = "how many transfers the guest may make: 100/s",
-		.man = "How many transfers the guest may make; those beyond wait.  " POLICY_RATE_MAN
-		       "  Without the option there is no limit.",
+		.man = MAN("How many transfers the guest may make; those beyond wait.  " POLICY_RATE_MAN
+			   "  Without the option there is no limit."),
 		.set = set_rate,
 	},
 	{
@@ -836,27 +840,30 @@ static const struct opt spi_opts[] = {
 		.arg = "NAME",
 		.def = "auto",
 		.help = "spidev, or sim: simulated chips",
-		.man = "spidev: nodes of the host.  sim: simulated chips.  auto: sim when there is a --sim, otherwise "
-		       "spidev.",
+		.man = MAN(
+			"spidev: nodes of the host.  sim: simulated chips.  auto: sim when there is a --sim, otherwise "
+			"spidev."),
 	},
 	{
 		.name = "sim",
 		.type = OPT_CALL,
 		.arg = "KIND[:KEY,...]",
 		.help = "loopback, flash:size=1M, regs:size=64, adc",
-		.man = "A simulated chip; repeatable.  The keys of --device can follow, but whole; and size=BYTES.\n"
-		       "\n"
-		       "loopback sends back what comes.  flash is a NOR flash like the W25Q family, of 64K to 4M (a "
-		       "power of two; "
-		       "the default is 1M), with JEDEC id, status, read, fast read, page program, erase of 4K, 32K, "
-		       "64K and all; it "
-		       "is never busy, and has neither SFDP nor protection.  regs is a file of size registers of a "
-		       "byte (at most "
-		       "128, the default is 64): the first byte is the address, 0x80 is added to read, and it counts "
-		       "up.  adc is "
-		       "like the MCP3008: 8 channels of 10 bits.\n"
-		       "\n"
-		       "Without any --sim there are a loopback, a flash, regs and an adc, at the chip selects 0 to 3.",
+		.man = MAN(
+			"A simulated chip; repeatable.  The keys of --device can follow, but whole; and size=BYTES.\n"
+			"\n"
+			"loopback sends back what comes.  flash is a NOR flash like the W25Q family, of 64K to 4M (a "
+			"power of two; "
+			"the default is 1M), with JEDEC id, status, read, fast read, page program, erase of 4K, 32K, "
+			"64K and all; it "
+			"is never busy, and has neither SFDP nor protection.  regs is a file of size registers of a "
+			"byte (at most "
+			"128, the default is 64): the first byte is the address, 0x80 is added to read, and it counts "
+			"up.  adc is "
+			"like the MCP3008: 8 channels of 10 bits.\n"
+			"\n"
+			"Without any --sim there are a loopback, a flash, regs and an adc, at the chip selects 0 to "
+			"3."),
 		.set = set_device,
 		.kind = true,
 	},
@@ -926,41 +933,42 @@ static const char *const spi_examples[] = {
 const struct vdev_class vdev_spi_class = {
 	.name = "spi",
 	.summary = "SPI controller",
-	.about = "Gives a guest chosen chips on SPI buses of the host, as the chip selects of one SPI controller.\n"
-		 "\n"
-		 "Each request is a transfer of its own, in one direction or in both, made in order on a thread beside "
-		 "the "
-		 "event loop.  All that its header says is looked at; what the chip, its limits or the host cannot do "
-		 "is answered "
-		 "with VIRTIO_SPI_PARAM_ERR and does not reach the bus.  A word of more than 8 bits takes 2 or 4 bytes "
-		 "of the "
-		 "buffers, in little-endian order.  The longest transfer is of 1 MiB.\n"
-		 "\n"
-		 "The configuration space tells what one chip at least can do; a guest that asks another for it gets "
-		 "an error.  "
-		 "Linux' driver takes no notice of the highest frequency there, so its device tree must name one.\n"
-		 "\n"
-		 "spidev knows delays in microseconds: they are rounded up.  The delay after chip select is asserted, "
-		 "and the "
-		 "one while it is not, are made by waiting, so they are at least as long as asked for.\n"
-		 "\n"
-		 "Nodes are held while the device runs.  Several vdevds can have chips of one controller: the kernel "
-		 "makes their "
-		 "messages in turn.  A message of several transfers holds chip select between them, and another user "
-		 "of the "
-		 "controller then ends it.\n"
-		 "\n"
-		 "Commands on the socket of --control play with simulated chips: \"set 1 0 0x68\" sets a byte of a "
-		 "flash or a "
-		 "register, \"set 3 0 512\" what an adc measures, \"dump 1\" shows bytes, watch shows each transfer, "
-		 "\"fail 1 3\" lets the "
-		 "next three transfers fail.\n"
-		 "\n"
-		 "A guest can move to another host (live migration) where the same chips are given in the same way; to "
-		 "others its "
-		 "state is not loaded.  A message that is under way is ended by it.  Simulated chips go along, with "
-		 "the bytes that they "
-		 "hold.",
+	.about = MAN(
+		"Gives a guest chosen chips on SPI buses of the host, as the chip selects of one SPI controller.\n"
+		"\n"
+		"Each request is a transfer of its own, in one direction or in both, made in order on a thread beside "
+		"the "
+		"event loop.  All that its header says is looked at; what the chip, its limits or the host cannot do "
+		"is answered "
+		"with VIRTIO_SPI_PARAM_ERR and does not reach the bus.  A word of more than 8 bits takes 2 or 4 bytes "
+		"of the "
+		"buffers, in little-endian order.  The longest transfer is of 1 MiB.\n"
+		"\n"
+		"The configuration space tells what one chip at least can do; a guest that asks another for it gets "
+		"an error.  "
+		"Linux' driver takes no notice of the highest frequency there, so its device tree must name one.\n"
+		"\n"
+		"spidev knows delays in microseconds: they are rounded up.  The delay after chip select is asserted, "
+		"and the "
+		"one while it is not, are made by waiting, so they are at least as long as asked for.\n"
+		"\n"
+		"Nodes are held while the device runs.  Several vdevds can have chips of one controller: the kernel "
+		"makes their "
+		"messages in turn.  A message of several transfers holds chip select between them, and another user "
+		"of the "
+		"controller then ends it.\n"
+		"\n"
+		"Commands on the socket of --control play with simulated chips: \"set 1 0 0x68\" sets a byte of a "
+		"flash or a "
+		"register, \"set 3 0 512\" what an adc measures, \"dump 1\" shows bytes, watch shows each transfer, "
+		"\"fail 1 3\" lets the "
+		"next three transfers fail.\n"
+		"\n"
+		"A guest can move to another host (live migration) where the same chips are given in the same way; to "
+		"others its "
+		"state is not loaded.  A message that is under way is ended by it.  Simulated chips go along, with "
+		"the bytes that they "
+		"hold."),
 	.virtio_id = 45,
 	.face.queues = spi_queues,
 	.face.nqueues = ARRAY_SIZE(spi_queues),
@@ -969,7 +977,7 @@ const struct vdev_class vdev_spi_class = {
 	.inst_size = sizeof(struct spi),
 	.samples = spi_samples,
 	.compat = &spi_compat,
-	.examples = spi_examples,
+	.examples = MAN(spi_examples),
 	.check = spi_check,
 	.open = spi_open,
 	.needs = spi_needs,

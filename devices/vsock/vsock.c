@@ -485,7 +485,7 @@ static const struct opt vsock_opts[] = {
 		.min = 3,
 		.max = 0xfffffffe,
 		.help = "context id of the guest",
-		.man = "The guest's context identifier, from 3 to 4294967294.  The host's is 2.",
+		.man = MAN("The guest's context identifier, from 3 to 4294967294.  The host's is 2."),
 		.compat = "guest-cid",
 	},
 	{
@@ -494,10 +494,14 @@ static const struct opt vsock_opts[] = {
 		.off = offsetof(struct vsock, uds_path),
 		.arg = "PATH",
 		.help = "Unix sockets: PATH to the guest, PATH_N from it",
-		.man = "Connections of the guest to port N of the host go to the Unix stream socket PATH_N.  Programs of the host "
-		       "connect to PATH, send CONNECT, a space, the guest's port in decimal and a newline, and read OK, a "
-		       "space, their own port and a newline when the guest has accepted; where it has not, the socket is closed.  "
-		       "What they send behind the line waits for the guest, also when they close the socket at once.",
+		.man = MAN(
+			"Connections of the guest to port N of the host go to the Unix stream socket PATH_N.  Programs "
+			"of the host "
+			"connect to PATH, send CONNECT, a space, the guest's port in decimal and a newline, and read "
+			"OK, a "
+			"space, their own port and a newline when the guest has accepted; where it has not, the socket "
+			"is closed.  "
+			"What they send behind the line waits for the guest, also when they close the socket at once."),
 		.compat = "uds-path",
 	},
 	{
@@ -506,18 +510,22 @@ static const struct opt vsock_opts[] = {
 		.off = offsetof(struct vsock, uds_seqpacket),
 		.arg = "PATH",
 		.help = "Unix SOCK_SEQPACKET socket to the guest",
-		.man = "Programs of the host that want a SEQPACKET socket of the guest's connect to this SOCK_SEQPACKET socket; else it "
-		       "is as the PATH of --uds-path, each of the two lines a message.  From the guest no option is needed: PATH_N is "
-		       "called with a socket of the type the guest's has.",
+		.man = MAN("Programs of the host that want a SEQPACKET socket of the guest's connect to this "
+			   "SOCK_SEQPACKET socket; else it "
+			   "is as the PATH of --uds-path, each of the two lines a message.  From the guest no option "
+			   "is needed: PATH_N is "
+			   "called with a socket of the type the guest's has."),
 	},
 	{
 		.name = "map",
 		.type = OPT_CALL,
 		.arg = "guest:PORT=TO",
 		.help = "where PORT leads: unix:PATH or tcp:127.0.0.1:N",
-		.man = "Connections of the guest to this port of the host go to the Unix socket of this path (unix:PATH), or to this "
-		       "port of the machine's own TCP (tcp:127.0.0.1:N or tcp:[::1]:N; streams only), wherever the others go.  Up to 64 "
-		       "times.",
+		.man = MAN("Connections of the guest to this port of the host go to the Unix socket of this path "
+			   "(unix:PATH), or to this "
+			   "port of the machine's own TCP (tcp:127.0.0.1:N or tcp:[::1]:N; streams only), wherever the "
+			   "others go.  Up to 64 "
+			   "times."),
 		.set = set_map,
 	},
 	{
@@ -525,11 +533,15 @@ static const struct opt vsock_opts[] = {
 		.type = OPT_CALL,
 		.arg = "WHO:PORTS",
 		.help = "may connect: guest:22,1024-2047, host:all",
-		.man = "Who may connect to what: guest:PORTS are ports of the host that the guest may connect to, host:PORTS those of the "
-		       "guest that programs of the host may.  PORTS are numbers and ranges (A-B), separated by commas, or all.  Of "
-		       "--allow and --deny, the first on the command line that has the port decides; where none has, the connection is "
-		       "allowed, unless there is an --allow for its direction.  What is refused is logged, for the host's side with process "
-		       "and user; what is not, with --log-level=debug.",
+		.man = MAN("Who may connect to what: guest:PORTS are ports of the host that the guest may connect to, "
+			   "host:PORTS those of the "
+			   "guest that programs of the host may.  PORTS are numbers and ranges (A-B), separated by "
+			   "commas, or all.  Of "
+			   "--allow and --deny, the first on the command line that has the port decides; where none "
+			   "has, the connection is "
+			   "allowed, unless there is an --allow for its direction.  What is refused is logged, for the "
+			   "host's side with process "
+			   "and user; what is not, with --log-level=debug."),
 		.set = set_allow,
 	},
 	{
@@ -537,7 +549,7 @@ static const struct opt vsock_opts[] = {
 		.type = OPT_CALL,
 		.arg = "WHO:PORTS",
 		.help = "may not connect; the first rule that fits decides",
-		.man = "Who may not connect to what: see --allow.",
+		.man = MAN("Who may not connect to what: see --allow."),
 		.set = set_deny,
 	},
 	{
@@ -548,8 +560,10 @@ static const struct opt vsock_opts[] = {
 		.min = 1,
 		.max = 0xfffffffe,
 		.help = "the guest's way: AF_VSOCK ports of this CID",
-		.man = "Connections of the guest to port N of the host go to port N of this context identifier, over the host's own "
-		       "AF_VSOCK sockets: 1 is the host itself (module vsock_loopback), others are guests of its kernel.",
+		.man = MAN("Connections of the guest to port N of the host go to port N of this context identifier, "
+			   "over the host's own "
+			   "AF_VSOCK sockets: 1 is the host itself (module vsock_loopback), others are guests of its "
+			   "kernel."),
 		.compat = "forward-cid",
 	},
 	{
@@ -557,8 +571,9 @@ static const struct opt vsock_opts[] = {
 		.type = OPT_CALL,
 		.arg = "PORT+PORT",
 		.help = "AF_VSOCK ports of the host that lead to the guest",
-		.man = "Listens at these AF_VSOCK ports of the host; a connection to one of them goes to the guest's port of the same "
-		       "number.  PORT/seqpacket listens for SEQPACKET sockets.",
+		.man = MAN("Listens at these AF_VSOCK ports of the host; a connection to one of them goes to the "
+			   "guest's port of the same "
+			   "number.  PORT/seqpacket listens for SEQPACKET sockets."),
 		.set = set_forward_listen,
 		.compat = "forward-listen",
 	},
@@ -568,9 +583,12 @@ static const struct opt vsock_opts[] = {
 		.set = add_group,
 		.arg = "DIR",
 		.help = "other guests: those whose vdevd has the same DIR",
-		.man = "Guests whose processes have the same directory here reach each other by their context identifiers, which must "
-		       "differ.  Who may write into the directory may connect to the guest, as a guest; --allow and --deny hold for "
-		       "guests as for programs of the host.  Up to 8 times: a guest is looked for in one group after the other.",
+		.man = MAN("Guests whose processes have the same directory here reach each other by their context "
+			   "identifiers, which must "
+			   "differ.  Who may write into the directory may connect to the guest, as a guest; --allow "
+			   "and --deny hold for "
+			   "guests as for programs of the host.  Up to 8 times: a guest is looked for in one group "
+			   "after the other."),
 	},
 	{
 		.name = "backend",
@@ -580,10 +598,13 @@ static const struct opt vsock_opts[] = {
 		.arg = "NAME",
 		.def = "unix",
 		.help = "unix, or sim: echo 7, discard 9, chargen 19",
-		.man = "Where the guest's connections go.  unix: to Unix sockets, see --uds-path.  sim: to services inside, for "
-		       "trying a guest without anything else: port 7 sends back what it gets, 9 reads and forgets, 19 sends lines "
-		       "of characters without end; all other ports refuse.  With --uds-path as well, programs of the host reach the "
-		       "guest.",
+		.man = MAN("Where the guest's connections go.  unix: to Unix sockets, see --uds-path.  sim: to "
+			   "services inside, for "
+			   "trying a guest without anything else: port 7 sends back what it gets, 9 reads and forgets, "
+			   "19 sends lines "
+			   "of characters without end; all other ports refuse.  With --uds-path as well, programs of "
+			   "the host reach the "
+			   "guest."),
 	},
 	{
 		.name = "buffer-size",
@@ -594,8 +615,9 @@ static const struct opt vsock_opts[] = {
 		.min = 4096,
 		.max = 16 << 20,
 		.help = "bytes held for a host that does not read",
-		.man = "How many bytes of a connection are held when its peer on the host does not read; the guest may send so many "
-		       "before it must wait.  A connection whose peer keeps up takes no such memory.",
+		.man = MAN("How many bytes of a connection are held when its peer on the host does not read; the guest "
+			   "may send so many "
+			   "before it must wait.  A connection whose peer keeps up takes no such memory."),
 		.compat = "tx-buffer-size",
 	},
 	{
@@ -606,12 +628,16 @@ static const struct opt vsock_opts[] = {
 		.min = 1,
 		.max = 65536,
 		.help = "connections at a time (1024)",
-		.man = "The most connections at a time, in both directions together: without this option 1024, or as many as the limit of "
-		       "open files allows.  A guest's connection beyond it is refused; a "
-		       "host's waits.  This and --buffer-size bound the memory, when all connections have a peer that does not read: N times "
-		       "BYTES, 256 MiB as they are by default, and 2 1/4 times that where all are of type SEQPACKET; their sockets may hold "
-		       "twice BYTES each in the kernel besides.  Memory is asked for when a connection needs some first; a connection for "
-		       "which the host has none is reset.",
+		.man = MAN("The most connections at a time, in both directions together: without this option 1024, or "
+			   "as many as the limit of "
+			   "open files allows.  A guest's connection beyond it is refused; a "
+			   "host's waits.  This and --buffer-size bound the memory, when all connections have a peer "
+			   "that does not read: N times "
+			   "BYTES, 256 MiB as they are by default, and 2 1/4 times that where all are of type "
+			   "SEQPACKET; their sockets may hold "
+			   "twice BYTES each in the kernel besides.  Memory is asked for when a connection needs some "
+			   "first; a connection for "
+			   "which the host has none is reset."),
 	},
 	{
 		.name = "connect-timeout",
@@ -622,9 +648,12 @@ static const struct opt vsock_opts[] = {
 		.min = 10,
 		.max = 3600000,
 		.help = "how long a connection may take to begin",
-		.man = "How long a peer, guest or host, may take to accept a connection, in milliseconds.  A program of the host may "
-		       "take as long as it likes to say which port it wants; but only 64 at a time, and at most half of "
-		       "--max-connections and one: when one more comes, the one that has waited longest is closed.",
+		.man = MAN(
+			"How long a peer, guest or host, may take to accept a connection, in milliseconds.  A program "
+			"of the host may "
+			"take as long as it likes to say which port it wants; but only 64 at a time, and at most half "
+			"of "
+			"--max-connections and one: when one more comes, the one that has waited longest is closed."),
 	},
 	{
 		.name = "queue-size",
@@ -679,42 +708,43 @@ static const struct vdev_sample vsock_samples[] = {
 const struct vdev_class vdev_vsock_class = {
 	.name = "vsock",
 	.summary = "socket device",
-	.about = "Gives a guest AF_VSOCK sockets, stream and SEQPACKET: connections with programs of the host, without "
-		 "a network.\n"
-		 "\n"
-		 "A connection is closed by halves, in both directions, as with other sockets.  What the guest has "
-		 "sent before it "
-		 "closes still reaches the host, for a minute at most where nothing of it is read.  A connection "
-		 "nobody listens for "
-		 "is refused at once.\n"
-		 "\n"
-		 "The host's bytes are read when the guest has room for them, the guest's are written as they come; "
-		 "a side that does not read slows its own connection and no other.\n"
-		 "\n"
-		 "A message of a SEQPACKET socket is at most as long as --buffer-size and the receiver's own buffer "
-		 "(256 KiB in Linux); "
-		 "a longer one ends the connection.  Records (MSG_EOR) get to other guests (--group) and through "
-		 "--forward-cid and "
-		 "--forward-listen; Unix sockets of programs have none.  A message of no bytes is not carried.  Guests "
-		 "of late (seen "
-		 "with Linux 7.2) end a connection on which "
-		 "some 450 short messages wait to be read.\n"
-		 "\n"
-		 "A socket of Linux' AF_VSOCK counts as writable as soon as there is room for a byte, so a program "
-		 "that writes "
-		 "larger blocks and reads with the same thread (socat, to an echo) can wait for ever once all buffers "
-		 "in both "
-		 "directions are full.\n"
-		 "\n"
-		 "When another front-end comes, or the driver begins anew, all connections are reset.  A driver that "
-		 "goes on where "
-		 "another vdevd or connection has left it is told (TRANSPORT_RESET).\n"
-		 "\n"
-		 "A guest can move to another host (live migration) where --guest-cid is the same; with another its "
-		 "state is not "
-		 "loaded.  Its connections cannot move, for their other ends are sockets of the host it leaves: there "
-		 "they are closed, "
-		 "and the guest is told on its arrival (TRANSPORT_RESET).  Sockets that it listens at stay.",
+	.about = MAN(
+		"Gives a guest AF_VSOCK sockets, stream and SEQPACKET: connections with programs of the host, without "
+		"a network.\n"
+		"\n"
+		"A connection is closed by halves, in both directions, as with other sockets.  What the guest has "
+		"sent before it "
+		"closes still reaches the host, for a minute at most where nothing of it is read.  A connection "
+		"nobody listens for "
+		"is refused at once.\n"
+		"\n"
+		"The host's bytes are read when the guest has room for them, the guest's are written as they come; "
+		"a side that does not read slows its own connection and no other.\n"
+		"\n"
+		"A message of a SEQPACKET socket is at most as long as --buffer-size and the receiver's own buffer "
+		"(256 KiB in Linux); "
+		"a longer one ends the connection.  Records (MSG_EOR) get to other guests (--group) and through "
+		"--forward-cid and "
+		"--forward-listen; Unix sockets of programs have none.  A message of no bytes is not carried.  Guests "
+		"of late (seen "
+		"with Linux 7.2) end a connection on which "
+		"some 450 short messages wait to be read.\n"
+		"\n"
+		"A socket of Linux' AF_VSOCK counts as writable as soon as there is room for a byte, so a program "
+		"that writes "
+		"larger blocks and reads with the same thread (socat, to an echo) can wait for ever once all buffers "
+		"in both "
+		"directions are full.\n"
+		"\n"
+		"When another front-end comes, or the driver begins anew, all connections are reset.  A driver that "
+		"goes on where "
+		"another vdevd or connection has left it is told (TRANSPORT_RESET).\n"
+		"\n"
+		"A guest can move to another host (live migration) where --guest-cid is the same; with another its "
+		"state is not "
+		"loaded.  Its connections cannot move, for their other ends are sockets of the host it leaves: there "
+		"they are closed, "
+		"and the guest is told on its arrival (TRANSPORT_RESET).  Sockets that it listens at stay."),
 	.virtio_id = 19,
 	.face.features =
 		BIT(VIRTIO_VSOCK_F_STREAM) | BIT(VIRTIO_VSOCK_F_SEQPACKET) | BIT(VIRTIO_VSOCK_F_NO_IMPLIED_STREAM),
@@ -726,7 +756,7 @@ const struct vdev_class vdev_vsock_class = {
 	.inst_size = sizeof(struct vsock),
 	.samples = vsock_samples,
 	.compat = &vsock_compat,
-	.examples = vsock_examples,
+	.examples = MAN(vsock_examples),
 	.check = vsock_check,
 	.open = vsock_open,
 	.fds = vsock_fds,

@@ -39,7 +39,7 @@ extern const struct vdev_class vdev_null_class;
 const struct vdev_class vdev_null_class = {
 	.name = "null",
 	.summary = "example of a vendor's device",
-	.about = "Takes any request and answers it with zeros.",
+	.about = MAN("Takes any request and answers it with zeros."),
 	.virtio_id = 63,
 	.face.queues = null_queues,
 	.face.nqueues = ARRAY_SIZE(null_queues),
