@@ -724,12 +724,36 @@ START_TEST(test_options)
 }
 END_TEST
 
+/* The command line of vhost-device-rtc. */
+START_TEST(test_compat)
+{
+	char *argv[] = {(char *)"rtc", (char *)"--no-offer-alarm", (char *)"--no-utc", (char *)"--no-monotonic", NULL};
+	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+	struct opt_group groups[2] = {{0}};
+	struct vdev *d;
+
+	for (const struct vdev_class *const *class = vdev_classes; *class; class ++) {
+		if (strcmp((*class)->name, "rtc") != 0)
+			continue;
+		ck_assert_int_eq(vdev_new(*class, "rtc", loop, &d), 0);
+		groups[0] = (struct opt_group){"Device options", d->class->opts, d};
+		ck_assert_int_eq(opt_parse(groups, true, 4, argv), 4);
+		ck_assert_int_eq(vdev_check(d), 0);
+		ck_assert_uint_eq(d->face.features, 0);
+		ck_assert_int_eq(vdev_open(d), 0);
+		vdev_free(d);
+	}
+	ev_loop_destroy(loop);
+}
+END_TEST
+
 Suite *suite_rtc(void)
 {
 	Suite *s = suite_create("rtc");
 	TCase *tc = tcase_create("options");
 
 	tcase_add_test(tc, test_options);
+	tcase_add_test(tc, test_compat);
 	suite_add_tcase(s, tc);
 	suite_add_device(s, &rtc);
 	return s;

@@ -1,0 +1,109 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# guest.sh - the kernel's virtio_rtc driver under vdevd rtc: hwclock and rtcwake in the guest, clocks outside.
+#
+# shellcheck disable=SC2154 # dir, here are check-guest's; vdevd_socket is of lib.sh
+
+# need_rtc - skip unless the guest, whose programs are this machine's, has the tools.
+need_rtc() {
+	need_device rtc
+	need_uml
+	command -v hwclock >/dev/null || lacking 'no hwclock (apt-get install util-linux-extra)'
+	command -v rtcwake >/dev/null || lacking 'no rtcwake (apt-get install util-linux)'
+}
+
+# The guest's words: $rtc is the device that the driver has made of the clock.
+# shellcheck disable=SC2016 # for the guest's shell
+guest_rtc='
+	for rtc in /sys/class/rtc/*; do
+		grep -q "^virtio_rtc " "$rtc/name" && break
+	done
+	rtc=${rtc##*/}
+	grep -q "^virtio_rtc " "/sys/class/rtc/$rtc/name" || { echo "no virtio_rtc"; exit 1; }
+	seconds() { cat "/sys/class/rtc/$rtc/since_epoch"; }
+'
+
+# rtc_in COMMAND [OPTION]... - run COMMAND in a guest that has the device; stdout to $dir/got.
+rtc_in() {
+	command=$1
+	shift
+	"$here/uml-run" --vu rtc="$vdevd_socket" "$@" "set -e; $guest_rtc $command" >got || fail "the guest failed: $(cat got)"
+	vdevd_alive
+}
+
+# The host's time, in another one: hwclock reads what the host has, 30 days ago.
+case_rtc_uml() {
+	need_rtc
+	vdevd_start rtc --offset=-30d
+	before=$(date +%s)
+	# shellcheck disable=SC2016 # for the guest's shell
+	rtc_in 'date -u +%s -d "$(hwclock -r -u -f /dev/$rtc)"; seconds; cat /sys/class/ptp/*/clock_name'
+	after=$(date +%s)
+	for line in 1 2; do
+		got=$(($(sed -n ${line}p got) + 30 * 86400))
+		{ [ "$got" -ge "$before" ] && [ "$got" -le $((after + 1)) ]; } ||
+			fail "the guest's time is $got, and not between $before and $after"
+	done
+	grep -qx 'Virtio PTP type 3/variant 0' got || fail "no clock of smeared UTC: $(cat got)"
+	grep -qx 'Virtio PTP type 2/variant 0' got || fail "no monotonic clock: $(cat got)"
+	vdevd_stop
+}
+
+# An alarm wakes who sleeps for it: when its time comes, and when the clock is stepped over it.
+case_rtc_uml_alarm() {
+	need_rtc
+	command -v python3 >/dev/null || lacking 'no python3'
+	vdevd_start rtc --backend=sim --control="$dir/control"
+	# shellcheck disable=SC2016 # for the guest's shell
+	rtc_in '
+		begin=$(seconds)
+		rtcwake -u -d $rtc -m on -s 2 >/dev/null
+		end=$(seconds)
+		[ $((end - begin)) -ge 2 ]
+		[ $((end - begin)) -lt 30 ]
+		echo asleep
+		rtcwake -u -d $rtc -m on -s 3600 >/dev/null
+		echo $(($(seconds) - end >= 3600))
+	' &
+	guest_pid=$!
+	tries=0
+	until grep -qx asleep got 2>/dev/null; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 600 ] || fail "no alarm in a minute: $(cat got)"
+		kill -0 "$guest_pid" 2>/dev/null || break
+		sleep 0.1
+	done
+	# Until the guest has set it.
+	until "$here/control" "$dir/control" list | grep '^0 .* on$' >/dev/null; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 600 ] || fail 'the guest sets no alarm in a minute'
+		sleep 0.1
+	done
+	"$here/control" "$dir/control" 'step 3700'
+	wait "$guest_pid" || fail "the guest failed: $(cat got)"
+	printf 'asleep\n1\n' | diff - got >&2 || fail 'the alarm did not follow the clock'
+	vdevd_stop
+}
+
+# The driver lets go of the device and takes it again; then another guest.
+case_rtc_uml_rebind() {
+	need_rtc
+	vdevd_start rtc --backend=sim
+	# shellcheck disable=SC2016 # for the guest's shell
+	rtc_in '
+		cd /sys/bus/virtio/drivers/virtio_rtc
+		for device in virtio*; do
+			echo "$device" >unbind
+			echo "$device" >bind
+		done
+		cd /
+		'"$guest_rtc"'
+		seconds
+		rtcwake -u -d $rtc -m on -s 1 >/dev/null
+	'
+	grep -q '^9466' got || fail "not the simulated time: $(cat got)"
+	rtc_in 'seconds'
+	grep -q '^9466' got || fail "not the simulated time in the next guest: $(cat got)"
+	vdevd_stop
+}
