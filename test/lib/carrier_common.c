@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "test/lib/random.h"
+#include "test/unit/suites.h"
 
 /* More than the indexes of the setting that lets them wrap have left, and than a small ring holds. */
 static void many_samples(struct carrier *c)
@@ -174,14 +175,7 @@ static void config_space(struct carrier *c)
  * The most CPU time that a back end may take until it does something else, ns, whatever a guest has asked for.  CPU time, since
  * other processes of the machine are not its fault.
  */
-#ifdef __has_feature
-#define SANITIZED __has_feature(address_sanitizer) /* clang */
-#elif defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
-#define FLOOD_NS (SANITIZED ? UINT64_C(1000000000) : UINT64_C(100000000))
+#define FLOOD_NS (TEST_SANITIZED ? UINT64_C(1000000000) : UINT64_C(100000000))
 
 static bool under_valgrind(void)
 {

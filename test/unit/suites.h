@@ -29,6 +29,15 @@ bool test_simulated(const char *device);
 		return; \
 	} while (0)
 
+/* Whether AddressSanitizer is in this build: it makes system calls and takes memory of its own. */
+#ifdef __has_feature
+#define TEST_SANITIZED __has_feature(address_sanitizer) /* clang */
+#elif defined(__SANITIZE_ADDRESS__)
+#define TEST_SANITIZED 1
+#else
+#define TEST_SANITIZED 0
+#endif
+
 /* Whether valgrind runs this process. */
 bool test_on_valgrind(void);
 

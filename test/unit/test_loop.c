@@ -144,7 +144,7 @@ START_TEST(memory_short)
 	struct ev_loop *loop = loop_new();
 	void **taken, **next;
 
-	if (test_on_valgrind() || getenv("ASAN_OPTIONS"))
+	if (test_on_valgrind() || TEST_SANITIZED)
 		test_skip("memory is another's affair here");
 	ck_assert_ptr_nonnull(loop);
 	ck_assert(loop_has_reserve());
