@@ -240,7 +240,8 @@ static void plugged_look(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
 	struct can_host *h = container_of(w, struct can_host, retry);
 
-	if (socket_bind(h) < 0)
+	/* The kernel forgot the filters with the interface. */
+	if (socket_bind(h) < 0 || filters_apply(h, h->up) < 0)
 		return;
 	ev_timer_stop(loop, w);
 	h->unplugged = false;
