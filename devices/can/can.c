@@ -69,7 +69,7 @@ struct can_pending {
 struct can {
 	struct vdev d;
 	/* options */
-	const char *interface, *can_devices, *sim_bus;
+	const char *interface, *can_devices;
 	char listed[IF_NAMESIZE];
 	struct policy_set allow_rx, allow_tx;
 	struct rate_gate gate;
@@ -576,7 +576,7 @@ static const char *const backend_words[] = {"auto", "socketcan", "sim", NULL};
 
 static bool is_sim(const struct can *n)
 {
-	return n->backend == BACKEND_SIM || (n->backend == BACKEND_AUTO && (n->sim_bus || n->sim_echo));
+	return n->backend == BACKEND_SIM || (n->backend == BACKEND_AUTO && n->sim_echo);
 }
 
 enum { ALLOW_BOTH, ALLOW_RX, ALLOW_TX };
@@ -638,8 +638,8 @@ static int can_check(struct vdev *d)
 		return -EINVAL;
 	if (is_sim(n) && (n->interface || n->brs || n->priority))
 		wrong = "--interface, --brs and --priority go with --backend=socketcan only";
-	else if (!is_sim(n) && (n->sim_echo || n->sim_bus))
-		wrong = "--sim-echo and --sim-bus go with --backend=sim only";
+	else if (!is_sim(n) && n->sim_echo)
+		wrong = "--sim-echo goes with --backend=sim only";
 	else if (!is_sim(n) && !n->interface)
 		wrong = "no bus: --interface=can0 is wanted, or --backend=sim";
 	else if (n->interface && (!n->interface[0] || strlen(n->interface) >= IF_NAMESIZE))
@@ -658,7 +658,6 @@ static struct can_host_args host_args(const struct can *n)
 		.allow_rx = &n->allow_rx,
 		.allow_tx = &n->allow_tx,
 		.sim_echo = n->sim_echo,
-		.sim_bus = n->sim_bus,
 	};
 }
 
@@ -828,8 +827,7 @@ static const struct opt can_opts[] = {
 		.arg = "NAME",
 		.def = "auto",
 		.help = "socketcan, or sim: a simulated bus",
-		.man = MAN("socketcan: an interface of the host.  sim: a simulated bus.  auto: sim when there is a "
-			   "--sim-bus or --sim-echo, "
+		.man = MAN("socketcan: an interface of the host.  sim: a simulated bus.  auto: sim with --sim-echo, "
 			   "otherwise socketcan."),
 	},
 	{

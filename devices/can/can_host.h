@@ -78,7 +78,6 @@ struct can_host_args {
 	uint64_t priority;     /* SO_PRIORITY of what is sent */
 	const struct policy_set *allow_rx, *allow_tx; /* empty: all */
 	bool sim_echo;
-	const char *sim_bus;   /* NULL: a bus of its own */
 	const struct can_user_ops *ops;
 	void *user;
 };

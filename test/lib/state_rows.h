@@ -31,6 +31,7 @@ struct state_rows {
 	size_t nmoves;
 	const struct state_wrong *wrong;
 	size_t nwrong;
+	bool ticks; /* the state tells a time that goes on: saved again it has other bytes, as many */
 };
 
 /* Those of the devices that are built; written by make.  Ends with NULL. */

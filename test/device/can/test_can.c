@@ -213,7 +213,7 @@ static void control_requests(struct carrier *c)
 	ck_assert_int_eq(send_frame(c, 0, 1, "x", 1), NOT_OK);
 }
 
-/* Initially stopped; stopped again; a reset stops. */
+/* Initially stopped; started; stopped again. */
 static void start_stop(struct carrier *c)
 {
 	ck_assert_int_eq(send_frame(c, 0, 1, "x", 1), NOT_OK);
@@ -223,6 +223,13 @@ static void start_stop(struct carrier *c)
 	ck_assert_int_eq(send_frame(c, 0, 1, "x", 1), OK);
 	ck_assert_int_eq(mode(c, STOP), OK);
 	ck_assert_int_eq(send_frame(c, 0, 1, "x", 1), NOT_OK);
+	ck_assert_int_eq(mode(c, START), OK);
+	ck_assert_int_eq(send_frame(c, 0, 1, "x", 1), OK);
+}
+
+/* A reset stops, and so does another front-end. */
+static void reset_stops(struct carrier *c)
+{
 	ck_assert_int_eq(mode(c, START), OK);
 	ck_assert_int_eq(send_frame(c, 0, 1, "x", 1), OK);
 	carrier_reset(c);
@@ -363,6 +370,7 @@ static const struct device_case cases[] = {
 	{.name = "refused", .run = refused},
 	{.name = "control requests", .run = control_requests},
 	{.name = "start, stop", .run = start_stop},
+	{.name = "reset stops", .run = reset_stops, .flags = CASE_ONCE},
 	{.name = "allow", .run = allow, .args = allow_args},
 	{.name = "bus-off", .run = bus_off, .args = with_control, .flags = CASE_ONCE | CASE_CONFIG},
 	{.name = "operator", .run = operator, .args = with_control, .flags = CASE_ONCE},

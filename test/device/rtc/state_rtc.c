@@ -31,4 +31,5 @@ const struct state_rows state_rows_rtc = {
 	.nmoves = ARRAY_SIZE(moves),
 	.wrong = wrong,
 	.nwrong = ARRAY_SIZE(wrong),
+	.ticks = true,
 };

@@ -664,7 +664,7 @@ static const struct device_case cases[] = {
 	{.name = "in a while of the system", .run = in_a_while, .args = system_clocks, .flags = CASE_ONCE},
 	{.name = "waits for a buffer", .run = waits_for_a_buffer},
 	{.name = "follows steps", .run = follows_steps, .args = plain_sim, .flags = CASE_ONCE},
-	{.name = "reset keeps", .run = reset_keeps},
+	{.name = "reset keeps", .run = reset_keeps, .flags = CASE_ONCE},
 	{.name = "reconnect forgets", .run = reconnect_forgets, .flags = CASE_ONCE},
 	{.name = "small buffer", .run = small_buffer},
 	{.name = "moves", .run = moves, .flags = CASE_ONCE},

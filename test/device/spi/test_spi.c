@@ -384,7 +384,10 @@ static void config(struct carrier *c)
 			 16);
 	for (size_t i = 16; i < sizeof(got); i += 4)
 		ck_assert_mem_eq(got + i, "\x80\x96\x98\0", 4);
-	ck_assert_int_ne(carrier_config_write(c, 0, "\1", 1), 0);
+	/* It is read-only; not every front-end learns that a write was refused. */
+	carrier_config_write(c, 0, "\1", 1);
+	carrier_config_read(c, 0, got, 1);
+	ck_assert_uint_eq(got[0], 4);
 }
 
 static void config_limited(struct carrier *c)
