@@ -44,7 +44,6 @@ int vdev_new(const struct vdev_class *class, const char *prefix, struct ev_loop 
 	d->log.prefix = prefix;
 	d->loop = loop;
 	d->feature_mask = UINT64_MAX;
-	d->protocol_mask = UINT64_MAX;
 	if (class->opts) {
 		ret = opt_defaults(&group);
 		if (ret < 0) {
@@ -160,6 +159,7 @@ void vdev_free(struct vdev *d)
 	if (d->opened && d->class->close)
 		d->class->close(d);
 	control_close(d->control);
+	free(d->wishes);
 	free(d);
 }
 

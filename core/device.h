@@ -235,11 +235,6 @@ struct vdev_class {
 	void (*close)(struct vdev *d);
 };
 
-/* What front-ends are known to do differently. */
-enum vdev_quirk {
-	VDEV_QUIRK_SHMEM_BIT_21, /* the protocol feature SHMEM is bit 21, which others have for GPA_ADDRESSES */
-};
-
 /* The buckets of a latency histogram: bucket n counts what took from 2^n to 2^(n+1) - 1 nanoseconds; 0 also none at all. */
 #define VDEV_LATENCY_BUCKETS 40
 
@@ -271,9 +266,7 @@ struct vdev {
 	struct ev_loop *loop;
 	uint64_t feature_mask;    /* device and ring features that may be offered (--features=-NAME) */
 	uint64_t feature_wish;    /* those that are offered only when asked for (--features=+NAME) */
-	uint64_t protocol_mask;   /* vhost-user protocol features likewise */
-	uint64_t protocol_wish;
-	unsigned int quirks;      /* enum vdev_quirk, as bits: faults of front-ends to be put up with (--quirks) */
+	void *wishes;             /* what the operator wishes of the transport, in its words; freed with the instance; or NULL */
 	uint64_t features;        /* those the driver has accepted */
 	const struct vdev_transport_ops *transport;
 	struct virtq **queues;    /* d->face.nqueues of them; the transport's */

@@ -628,10 +628,10 @@ START_TEST(test_quirk)
 	ok(frontend_set_protocol_features(fe, (all & ~BIT(VU_PF_SHMEM)) | BIT(VU_PF_GPA_ADDRESSES)));
 	ck_assert_int_eq(asked(mapping(VDEV_SHMEM_MAP, 0)), 0);
 	/* PAGEFAULT goes with SHMEM, though not with what its bit is to others. */
-	e->d.protocol_wish |= BIT(VU_PF_PAGEFAULT);
+	vu_wishes_of(&e->d)->wish |= BIT(VU_PF_PAGEFAULT);
 	ok(frontend_set_protocol_features(fe, (all & ~BIT(VU_PF_SHMEM)) | BIT(VU_PF_GPA_ADDRESSES) | BIT(VU_PF_PAGEFAULT)));
-	e->d.protocol_wish &= ~BIT(VU_PF_PAGEFAULT);
-	e->d.quirks = 0;
+	vu_wishes_of(&e->d)->wish &= ~BIT(VU_PF_PAGEFAULT);
+	vu_wishes_of(&e->d)->quirks = 0;
 	ok(frontend_set_protocol_features(fe, all));
 }
 END_TEST

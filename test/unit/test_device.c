@@ -122,7 +122,7 @@ START_TEST(fresh)
 	ck_assert_str_eq(d->log.prefix, "fake");
 	ck_assert_uint_eq(to_fake(d)->period, 3);
 	ck_assert_uint_eq(d->feature_mask, UINT64_MAX);
-	ck_assert_uint_eq(d->protocol_mask, UINT64_MAX);
+	ck_assert_ptr_null(d->wishes);
 	ck_assert_uint_eq(d->features, 0);
 	vdev_free(d);
 	vdev_free(NULL);

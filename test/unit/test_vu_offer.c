@@ -181,9 +181,9 @@ START_TEST(test_quirks)
 		ck_assert_int_eq(vu_apply_quirks(d, wrong_quirks[i], why, sizeof(why)), -EINVAL);
 		ck_assert_ptr_nonnull(strstr(why, "there is shmem-bit-21"));
 	}
-	d->quirks = 0;
+	vu_wishes_of(d)->quirks = 0;
 	ck_assert_int_eq(vu_apply_quirks(d, "", why, sizeof(why)), 0);
-	ck_assert_uint_eq(d->quirks, 0);
+	ck_assert_uint_eq(vu_wishes(d)->quirks, 0);
 	ck_assert_int_eq(vu_apply_quirks(d, "shmem-bit-21,shmem-bit-21,", why, sizeof(why)), 0);
 	ck_assert(!(vu_offered_protocol_features(d) & BIT(21)));
 	ck_assert_int_eq(mask("+gpa_addresses"), 0);

@@ -40,6 +40,24 @@ uint64_t vu_offered_protocol_features(const struct vdev *d);
 /* Those offered besides where guest memory can be that of another Xen domain. */
 uint64_t vu_offered_xen_features(const struct vdev *d);
 
+/* What front-ends are known to do differently. */
+enum vu_quirk {
+	VU_QUIRK_SHMEM_BIT_21, /* the protocol feature SHMEM is bit 21, which others have for GPA_ADDRESSES */
+};
+
+/* What the operator wishes of the protocol: an instance's `wishes`. */
+struct vu_wishes {
+	uint64_t mask;       /* protocol features that may be offered (--features=-NAME) */
+	uint64_t wish;       /* those that are offered only when asked for (--features=+NAME) */
+	unsigned int quirks; /* enum vu_quirk, as bits: faults of front-ends to be put up with (--quirks) */
+};
+
+/* The instance's wishes; to be changed.  They are made when there are none yet.  Returns NULL where there is no memory. */
+struct vu_wishes *vu_wishes_of(struct vdev *d);
+
+/* The same to be looked at; never NULL: who has said nothing masks and wishes nothing. */
+const struct vu_wishes *vu_wishes(const struct vdev *d);
+
 /* Protocol features as a front-end with the instance's quirks has them in its messages; or back: it is the same. */
 uint64_t vu_protocol_as_wire(const struct vdev *d, uint64_t features);
 

@@ -29,6 +29,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "transport/vhost_user/vhost_user.h"
@@ -61,10 +62,29 @@
 #define WISHED_PROTOCOL_FEATURES                                                                                       \
 	(BIT(VU_PF_INBAND_NOTIFICATIONS) | BIT(VU_PF_GPA_ADDRESSES) | BIT(VU_PF_PAGEFAULT))
 
+static const struct vu_wishes no_wishes = {.mask = UINT64_MAX};
+
 /* Ring features that cannot be had with this device. */
 static uint64_t unfit(const struct vdev *d)
 {
 	return d->face.any_order ? BIT(VIRTIO_F_IN_ORDER) : 0;
+}
+
+struct vu_wishes *vu_wishes_of(struct vdev *d)
+{
+	if (!d->wishes) {
+		struct vu_wishes *w = malloc(sizeof(*w));
+
+		if (w)
+			*w = no_wishes;
+		d->wishes = w;
+	}
+	return d->wishes;
+}
+
+const struct vu_wishes *vu_wishes(const struct vdev *d)
+{
+	return d->wishes ? d->wishes : &no_wishes;
 }
 
 uint64_t vu_offered_features(const struct vdev *d)
@@ -85,15 +105,15 @@ uint64_t vu_offered_protocol_features(const struct vdev *d)
 		features |= BIT(VU_PF_SHMEM) | BIT(VU_PF_BACKEND_SEND_FD);
 	if (d->class->shares_objects)
 		features |= BIT(VU_PF_SHARED_OBJECT);
-	features &= d->protocol_mask;
-	features |= WISHED_PROTOCOL_FEATURES & d->protocol_wish;
+	features &= vu_wishes(d)->mask;
+	features |= WISHED_PROTOCOL_FEATURES & vu_wishes(d)->wish;
 	/* In-band notifications cannot be had without these two, and what else needs the first. */
 	if (!(features & BIT(VU_PF_BACKEND_REQ)) || !(features & BIT(VU_PF_REPLY_ACK)))
 		features &= ~BIT(VU_PF_INBAND_NOTIFICATIONS);
 	if (!(features & BIT(VU_PF_BACKEND_REQ)))
 		features &= ~(BIT(VU_PF_SHMEM) | BIT(VU_PF_BACKEND_SEND_FD) | BIT(VU_PF_SHARED_OBJECT));
 	/* They would take it for SHMEM. */
-	if (d->quirks & BIT(VDEV_QUIRK_SHMEM_BIT_21))
+	if (vu_wishes(d)->quirks & BIT(VU_QUIRK_SHMEM_BIT_21))
 		features &= ~BIT(VU_PF_GPA_ADDRESSES);
 	/* Chains that are left in flight are left in the record. */
 	if (!(features & BIT(VU_PF_INFLIGHT_SHMFD)))
@@ -105,21 +125,27 @@ uint64_t vu_offered_protocol_features(const struct vdev *d)
 
 uint64_t vu_offered_xen_features(const struct vdev *d)
 {
-	return BIT(VU_PF_XEN_MMAP) & d->protocol_mask;
+	return BIT(VU_PF_XEN_MMAP) & vu_wishes(d)->mask;
 }
 
 uint64_t vu_protocol_as_wire(const struct vdev *d, uint64_t features)
 {
 	const uint64_t shmem = BIT(VU_PF_SHMEM), gpa = BIT(VU_PF_GPA_ADDRESSES);
 
-	if (!(d->quirks & BIT(VDEV_QUIRK_SHMEM_BIT_21)))
+	if (!(vu_wishes(d)->quirks & BIT(VU_QUIRK_SHMEM_BIT_21)))
 		return features;
 	return (features & ~(shmem | gpa)) | (features & shmem ? gpa : 0) | (features & gpa ? shmem : 0);
 }
 
+static int no_memory(char *why, size_t why_size)
+{
+	snprintf(why, why_size, "no memory");
+	return -EINVAL;
+}
+
 int vu_apply_quirks(struct vdev *d, const char *quirks, char *why, size_t why_size)
 {
-	static const char *const names[] = {[VDEV_QUIRK_SHMEM_BIT_21] = "shmem-bit-21"};
+	static const char *const names[] = {[VU_QUIRK_SHMEM_BIT_21] = "shmem-bit-21"};
 	size_t len;
 
 	for (; *quirks; quirks += len + (quirks[len] == ',')) {
@@ -133,13 +159,17 @@ int vu_apply_quirks(struct vdev *d, const char *quirks, char *why, size_t why_si
 				 quirks);
 			return -EINVAL;
 		}
-		d->quirks |= 1u << i;
+		struct vu_wishes *w = vu_wishes_of(d);
+
+		if (!w)
+			return no_memory(why, why_size);
+		w->quirks |= 1u << i;
 	}
 	return 0;
 }
 
 /* The word and bit a name stands for.  Returns false for an unknown name. */
-static bool find_feature(struct vdev *d, const char *name, uint64_t **mask, unsigned int *bit)
+static bool find_feature(struct vdev *d, struct vu_wishes *w, const char *name, uint64_t **mask, unsigned int *bit)
 {
 	int n = vdev_feature_bit(d->class, name);
 
@@ -147,7 +177,7 @@ static bool find_feature(struct vdev *d, const char *name, uint64_t **mask, unsi
 	if (n < 0)
 		n = vu_feature_bit(name);
 	if (n < 0) {
-		*mask = &d->protocol_mask;
+		*mask = &w->mask;
 		n = vu_protocol_feature_bit(name);
 	}
 	*bit = (unsigned int)n;
@@ -156,6 +186,10 @@ static bool find_feature(struct vdev *d, const char *name, uint64_t **mask, unsi
 
 int vu_apply_feature_masks(struct vdev *d, const char *masks, char *why, size_t why_size)
 {
+	struct vu_wishes *w = vu_wishes_of(d);
+
+	if (!w)
+		return no_memory(why, why_size);
 	while (*masks) {
 		size_t len = strcspn(masks, ",");
 		char name[64];
@@ -168,7 +202,7 @@ int vu_apply_feature_masks(struct vdev *d, const char *masks, char *why, size_t 
 		}
 		memcpy(name, masks + 1, len - 1);
 		name[len - 1] = '\0';
-		if (!find_feature(d, name, &mask, &bit)) {
+		if (!find_feature(d, w, name, &mask, &bit)) {
 			snprintf(why, why_size, "no feature is called '%s'; --print-capabilities lists them", name);
 			return -EINVAL;
 		}
@@ -176,7 +210,7 @@ int vu_apply_feature_masks(struct vdev *d, const char *masks, char *why, size_t 
 			snprintf(why, why_size, "%s does not go with this device", name);
 			return -EINVAL;
 		}
-		uint64_t *wish = mask == &d->feature_mask ? &d->feature_wish : &d->protocol_wish;
+		uint64_t *wish = mask == &d->feature_mask ? &d->feature_wish : &w->wish;
 
 		*mask = *masks == '+' ? *mask | BIT(bit) : *mask & ~BIT(bit);
 		*wish = *masks == '+' ? *wish | BIT(bit) : *wish & ~BIT(bit);

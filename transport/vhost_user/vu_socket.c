@@ -63,7 +63,7 @@ void vu_socket_needs(const struct vu_socket_opts *opts, const struct vdev *d, st
 	} else {
 		sandbox_calls(s, unix_accept_calls);
 	}
-	if (d->protocol_wish & BIT(VU_PF_PAGEFAULT)) {
+	if (vu_wishes(d)->wish & BIT(VU_PF_PAGEFAULT)) {
 		sandbox_calls(s, work_calls);
 		userfault_needs(s);
 	}
