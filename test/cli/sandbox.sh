@@ -114,6 +114,6 @@ if [ "$(id -u)" = 0 ]; then
 	expect 'it ends as that user' test $? = 0
 	rm -f s
 else
-	refuses 'who is not root stays who he is' 1 'cannot become user 0' "$VDEVD" rng --socket-path=s --user=0
+	refuses 'who is not root stays who he is' 1 'cannot become user 0' "$VDEVD" rng --socket-path=s --user=0 --log-level=error
 fi
 exit $status
