@@ -167,7 +167,7 @@ static int load_kinds(struct rtc *r, const struct state_record *record)
 	const uint8_t *kinds = record->bytes;
 	bool same = record->len == 2 * (size_t)r->nclocks;
 
-	for (unsigned int i = 0; same && i < r->nclocks; i++)
+	for (size_t i = 0; same && i < r->nclocks; i++)
 		same = kinds[2 * i] == r->clocks[i].kind->type && kinds[2 * i + 1] == r->clocks[i].kind->smear;
 	if (same)
 		return 0;

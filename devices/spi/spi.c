@@ -923,8 +923,7 @@ static const char *const spi_examples[] = {
 	"",
 	"# a guest under QEMU, whose device tree or board file has a chip at chip select 1, reads a flash",
 	"vdevd spi --socket-path=/run/spi.sock --backend=sim --control=/run/spi.ctl &",
-	"qemu-system-x86_64 -m 512M -M q35,memory-backend=mem -object memory-backend-memfd,id=mem,size=512M,share=on "
-	"\\",
+	"qemu-system-x86_64 -m 512M -M q35,memory-backend=mem -object memory-backend-memfd,id=mem,size=512M,share=on \\",
 	"    -chardev socket,id=spi,path=/run/spi.sock -device vhost-user-spi-pci,chardev=spi ...",
 	"vdevd ctl /run/spi.ctl set 1 0 0x68 0x69",
 	NULL,

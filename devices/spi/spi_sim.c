@@ -100,12 +100,12 @@ static uint8_t regs_byte(struct sim_chip *c, uint8_t out)
 
 /* ---- MCP3008: a start bit, single or differential and the channel, then 10 bits */
 
-static unsigned int adc_value(const struct sim_chip *c, unsigned int channel)
+static unsigned int adc_value(const struct sim_chip *c, size_t channel)
 {
 	return c->mem[2 * channel] | (unsigned int)c->mem[2 * channel + 1] << 8;
 }
 
-static void adc_set(struct sim_chip *c, unsigned int channel, unsigned int value)
+static void adc_set(struct sim_chip *c, size_t channel, unsigned int value)
 {
 	c->mem[2 * channel] = (uint8_t)value;
 	c->mem[2 * channel + 1] = (uint8_t)(value >> 8);
@@ -261,7 +261,7 @@ static const struct spi_sim_kind kinds[] = {
 	 .end = flash_end},
 	{.name = "regs", .size = 64, .min = 1, .max = 128, .modes = 0xf, .flags = SPI_MODE_LOOP, .byte = regs_byte},
 	{.name = "adc",
-	 .size = 2 * ADC_CHANNELS,
+	 .size = (size_t)2 * ADC_CHANNELS,
 	 .fixed = true,
 	 .modes = 0x9,
 	 .flags = SPI_MODE_LOOP,

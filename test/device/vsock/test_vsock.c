@@ -1519,9 +1519,9 @@ static void rx_in_its_turn(struct carrier *c)
 	struct peer p = peer_of(c, 1000, 5000);
 
 	carrier_idle(c, 5);
-	for (uint16_t i = 0; i < raw.num; i++) {
+	for (unsigned int i = 0; i < raw.num; i++) {
 		raw.desc[i] = (struct virtq_desc){htole64(bytes.guest), htole32(HDR - 1), htole16(VIRTQ_DESC_F_WRITE), 0};
-		raw.avail->ring[i] = htole16(i);
+		raw.avail->ring[i] = htole16((uint16_t)i);
 	}
 	__atomic_store_n(&raw.avail->idx, htole16((uint16_t)raw.num), __ATOMIC_RELEASE);
 	for (unsigned int i = 0; i < 3; i++)
