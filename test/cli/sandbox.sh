@@ -84,10 +84,15 @@ ends()
 	wait "$pid" && [ ! -e s ]
 }
 
-serves rng --sandbox=all,-namespaces --socket-path=s
+# A build that counts lines writes its counts when it ends, which no filter allows.
+less=''
+! grep -q 'VDEVD_INSTRUMENTED *1' "$VDEVD_BUILD/config.h" || less=,-seccomp
+serves rng --sandbox=all,-namespaces$less --socket-path=s
 expect 'no new privileges' has NoNewPrivs 1
 if "$VDEVD" rng --print-sandbox=json | grep -q '"system-call-numbers": -1'; then
 	echo 'skip seccomp: this build is without libseccomp'
+elif [ "$less" ]; then
+	echo 'skip seccomp: this build counts lines, or has a sanitizer'
 else
 	expect 'system calls are filtered' has Seccomp 2
 fi
@@ -105,7 +110,7 @@ expect 'no core file' grep -Eq '^Max core file size +0 +0 ' /proc/$pid/limits
 expect 'it ends after that' ends
 
 if [ "$(id -u)" = 0 ]; then
-	serves rng --sandbox=all,-namespaces --user=65534:65534 --socket-path=s
+	serves rng --sandbox=all,-namespaces$less --user=65534:65534 --socket-path=s
 	expect 'another user' has Uid '65534[[:space:]]65534[[:space:]]65534[[:space:]]65534'
 	expect 'another group' has Gid '65534[[:space:]]65534[[:space:]]65534[[:space:]]65534'
 	expect 'in no other group' has Groups '[[:space:]]*'
