@@ -23,10 +23,11 @@ static void on_broken(struct virtq *vq, const char *why)
 {
 	struct served *s = virtq_owner(vq);
 
-	if (s->err.fd >= 0)
-		notify_fd_signal(&s->err);
+	/* The owner's line is in the log when the front-end hears of it. */
 	if (s->owner->broken)
 		s->owner->broken(s, why);
+	if (s->err.fd >= 0)
+		notify_fd_signal(&s->err);
 }
 
 static void on_drained(struct virtq *vq)
