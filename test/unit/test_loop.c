@@ -141,11 +141,12 @@ START_TEST(memory_short)
 	enum { TIMERS = 1000 };
 	static struct ev_timer timers[TIMERS];
 	const struct rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
-	struct ev_loop *loop = loop_new();
+	struct ev_loop *loop;
 	void **taken, **next;
 
 	if (test_on_valgrind() || TEST_SANITIZED)
 		test_skip("memory is another's affair here");
+	loop = loop_new();
 	ck_assert_ptr_nonnull(loop);
 	ck_assert(loop_has_reserve());
 	taken = take_memory();
