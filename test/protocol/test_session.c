@@ -1255,11 +1255,12 @@ START_TEST(test_odd_descriptors)
 }
 END_TEST
 
-/* VDEVD_TRACE shows messages and their answers; without it there is none. */
+/* VDEVD_TRACE shows messages, their answers, and chains; without it there is none. */
 START_TEST(test_trace)
 {
 	static const char *const lines[] = {"< GET_FEATURES: 0 bytes\n", "> GET_FEATURES: 8 bytes, 0x", "< SET_VRING_NUM: 8 bytes, ring 0, ",
-					    "< SET_VRING_KICK: 8 bytes, 0x0, 1 descriptors\n"};
+					    "< SET_VRING_KICK: 8 bytes, 0x0, 1 descriptors\n",
+					    "* requestq: chain ", ": read 0 of 0 bytes, written "};
 
 	if (!carrier_built(&rng_suite))
 		test_skip("no rng in this build");

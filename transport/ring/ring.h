@@ -182,6 +182,7 @@ struct virtq {
 	unsigned int used_since; /* the last notification, in steps of used_idx; does not wrap */
 	bool fresh;              /* started where a ring begins */
 	bool untake;             /* virtq_untake */
+	bool traced;             /* virtq_trace */
 	unsigned int lost;       /* virtq_lost */
 
 	struct ring_stats stats;

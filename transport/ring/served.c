@@ -51,12 +51,21 @@ static void on_miss(struct virtq *vq)
 		s->owner->miss(s);
 }
 
+static void on_used(struct virtq *vq, const struct virtq_answer *used)
+{
+	struct served *s = virtq_owner(vq);
+
+	if (s->owner->used)
+		s->owner->used(s, used);
+}
+
 static const struct virtq_events events = {
 	.call = on_call,
 	.broken = on_broken,
 	.drained = on_drained,
 	.again = on_again,
 	.miss = on_miss,
+	.used = on_used,
 };
 
 void served_turn(struct served *s)

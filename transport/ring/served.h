@@ -30,8 +30,9 @@ struct served_owner {
 	void (*broken)(struct served *s, const char *why);
 	/* The last chain came back while the ring was stopping; the device is in the midst of virtq_push. */
 	void (*drained)(struct served *s);
-	/* As virtq_events.miss. */
+	/* As virtq_events.miss, virtq_events.used. */
 	void (*miss)(struct served *s);
+	void (*used)(struct served *s, const struct virtq_answer *used);
 };
 
 struct served {

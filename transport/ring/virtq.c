@@ -566,12 +566,24 @@ static void virtq_returned(struct virtq *vq)
 	}
 }
 
+/* Tells whoever looks on that the chain is answered. */
+static void virtq_tell_trace(const struct chain *c, size_t read)
+{
+	const struct virtq_answer answer = {
+		.head = c->head, .read = read, .readable = c->given, .written = c->written, .writable = c->written + c->writable};
+
+	if (c->vq->ev->used)
+		c->vq->ev->used(c->vq, &answer);
+}
+
 void virtq_push(struct chain *c)
 {
 	struct virtq *vq = c->vq;
 
 	const size_t read = c->given - c->readable;
 
+	if (vq->traced)
+		virtq_tell_trace(c, read);
 	ring_stats_pushed(&vq->stats, c->popped, read, c->written);
 	/* At most 2^32 bytes. */
 	vq->budget.work += (unsigned int)((read + c->written) / WORK_BYTES);
@@ -653,6 +665,11 @@ bool virtq_dirty(const struct virtq *vq)
 void virtq_time(struct virtq *vq, bool timed)
 {
 	vq->stats.timed = timed;
+}
+
+void virtq_trace(struct virtq *vq, bool traced)
+{
+	vq->traced = traced;
 }
 
 void virtq_stats(const struct virtq *vq, struct vdev_queue_stats *out)

@@ -26,6 +26,12 @@ struct vdev_queue_stats;
 struct virtq;
 
 /* What a ring tells its transport. */
+/* What became of a chain: bytes that the device has read and written, of so many there were for each. */
+struct virtq_answer {
+	unsigned int head;
+	size_t read, readable, written, writable;
+};
+
 struct virtq_events {
 	/* The driver wants to be notified of used buffers. */
 	void (*call)(struct virtq *vq);
@@ -37,6 +43,8 @@ struct virtq_events {
 	void (*again)(struct virtq *vq);
 	/* An address of the ring or of a chain has no translation (iotlb_missed): the ring waits for virtq_translated. */
 	void (*miss)(struct virtq *vq);
+	/* The device has answered a chain; where virtq_trace asks for it.  It may be NULL. */
+	void (*used)(struct virtq *vq, const struct virtq_answer *used);
 };
 
 /*
@@ -168,6 +176,9 @@ bool virtq_dirty(const struct virtq *vq);
 
 /* Whether latencies are measured, which costs reading the clock; not before it is said. */
 void virtq_time(struct virtq *vq, bool timed);
+
+/* Whether each chain that the device answers is told (events.used); not before it is said. */
+void virtq_trace(struct virtq *vq, bool traced);
 
 /* What the queue has done since virtq_new. */
 void virtq_stats(const struct virtq *vq, struct vdev_queue_stats *out);

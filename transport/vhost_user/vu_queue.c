@@ -83,6 +83,11 @@ static void on_miss(struct served *s)
 	vu_iotlb_miss(queue_of(s));
 }
 
+static void on_used(struct served *s, const struct virtq_answer *used)
+{
+	vu_trace_used(queue_of(s), used);
+}
+
 static const struct served_owner queue_owner = {
 	.before_turn = before_turn,
 	.after_turn = after_turn,
@@ -90,6 +95,7 @@ static const struct served_owner queue_owner = {
 	.broken = on_broken,
 	.drained = on_drained,
 	.miss = on_miss,
+	.used = on_used,
 };
 
 /* Rings give chains when the front-end has enabled them, and it is known whose they are. */
@@ -251,6 +257,7 @@ int vu_queues_new(struct vu_backend *b)
 		b->vqs[i] = q->vq = q->served.vq;
 		/* The control socket alone can ask. */
 		virtq_time(q->vq, b->d->control != NULL);
+		virtq_trace(q->vq, b->trace);
 		q->b = b;
 		q->index = i;
 		q->start = vu_queue_start;

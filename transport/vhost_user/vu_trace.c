@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * vu_trace.c - messages as lines, for people who want to see what a front-end says: VDEVD_TRACE=1 in the environment.
+ * vu_trace.c - messages and chains as lines, for people who want to see what a front-end and a driver say: VDEVD_TRACE=1 in the
+ * environment.
  *
  *	< SET_VRING_NUM: 8 bytes, ring 0, 256
  *	< GET_FEATURES: 0 bytes
  *	> GET_FEATURES: 8 bytes, 0x170000000
  *	= CONFIG_CHANGE_MSG: 0 bytes
+ *	* requestq: chain 3: read 0 of 0 bytes, written 64 of 64
  *
- * < came, > is its answer (a refusal is a line of its own), = went out on the back channel.
+ * < came, > is its answer (a refusal is a line of its own), = went out on the back channel, * is a chain that is answered.
  */
 #include <stdio.h>
 #include <string.h>
@@ -83,4 +85,12 @@ void vu_trace_channel(struct vu_backend *b)
 	const struct vu_msg *m = &b->channel.msg;
 
 	trace(b, '=', back_names[m->h.request], m, m->h.request == VU_BACKEND_VRING_CALL || m->h.request == VU_BACKEND_VRING_ERR);
+}
+
+void vu_trace_used(const struct vu_queue *q, const struct virtq_answer *used)
+{
+	struct vdev *d = q->b->d;
+
+	log_info(&d->log, "* %s: chain %u: read %zu of %zu bytes, written %zu of %zu", d->face.queues[q->index].name, used->head,
+		 used->read, used->readable, used->written, used->writable);
 }
