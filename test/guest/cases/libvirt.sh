@@ -1,0 +1,90 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# libvirt.sh - libvirt finds back ends with our descriptions in QEMU's folder.  It reads the folder as a whole: one description
+# of a type it does not know, and no domain starts that has a back end of any kind.
+#
+# libvirtd runs in mount and network namespaces of its own, with folders of its own, so that it meets no other one's.
+#
+# shellcheck disable=SC2154 # dir, here are check-guest's
+
+# virt_daemon - in its namespaces: folders, users, settings; starts libvirtd and waits for it.  $1: the folder of descriptions.
+virt_daemon() {
+	for where in /run /var/lib/libvirt /var/cache/libvirt /var/log/libvirt /etc/libvirt "$qemu_folder"; do
+		mkdir -p "$where"
+		mount -t tmpfs libvirt "$where"
+	done
+	mkdir -p /run/lock /var/lib/libvirt/qemu /var/log/libvirt/qemu /etc/libvirt/qemu
+	cp "$1"/* "$qemu_folder"
+	for file in passwd group; do
+		cat "/etc/$file" >"$file"
+		grep -q '^libvirt-qemu:' "/etc/$file" || echo 'libvirt-qemu:x:64055:65534::/:/bin/false' >>"$file"
+		mount --bind "$file" "/etc/$file"
+	done
+	printf '%s\n' 'user = "root"' 'group = "root"' 'security_driver = "none"' 'cgroup_controllers = [ ]' 'namespaces = [ ]' \
+		'stdio_handler = "file"' 'remember_owner = 0' >/etc/libvirt/qemu.conf
+	libvirtd >libvirtd.log 2>&1 &
+	daemon=$!
+	tries=0
+	until virsh -q -c qemu:///system list >virsh.log 2>&1; do
+		tries=$((tries + 1))
+		if [ "$tries" -eq 300 ] || ! kill -0 "$daemon"; then
+			cat libvirtd.log virsh.log >&2
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+# virt_find - starts a domain with a shared folder and says whose back end libvirt took.  $1: the folder of descriptions.
+# The back end writes down how it was called and serves nobody, so the domain itself ends at once.
+virt_find() {
+	rm -f called
+	cat >back-end <<-EOF
+		#!/bin/sh
+		case \$1 in
+		--print-capabilities) echo '{"type": "fs"}' ;;
+		*) echo "\$*" >"$dir/called" ;;
+		esac
+	EOF
+	chmod +x back-end
+	printf '{"description": "a test", "type": "fs", "binary": "%s", "tags": []}\n' "$dir/back-end" >"$1/10-test.json"
+	cat >domain.xml <<-EOF
+		<domain type='qemu'><name>found</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+		<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>
+		<os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features>
+		<devices><emulator>$(command -v qemu-system-x86_64)</emulator>
+		<filesystem type='mount'><driver type='virtiofs'/><source dir='$dir'/><target dir='share'/></filesystem>
+		<controller type='usb' model='none'/><memballoon model='none'/></devices></domain>
+	EOF
+	cat >inner <<-EOF
+		set -eu
+		qemu_folder=$qemu_folder
+		. "$here/cases/libvirt.sh"
+		virt_daemon "$1"
+		virsh -c qemu:///system create domain.xml >created 2>&1 || :
+		kill "\$daemon"
+		wait "\$daemon" || :
+	EOF
+	unshare --mount --net sh inner
+}
+
+case_libvirt_folder() {
+	[ "$(id -u)" = 0 ] || skip 'libvirtd of the system is root'\''s'
+	unshare --mount --net true 2>/dev/null || skip 'no namespaces here'
+	for tool in libvirtd virsh qemu-system-x86_64; do
+		command -v "$tool" >/dev/null || lacking "no $tool"
+	done
+	qemu_folder=/usr/share/qemu/vhost-user
+	make -s -C "$here/../.." ${VDEVD_BUILD:+BUILD="$VDEVD_BUILD"} DESTDIR="$dir/root" PREFIX=/usr install
+	mkdir ours
+	cp "$dir/root$qemu_folder"/*.json ours
+	virt_find ours
+	grep -q "source=$dir" called || { cat created libvirtd.log >&2; fail 'libvirt did not take the back end'; }
+
+	# That the folder is read as said: with such a description it is refused.
+	printf '{"description": "a test", "type": "gpio", "binary": "/bin/true", "tags": []}\n' >ours/50-vdevd-gpio.json
+	virt_find ours
+	[ ! -e called ] || fail 'libvirt knows gpio: QEMU_TYPES of the Makefile is too short'
+	grep -q "unknown vhost-user type: 'gpio'" created || fail "not the reason: $(cat created)"
+}
