@@ -61,6 +61,7 @@ enum {
 	CASE_ONCE = 1,	     /* the plain setting only: it takes its time */
 	CASE_CONFIG = 2,     /* reads or writes the configuration space */
 	CASE_NOT_BINARY = 4, /* looks into the device (carrier_vdev) */
+	CASE_CONTROL = 8,    /* a binary has its control socket at carrier_path(c, "control") */
 };
 
 struct device_case {

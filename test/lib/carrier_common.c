@@ -5,10 +5,14 @@
 #include "test/lib/carrier_impl.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "core/unix_socket.h"
 #include "test/lib/random.h"
 #include "test/unit/suites.h"
 
@@ -209,56 +213,143 @@ static void answered(struct carrier *c)
 	ck_assert_uint_lt(cpu_ns(c) - begin, FLOOD_NS);
 }
 
-/* Fills the queue's ring with chains of an indirect table each, the same for all, as long as the ring is. */
-static void flood(struct carrier *c, unsigned int q, uint32_t len, uint16_t flags)
+/* A command on the control socket; where the device has a process, and so one. */
+static void commanded(struct carrier *c)
 {
-	struct driver_ring_raw raw = driver_ring_raw(frontend_ring(c->fe, q));
-	const uint32_t n = raw.num > VIRTQ_CHAIN_MIN_LIMIT ? raw.num : VIRTQ_CHAIN_MIN_LIMIT;
-	struct frontend_buf table = carrier_alloc(c, n * sizeof(struct virtq_desc)), bytes = carrier_alloc(c, 65536);
-	struct virtq_desc *desc = table.va;
+	static const char command[] = "stat\n";
+	const uint64_t begin = cpu_ns(c);
+	char text[4096];
+	size_t len = 0;
+	int sock;
 
-	for (uint32_t i = 0; i < n; i++)
-		desc[i] = (struct virtq_desc){htole64(bytes.guest), htole32(len),
+	if (c->kind != CARRIER_BINARY)
+		return;
+	sock = unix_connect(carrier_path(c, "control"));
+	ck_assert_int_ge(sock, 0);
+	ck_assert_int_eq(send(sock, command, strlen(command), MSG_NOSIGNAL), (ssize_t)strlen(command));
+	while (len < 3 || memcmp(text + len - 3, "ok\n", 3) != 0) {
+		struct pollfd p = {.fd = sock, .events = POLLIN};
+		ssize_t n;
+
+		ck_assert_msg(poll(&p, 1, CARRIER_PATIENCE_MS) == 1, "no answer while a queue is flooded");
+		n = recv(sock, text + len, sizeof(text) - len, 0);
+		ck_assert_int_gt(n, 0);
+		len += (size_t)n;
+	}
+	close(sock);
+	ck_assert_uint_lt(cpu_ns(c) - begin, FLOOD_NS);
+}
+
+/* The process ends at SIGTERM.  Another begins. */
+static void ended(struct carrier *c)
+{
+	const uint64_t begin = cpu_ns(c);
+
+	ck_assert_uint_lt(carrier_process_end(c) - begin, FLOOD_NS);
+	carrier_leave(c);
+	carrier_process_start(c);
+	carrier_arrive(c);
+}
+
+/* What a ring is filled with: chains of an indirect table each, the same for all. */
+struct flood {
+	unsigned int queue;
+	uint32_t len; /* of each piece; as many as a chain may have */
+	uint16_t flags;
+	const struct vdev_sample *sample; /* in their place: a request that is right, a byte a piece; or NULL */
+};
+
+/* Writes the table.  Returns its descriptors. */
+static uint32_t flood_table(struct carrier *c, const struct flood *f, unsigned int num, struct frontend_buf *table)
+{
+	const struct vdev_sample *s = f->sample;
+	const uint32_t most = num > VIRTQ_CHAIN_MIN_LIMIT ? num : VIRTQ_CHAIN_MIN_LIMIT;
+	const uint32_t n = s ? (uint32_t)(s->out_len + s->in_len) : most;
+	struct frontend_buf bytes = carrier_alloc(c, 65536);
+	struct virtq_desc *desc;
+
+	*table = carrier_alloc(c, n * sizeof(*desc));
+	desc = table->va;
+	if (s)
+		memcpy(bytes.va, s->out, s->out_len);
+	for (uint32_t i = 0; i < n; i++) {
+		const uint16_t flags = !s ? f->flags : i < s->out_len ? 0 : VIRTQ_DESC_F_WRITE;
+
+		desc[i] = (struct virtq_desc){htole64(bytes.guest + (s ? i : 0)), htole32(s ? 1 : f->len),
 					      htole16((uint16_t)(flags | (i + 1 < n ? VIRTQ_DESC_F_NEXT : 0))),
 					      htole16((uint16_t)(i + 1))};
+	}
+	return n;
+}
+
+/* Fills the queue's ring, as long as the device has it. */
+static void flood(struct carrier *c, const struct flood *f)
+{
+	struct driver_ring_raw raw;
+	struct frontend_buf table;
+	uint32_t n;
+
+	c->largest = true;
+	carrier_reset(c);
+	raw = driver_ring_raw(frontend_ring(c->fe, f->queue));
+	n = flood_table(c, f, raw.num, &table);
 	for (unsigned int i = 0; i < raw.num; i++) {
-		raw.desc[i] = (struct virtq_desc){htole64(table.guest), htole32(n * (uint32_t)sizeof(*desc)),
+		raw.desc[i] = (struct virtq_desc){htole64(table.guest), htole32(n * (uint32_t)sizeof(struct virtq_desc)),
 						  htole16(VIRTQ_DESC_F_INDIRECT), 0};
 		raw.avail->ring[i] = htole16((uint16_t)i);
 	}
 	__atomic_store_n(&raw.avail->idx, htole16((uint16_t)raw.num), __ATOMIC_RELEASE);
-	carrier_ok(c, frontend_kick(c->fe, q), "kick");
+	carrier_ok(c, frontend_kick(c->fe, f->queue), "kick");
 }
 
-/* While a guest has one queue do what costs most, others of its queues and the front-end are answered. */
+/*
+ * While a guest has one queue do what costs most, the front-end, others of its queues and the operator are answered, the ring stops,
+ * and the process ends when it is told to.
+ */
+static void flooded_once(struct carrier *c, const struct flood *f)
+{
+	uint64_t begin;
+
+	flood(c, f);
+	for (unsigned int n = 0; n < 10; n++)
+		answered(c);
+	commanded(c);
+	begin = cpu_ns(c);
+	if (f->queue != c->class->samples->queue)
+		carrier_sample(c);
+	ck_assert_uint_lt(cpu_ns(c) - begin, FLOOD_NS);
+	begin = cpu_ns(c);
+	carrier_stop(c, f->queue);
+	ck_assert_uint_lt(cpu_ns(c) - begin, FLOOD_NS);
+	if (c->kind == CARRIER_BINARY) {
+		flood(c, f);
+		ended(c);
+	}
+	c->largest = false;
+	carrier_reconnect(c);
+}
+
 static void flooded(struct carrier *c)
 {
-	static const struct {
-		uint32_t len;
-		uint16_t flags;
-	} shapes[] = {{0, VIRTQ_DESC_F_WRITE}, {1, VIRTQ_DESC_F_WRITE}, {1, 0}, {65536, VIRTQ_DESC_F_WRITE}};
-	const unsigned int sample = c->class->samples->queue, nqueues = carrier_face(c)->nqueues;
+	static const struct flood shapes[] = {
+		{.len = 0, .flags = VIRTQ_DESC_F_WRITE},
+		{.len = 1, .flags = VIRTQ_DESC_F_WRITE},
+		{.len = 1},
+		{.len = 65536, .flags = VIRTQ_DESC_F_WRITE},
+	};
+	const unsigned int nqueues = carrier_face(c)->nqueues;
 
 	if (under_valgrind())
 		return;
 	for (unsigned int i = 0; i < nqueues * ARRAY_SIZE(shapes); i++) {
-		const unsigned int q = i % nqueues;
-		uint64_t begin;
+		struct flood f = shapes[i / nqueues];
 
-		c->largest = true;
-		carrier_reset(c);
-		flood(c, q, shapes[i / nqueues].len, shapes[i / nqueues].flags);
-		for (unsigned int n = 0; n < 10; n++)
-			answered(c);
-		begin = cpu_ns(c);
-		if (q != sample)
-			carrier_sample(c);
-		ck_assert_uint_lt(cpu_ns(c) - begin, FLOOD_NS);
-		begin = cpu_ns(c);
-		carrier_stop(c, q);
-		ck_assert_uint_lt(cpu_ns(c) - begin, FLOOD_NS);
-		c->largest = false;
-		carrier_reconnect(c);
+		f.queue = i % nqueues;
+		flooded_once(c, &f);
+	}
+	for (const struct vdev_sample *s = c->class->samples; s->what; s++) {
+		if ((c->features & s->features) == s->features)
+			flooded_once(c, &(struct flood){.queue = s->queue, .sample = s});
 	}
 	carrier_sample(c);
 }
@@ -272,7 +363,7 @@ const struct device_case carrier_common_cases[] = {
 	{.name = "driver resets", .run = driver_resets},
 	{.name = "memory replaced", .run = memory_replaced},
 	{.name = "hostile ring", .run = hostile_ring},
-	{.name = "flooded", .run = flooded, .flags = CASE_ONCE},
+	{.name = "flooded", .run = flooded, .flags = CASE_ONCE | CASE_CONTROL},
 	{.name = "random requests", .run = random_requests},
 	{.name = "configuration space", .run = config_space, .flags = CASE_CONFIG},
 	{0},

@@ -110,6 +110,10 @@ void carrier_log_begin(struct carrier *c);
 void carrier_log_look(struct carrier *c, bool turn_ends);
 void carrier_log_end(struct carrier *c);
 
+/* The binary carrier's process: begins; ends by SIGTERM.  Returns the CPU time it has taken in its whole life, ns. */
+void carrier_process_start(struct carrier *c);
+uint64_t carrier_process_end(struct carrier *c);
+
 /* The built vdevd: $VDEVD, or beside this program. */
 const char *carrier_executable(void);
 

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -247,12 +248,11 @@ static void binary_exec(struct carrier *c, char **argv)
 	_exit(127);
 }
 
-static void binary_open(struct carrier *c)
+void carrier_process_start(struct carrier *c)
 {
-	char *argv[ARRAY_SIZE(c->argv) + 5], *socket = NULL, *masks = NULL;
+	char *argv[ARRAY_SIZE(c->argv) + 6], *socket = NULL, *control = NULL, *masks = NULL;
 	unsigned int n = 0;
 
-	c->model = carrier_make_closed(c);
 	argv[n++] = (char *)carrier_executable();
 	for (unsigned int i = 0; c->argv[i]; i++)
 		argv[n++] = c->argv[i];
@@ -261,6 +261,10 @@ static void binary_open(struct carrier *c)
 	if (c->set->masks) {
 		ck_assert_int_gt(asprintf(&masks, "--features=%s", c->set->masks), 0);
 		argv[n++] = masks;
+	}
+	if (c->dcase && (c->dcase->flags & CASE_CONTROL)) {
+		ck_assert_int_gt(asprintf(&control, "--control=%s", carrier_path(c, "control")), 0);
+		argv[n++] = control;
 	}
 	/* Who is not root could not look at a process that is not dumpable: carrier_count_fds. */
 	if (geteuid() != 0 && !VDEVD_INSTRUMENTED)
@@ -271,7 +275,14 @@ static void binary_open(struct carrier *c)
 	if (c->pid == 0)
 		binary_exec(c, argv);
 	free(socket);
+	free(control);
 	free(masks);
+}
+
+static void binary_open(struct carrier *c)
+{
+	c->model = carrier_make_closed(c);
+	carrier_process_start(c);
 }
 
 static struct frontend *binary_dial(struct carrier *c)
@@ -290,21 +301,33 @@ static struct frontend *binary_dial(struct carrier *c)
 	return fe;
 }
 
-/* It must end well, and take its socket with it. */
-static void binary_close(struct carrier *c)
+static uint64_t timeval_ns(const struct timeval *tv)
 {
+	return (uint64_t)tv->tv_sec * 1000000000u + (uint64_t)tv->tv_usec * 1000u;
+}
+
+/* It must end well, and take its socket with it. */
+uint64_t carrier_process_end(struct carrier *c)
+{
+	struct rusage used;
 	int status = 0;
 	pid_t pid = 0;
 
-	vdev_free(c->model);
 	ck_assert_int_eq(kill(c->pid, SIGTERM), 0);
-	for (unsigned int ms = 0; (pid = waitpid(c->pid, &status, WNOHANG)) == 0; ms++) {
+	for (unsigned int ms = 0; (pid = wait4(c->pid, &status, WNOHANG, &used)) == 0; ms++) {
 		ck_assert_msg(ms < CARRIER_PATIENCE_MS, "vdevd does not end");
 		usleep(1000);
 	}
 	ck_assert_int_eq(pid, c->pid);
 	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "vdevd ended with status 0x%x", status);
 	ck_assert_int_eq(access(carrier_path(c, "socket"), F_OK), -1);
+	return timeval_ns(&used.ru_utime) + timeval_ns(&used.ru_stime);
+}
+
+static void binary_close(struct carrier *c)
+{
+	vdev_free(c->model);
+	carrier_process_end(c);
 }
 
 const struct carrier_ops carrier_binary = {
