@@ -18,6 +18,7 @@
 #include "cmd/realtime.h"
 #include "cmd/signals.h"
 #include "config.h"
+#include "core/loop.h"
 #include "core/service.h"
 #include "core/unix_socket.h"
 #include "mem/gmem_xen.h"
@@ -133,6 +134,7 @@ static int serve(const struct common *c, const struct vu_socket_opts *socket, co
 	service_open(); /* an error is told with what cannot be sent */
 	signal(SIGPIPE, SIG_IGN);
 	signals_begin(&signals, r.loop);
+	notify_begin();
 	ret = run_device(&r, c, socket, self);
 	signals_end(&signals);
 	vdev_free(d);

@@ -110,14 +110,11 @@ const struct sandbox_call loop_calls[] = {
 	{.name = "gettimeofday", .why = "time, where the kernel has no faster way"},
 	{.name = "epoll_ctl", .why = "the event loop"},
 	{.name = "epoll_create1", .why = "the event loop, when a descriptor lives on in another process"},
-	{.name = "eventfd2", .why = "the event loop, woken by a signal or a thread"},
 	{.name = "poll", .why = "whether a descriptor is ready"},
 	{.name = "preadv2", .why = "a kick that does not wait"},
 	{.name = "pwritev2", .why = "a call that does not wait"},
-	{.name = "timer_create", .why = "the end of a turn that takes too long"},
-	{.name = "timer_settime", .why = "the end of a turn that takes too long"},
+	{.name = "timer_settime", .why = "the end of a write that blocks"},
 	{.name = "timerfd_settime", .why = "the event loop's own clock"},
-	{.name = "timerfd_create", .why = "the event loop's own clock"},
 	{.name = "fcntl", .why = "what a descriptor's flags are", .checks = {{1, SANDBOX_IS, F_GETFL}}},
 	{.name = "fcntl", .why = "a descriptor that does not block", .checks = {{1, SANDBOX_IS, F_SETFL}}},
 	{.name = "fcntl", .why = "what a descriptor's flags are", .checks = {{1, SANDBOX_IS, F_GETFD}}},
@@ -257,6 +254,7 @@ ssize_t fd_write_now(int fd, const void *buf, size_t len)
 static struct {
 	timer_t timer;
 	pid_t thread; /* whose writes it ends; 0: there is no timer yet */
+	bool none;    /* there will be none */
 	volatile sig_atomic_t runs, used;
 } watchdog;
 
@@ -294,11 +292,16 @@ static bool watchdog_new(void)
 	return true;
 }
 
+void notify_begin(void)
+{
+	watchdog.none = !watchdog_new();
+}
+
 static void watchdog_start(void)
 {
 	const struct itimerspec seconds = {.it_value.tv_sec = WATCHDOG_SECONDS, .it_interval.tv_sec = WATCHDOG_SECONDS};
 
-	if (!watchdog_new())
+	if (watchdog.none || !watchdog_new())
 		return;
 	watchdog.runs = 1;
 	timer_settime(watchdog.timer, 0, &seconds, NULL);

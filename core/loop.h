@@ -76,6 +76,12 @@ struct notify_fd {
 #define NOTIFY_FD_NONE ((struct notify_fd){.fd = -1})
 
 /*
+ * Makes the timer for this thread, which serves, while it has the right to: where there is none then, there is none
+ * later.  Without this call it is made with the first notification.
+ */
+void notify_begin(void);
+
+/*
  * Whether a descriptor from outside can be used for notifications.  Returns 0; -EINVAL: neither eventfd, pipe nor socket (a
  * terminal could block); or as fd_check_watchable.  That a socket is not the other end of a connection, the caller sees to.
  */

@@ -31,7 +31,6 @@ const struct sandbox_call sandbox_process_calls[] = {
 	{.name = "munmap", .why = "memory"},
 	{.name = "mremap", .why = "memory"},
 	{.name = "madvise", .why = "memory that is given back"},
-	{.name = "sysinfo", .why = "qsort(3) of glibc, which asks how much memory there is"},
 	{.name = "read", .why = "what was opened"},
 	{.name = "write", .why = "what was opened; log lines"},
 	{.name = "close", .why = "what was opened"},
@@ -153,6 +152,19 @@ void sandbox_share(struct sandbox *s, enum sandbox_share what, const char *why)
 		s->network_why = why;
 }
 
+bool sandbox_needs_one_of(const struct sandbox *s, const char *const *names)
+{
+	for (; *names; names++) {
+		for (size_t i = 0; i < s->ntables; i++) {
+			for (const struct sandbox_call *c = s->tables[i]; c->name; c++) {
+				if (strcmp(c->name, *names) == 0)
+					return true;
+			}
+		}
+	}
+	return false;
+}
+
 /* ---- layers */
 
 int sandbox_because(struct sandbox_reason *r, int err, const char *fmt, ...)
@@ -198,7 +210,7 @@ static int apply_layer(const struct sandbox *s, const struct sandbox_opts *o, en
 	case SANDBOX_LIMITS:
 		return apply_limits(r);
 	case SANDBOX_NAMESPACES:
-		return sandbox_namespaces(s, r);
+		return sandbox_namespaces(s, o, r);
 	case SANDBOX_IDS:
 		return o->has_user ? sandbox_ids(s, o, r) : 0;
 	case SANDBOX_CAPABILITIES:

@@ -46,7 +46,7 @@ struct sandbox_reason {
  * The layers that need a file of their own.  Each returns 0, or -errno with a reason: the layer is missing, and
  * nothing, or less than all of it, has happened.
  */
-int sandbox_namespaces(const struct sandbox *s, struct sandbox_reason *r);
+int sandbox_namespaces(const struct sandbox *s, const struct sandbox_opts *o, struct sandbox_reason *r);
 int sandbox_ids(const struct sandbox *s, const struct sandbox_opts *o, struct sandbox_reason *r);
 int sandbox_capabilities(const struct sandbox *s, struct sandbox_reason *r);
 int sandbox_landlock(const struct sandbox *s, struct sandbox_reason *r);
@@ -54,6 +54,9 @@ int sandbox_seccomp(const struct sandbox *s, bool log_only, struct sandbox_reaso
 
 /* Writes the reason.  Returns err, for the caller's return. */
 int sandbox_because(struct sandbox_reason *r, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* Whether one of these calls is needed; names: ends with NULL. */
+bool sandbox_needs_one_of(const struct sandbox *s, const char *const *names);
 
 /* How many system calls of this machine the needs come to; -1 without libseccomp. */
 int sandbox_count(const struct sandbox *s);

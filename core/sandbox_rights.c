@@ -128,8 +128,8 @@ int sandbox_ids(const struct sandbox *s, const struct sandbox_opts *o, struct sa
 static void bound_caps(uint64_t keep)
 {
 	for (unsigned int cap = 0; prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0; cap++) {
-		if (!(keep & BIT(cap)))
-			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+		if (!(keep & BIT(cap)) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			break;
 	}
 	prctl(PR_SET_SECUREBITS, LOCKED_BITS, 0, 0, 0);
 }

@@ -30,6 +30,7 @@
 
 static const struct sandbox_call userfault_calls[] = {
 	{.name = "userfaultfd", .why = "guest memory that comes later"},
+	{.name = "eventfd2", .why = "the end of the thread that waits for its connection"},
 	{.name = "open", .why = "the same, by its device node"},
 	{.name = "ioctl", .why = "guest memory that comes later", .checks = {{1, SANDBOX_IS, USERFAULTFD_IOC_NEW}}},
 	{.name = "ioctl", .why = "guest memory that comes later", .checks = {{1, SANDBOX_IS, UFFDIO_API}}},

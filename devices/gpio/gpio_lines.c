@@ -9,6 +9,7 @@
 
 #include "core/opt.h"
 #include "core/policy.h"
+#include "core/sort.h"
 #include "devices/gpio/gpio_lines.h"
 
 /* A kernel's limit, too: the period is a 32-bit number of microseconds; an hour is no bouncing any more. */
@@ -337,7 +338,7 @@ static int names_unique(struct build *b)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < b->count; i++)
 		sorted[i] = &b->offers[i];
-	qsort(sorted, b->count, sizeof(*sorted), by_name);
+	sort_items(sorted, b->count, sizeof(*sorted), by_name);
 	for (unsigned int i = 0; i < b->count; i++) {
 		struct gpio_offer *o = sorted[i];
 

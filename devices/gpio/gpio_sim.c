@@ -493,12 +493,12 @@ static void sim_wait_end(struct gpio_host *h)
 
 static const struct sandbox_call sim_calls[] = {
 	{.name = "pipe2", .why = "edges of a simulated line"},
+	{.name = "eventfd2", .why = "a chip that is plugged in again"},
 	{0},
 };
 
 static void sim_needs(const struct gpio_host_args *args, const char *const *chips, unsigned int n, struct sandbox *s)
 {
-	/* A chip that is plugged in again wakes an eventfd, which the loop has anyway. */
 	sandbox_calls(s, sim_calls);
 }
 

@@ -41,7 +41,7 @@ if "rng" in have:
     s = show("rng", "--sandbox=strict,-namespaces", "--socket-path=/run/s")
     assert [l["required"] for l in s["layers"]] == [True] * 8 and "namespaces" not in {l["name"] for l in s["layers"]}
     n = s["system-call-numbers"]
-    assert n == -1 or n <= 50, n
+    assert n == -1 or n <= 45, n
 if "vsock" in have:
     s = show("vsock", "--sandbox=all", "--map=guest:7=tcp:127.0.0.1:8080", "--socket-path=/run/s")
     assert s["tcp-ports"] == [8080] and s["host-network"]

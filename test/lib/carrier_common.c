@@ -294,8 +294,9 @@ static void flood(struct carrier *c, const struct flood *f)
 	raw = driver_ring_raw(frontend_ring(c->fe, f->queue));
 	n = flood_table(c, f, raw.num, &table);
 	for (unsigned int i = 0; i < raw.num; i++) {
-		raw.desc[i] = (struct virtq_desc){htole64(table.guest), htole32(n * (uint32_t)sizeof(struct virtq_desc)),
-						  htole16(VIRTQ_DESC_F_INDIRECT), 0};
+		raw.desc[i] =
+			(struct virtq_desc){htole64(table.guest), htole32(n * (uint32_t)sizeof(struct virtq_desc)),
+					    htole16(VIRTQ_DESC_F_INDIRECT), 0};
 		raw.avail->ring[i] = htole16((uint16_t)i);
 	}
 	__atomic_store_n(&raw.avail->idx, htole16((uint16_t)raw.num), __ATOMIC_RELEASE);
@@ -303,8 +304,8 @@ static void flood(struct carrier *c, const struct flood *f)
 }
 
 /*
- * While a guest has one queue do what costs most, the front-end, others of its queues and the operator are answered, the ring stops,
- * and the process ends when it is told to.
+ * While a guest has one queue do what costs most, the front-end, others of its queues and the operator are answered,
+ * the ring stops, and the process ends when it is told to.
  */
 static void flooded_once(struct carrier *c, const struct flood *f)
 {

@@ -444,6 +444,81 @@ END_TEST
 
 /* ---- what has conditions of its own */
 
+static const struct sandbox_call look_calls[] = {
+	{.name = "lstat", .why = "test"},
+	{0},
+};
+
+static const struct sandbox_call socketpair_calls[] = {
+	{.name = "socketpair", .why = "test", .checks = {{0, SANDBOX_IS, AF_UNIX}}},
+	{0},
+};
+
+/* Where a socket can be made the network is the process's own; where none can, that is saved. */
+struct net_case {
+	const char *what;
+	const struct sandbox_call *more;
+	bool seccomp, log_only, share, own;
+};
+
+static int look_at_net(const void *arg)
+{
+	const struct net_case *n = arg;
+	struct sandbox_opts o = {.layers = BIT(SANDBOX_NAMESPACES), .log_only = n->log_only};
+	struct sandbox *s = sandbox_new();
+	struct stat before, after;
+
+	if (!s)
+		return BROKEN;
+	if (n->seccomp)
+		o.layers |= BIT(SANDBOX_NO_NEW_PRIVS) | BIT(SANDBOX_SECCOMP);
+	o.required = o.layers;
+	sandbox_calls(s, sandbox_process_calls);
+	sandbox_calls(s, look_calls);
+#if VDEVD_COVERAGE
+	sandbox_calls(s, coverage_calls);
+#endif
+	if (n->more)
+		sandbox_calls(s, n->more);
+	if (n->share)
+		sandbox_share(s, SANDBOX_NETWORK, "test");
+	if (stat("/proc/self/ns/net", &before) < 0)
+		return BROKEN;
+	if (sandbox_apply(s, &o, &quiet) < 0)
+		return MISSING;
+	if (stat("/proc/self/ns/net", &after) < 0)
+		return BROKEN;
+	return before.st_ino == after.st_ino ? 1 : 2;
+}
+
+START_TEST(networks)
+{
+	static const struct net_case cases[] = {
+		{.what = "no filter", .own = true},
+		{.what = "no socket", .seccomp = true},
+		{.what = "a filter that tells", .seccomp = true, .log_only = true, .own = true},
+		{.what = "a socket", .seccomp = true, .more = chosen_calls, .own = true},
+		{.what = "a pair of sockets", .seccomp = true, .more = socketpair_calls, .own = true},
+		{.what = "the host's", .seccomp = true, .more = chosen_calls, .share = true},
+		{.what = "the host's, no filter", .share = true},
+	};
+
+	if (test_on_valgrind())
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int got;
+
+		if (cases[i].seccomp && VDEVD_INSTRUMENTED)
+			continue;
+		got = in_child(look_at_net, &cases[i], false);
+		if (got == MISSING)
+			test_note_skip(cases[i].what, "this machine cannot");
+		else
+			ck_assert_msg(got == (cases[i].own ? 2 : 1), "%s: %d", cases[i].what, got);
+	}
+}
+END_TEST
+
 /* Files and folders that are needed, and their neighbours. */
 static int use_paths(const void *arg)
 {
@@ -816,6 +891,7 @@ Suite *suite_sandbox(void)
 	TCase *tc = tcase_create("sandbox");
 
 	tcase_add_loop_test(tc, layers, 0, 2 * (int)ARRAY_SIZE(attempts));
+	tcase_add_test(tc, networks);
 	tcase_add_test(tc, paths);
 	tcase_add_test(tc, ids);
 	tcase_add_test(tc, death_signal);

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
+#include "core/sort.h"
 #include "transport/ring/ring.h"
 
 int virtq_new(unsigned int index, const struct virtq_events *ev, void *owner, struct virtq **out)
@@ -162,7 +163,7 @@ static void collect_requeued(struct virtq *vq)
 		if (vq->chains[i].state == CHAIN_REQUEUED || vq->chains[i].state == CHAIN_DONE)
 			vq->resume[n++] = (struct requeued){vq->chains[i].order, (uint16_t)i};
 	}
-	qsort(vq->resume, n, sizeof(*vq->resume), older_first);
+	sort_items(vq->resume, n, sizeof(*vq->resume), older_first);
 	vq->nresume = vq->resumed = 0;
 	vq->oldest = vq->youngest = HEAD_NONE;
 	for (unsigned int i = 0; i < n; i++) {
