@@ -4,6 +4,7 @@
  * conventions", and what a service manager or an image wants beyond.
  */
 #include "cmd/common.h"
+#include "cmd/frontends.h"
 
 #include <errno.h>
 #include <string.h>
@@ -135,6 +136,7 @@ static const struct opt common_opts[] = {
 	},
 	{
 		.name = "socket-mode",
+		.rare = true,
 		.type = OPT_CALL,
 		.set = set_mode,
 		.once = true,
@@ -146,6 +148,7 @@ static const struct opt common_opts[] = {
 	},
 	{
 		.name = "fd",
+		.rare = true,
 		.type = OPT_FD,
 		.off = AT(socket.fd),
 		.arg = "FD",
@@ -157,6 +160,7 @@ static const struct opt common_opts[] = {
 	},
 	{
 		.name = "socket-fd",
+		.rare = true,
 		.alias = "listen-fd",
 		.type = OPT_FD,
 		.off = AT(socket.listen_fd),
@@ -195,6 +199,7 @@ static const struct opt common_opts[] = {
 	},
 	{
 		.name = "quirks",
+		.rare = true,
 		.type = OPT_CALL,
 		.set = set_quirks,
 		.arg = "LIST",
@@ -222,6 +227,7 @@ static const struct opt common_opts[] = {
 	},
 	{
 		.name = "xen-grant-cache",
+		.rare = true,
 		.type = OPT_UINT,
 		.off = AT(xen_grant_cache),
 		.arg = "N",
@@ -253,6 +259,7 @@ static const struct opt common_opts[] = {
 	},
 	{
 		.name = "realtime",
+		.rare = true,
 		.type = OPT_UINT,
 		.off = AT(realtime),
 		.arg = "PRIO",
@@ -310,6 +317,7 @@ static const struct opt common_opts[] = {
 	},
 	{
 		.name = "oom-score-adj",
+		.rare = true,
 		.type = OPT_CALL,
 		.set = set_oom,
 		.arg = "N",
@@ -320,6 +328,7 @@ static const struct opt common_opts[] = {
 	},
 	{
 		.name = "print-sandbox",
+		.rare = true,
 		.type = OPT_CALL,
 		.set = set_print_sandbox,
 		.arg = "HOW",
@@ -329,7 +338,22 @@ static const struct opt common_opts[] = {
 			   "exit: text, for people, or json. Nothing of the host is opened."),
 	},
 	{
+		.name = "print-frontend",
+		.type = OPT_WORD,
+		.words = frontend_forms,
+		.off = AT(print_frontend),
+		.arg = "VMM",
+		.help = "what to tell qemu, libvirt, uml, xl, ...; and exit",
+		.man = MAN(
+			"Show the lines by which a front-end is told of this device, and exit: qemu (options), libvirt "
+			"(XML), cloud-hypervisor, crosvm, libkrun (C), openvmm, uml (an argument of the kernel) or xl "
+			"(its configuration file). Forms that nobody has tried say so. vdevd probe shows the same of a "
+			"device "
+			"that runs. Nothing of the host is opened."),
+	},
+	{
 		.name = "print-capabilities",
+		.rare = true,
 		.type = OPT_FLAG,
 		.off = AT(print_capabilities),
 		.help = "describe the device in JSON and exit",

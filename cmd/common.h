@@ -33,6 +33,7 @@ struct common {
 	uint64_t realtime; /* priority; 0: not asked for */
 	struct sandbox_opts sandbox;
 	unsigned int print_sandbox; /* enum common_print */
+	unsigned int print_frontend; /* frontend_forms */
 	bool print_capabilities, print_man, help, version;
 	/* Called as the daemon this replaces: so many instances, socket names without their number. */
 	uint64_t count;
@@ -65,5 +66,6 @@ void print_help(const struct common *c);
 void print_capabilities(const struct common *c);
 void print_man_page(const struct common *c);
 void print_sandbox(const struct common *c);
+void print_frontend(const struct common *c);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "cmd/drop.h"
+#include "cmd/frontends.h"
 #include "config.h"
 #include "core/json.h"
 #include "transport/vu_msg.h"
@@ -23,6 +24,7 @@ void print_help(const struct common *c)
 	printf("Usage: vdevd %s --socket-path=PATH [OPTION]...\nServes a virtio device over vhost-user: %s.\n",
 	       class->name, class->summary);
 	opt_print_help(stdout, c->groups);
+	printf("\nman vdevd-%s: all of them, in full\n", class->name);
 }
 
 /* A device or ring feature bit's name. */
@@ -100,6 +102,15 @@ void print_sandbox(const struct common *c)
 	else
 		sandbox_print(s, &c->sandbox, stdout);
 	sandbox_free(s);
+}
+
+void print_frontend(const struct common *c)
+{
+	const char *connect = c->socket.connect;
+	struct frontend_facts facts;
+
+	frontend_of_instance(c->d, connect ? connect : c->socket.path, connect, &facts);
+	frontend_print(&facts, c->print_frontend);
 }
 
 #if VDEVD_HAVE_MAN

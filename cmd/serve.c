@@ -253,6 +253,8 @@ static bool describe(const struct common *c)
 #endif
 	else if (c->print_sandbox)
 		print_sandbox(c);
+	else if (c->print_frontend)
+		print_frontend(c);
 	else
 		return false;
 	return true;
@@ -273,7 +275,7 @@ static int read_options(struct call *call, int argc, char **argv, bool *done)
 	if (opt_parse_end(c->groups, argc, argv, next) < 0)
 		return CMD_USAGE;
 	log_set_level(c->log_level);
-	if (c->print_sandbox && vdev_check(call->d) < 0)
+	if ((c->print_sandbox || c->print_frontend) && vdev_check(call->d) < 0)
 		return CMD_USAGE;
 	if (describe(c))
 		return CMD_OK;

@@ -43,6 +43,7 @@ struct opt {
 	const char *help;  /* one line of --help, at most 50 characters; NULL: parsed, but shown nowhere */
 	const char *man;   /* the paragraph of the man page; NULL: the help line serves */
 	const char *alias; /* more long names, separated by commas, always accepted */
+	bool rare;	   /* left out of --help, which is to fit a screen; the manual has it */
 	bool once;         /* OPT_CALL: it cannot be given twice; others but OPT_FLAG never can */
 	const char *const *words; /* of OPT_WORD, ends with NULL */
 	unsigned int kind; /* for set(), where one function serves several options */

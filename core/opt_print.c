@@ -59,7 +59,7 @@ void opt_print_help(FILE *out, const struct opt_group *groups)
 	for (const struct opt_group *g = groups; g->opts; g++) {
 		fprintf(out, "\n%s:\n", g->title);
 		for (const struct opt *o = g->opts; o->name; o++) {
-			if (o->help)
+			if (o->help && !o->rare)
 				print_help_line(out, o);
 		}
 	}

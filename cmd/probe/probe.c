@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "cmd/cmd.h"
+#include "cmd/frontends.h"
 #include "config.h"
 #include "core/json.h"
 #include "core/module.h"
@@ -56,6 +57,12 @@ static const struct opt probe_opts[] = {
 	 .type = OPT_FLAG,
 	 .off = offsetof(struct probe, table),
 	 .help = "show all features and messages, as a column of Markdown"},
+	{.name = "print-frontend",
+	 .type = OPT_WORD,
+	 .words = frontend_forms,
+	 .off = offsetof(struct probe, print_frontend),
+	 .arg = "VMM",
+	 .help = "show what to tell qemu, libvirt, uml, xl, ... instead"},
 	{.name = "bench",
 	 .type = OPT_FLAG,
 	 .off = offsetof(struct probe, bench),
@@ -103,18 +110,21 @@ static const struct opt probe_opts[] = {
 	 .def = "off",
 	 .help = "share a Xen domain's memory: foreign, grant[-on-demand]"},
 	{.name = "xen-domid",
+	 .rare = true,
 	 .type = OPT_UINT,
 	 .off = offsetof(struct probe, xen_domid),
 	 .arg = "N",
 	 .max = UINT16_MAX,
 	 .help = "that domain, which must not use it"},
 	{.name = "xen-frame",
+	 .rare = true,
 	 .type = OPT_UINT,
 	 .off = offsetof(struct probe, xen_frame),
 	 .arg = "N",
 	 .max = UINT32_MAX,
 	 .help = "the first of 1281 guest frames"},
 	{.name = "xen-grant",
+	 .rare = true,
 	 .type = OPT_UINT,
 	 .off = offsetof(struct probe, xen_grant),
 	 .arg = "N",
@@ -350,11 +360,15 @@ static int probe_run(struct probe *p, struct log *l)
 	}
 	if (p->json)
 		print_head_json(p);
-	else if (!p->table && (p->bench || !p->nsends))
+	else if (!p->table && !p->print_frontend && (p->bench || !p->nsends))
 		print_head_text(p);
 	if (p->table) {
 		probe_table(p);
 		holds = true;
+	} else if (p->print_frontend) {
+		holds = probe_frontend(p);
+		if (!holds)
+			log_error(l, "--print-frontend: %s", p->got);
 	} else if (p->bench) {
 		err = probe_bench(p);
 		holds = !err;
@@ -404,8 +418,9 @@ int cmd_probe(int argc, char **argv)
 		log_usage(&log, "--send goes without --json (but with --bench)");
 		return CMD_USAGE;
 	}
-	if (p.table && (p.json || p.bench || p.nsends)) {
-		log_usage(&log, "--table goes alone, without --json, --bench and --send");
+	if ((p.table || p.print_frontend) && (p.json || p.bench || p.nsends || (p.table && p.print_frontend))) {
+		log_usage(&log, "--%s goes alone, without --json, --bench and --send",
+			  p.table ? "table" : "print-frontend");
 		return CMD_USAGE;
 	}
 	if (find_device(&p, &log))

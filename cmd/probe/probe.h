@@ -59,6 +59,7 @@ struct probe {
 	/* The domain of Xen whose memory is shared, where xen_map is not 0 (GMEM_XEN_*): these frames, with these grants. */
 	uint64_t xen_domid, xen_frame, xen_grant;
 	unsigned int xen_way; /* the word of --xen-map */
+	unsigned int print_frontend; /* frontend_forms */
 	uint32_t xen_map;
 	bool json, quiet, bench, table, help;
 	/* the back end */
@@ -97,6 +98,12 @@ const char *probe_row_misses(const struct probe *p, const struct probe_check *ch
 
 /* Runs the row on a connection of its own; PROBE_NA where it misses something. */
 enum probe_verdict probe_row_run(struct probe *p, const struct probe_check *check);
+
+/*
+ * Prints how a front-end is told of the back end; what kind of device it is, is guessed where --id does not say.
+ * Returns false, with the reason in p->got, where that cannot be guessed.
+ */
+bool probe_frontend(struct probe *p);
 
 /* Prints what is offered, and what becomes of each message, as a column of a table in Markdown. */
 void probe_table(struct probe *p);

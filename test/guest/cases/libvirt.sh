@@ -36,6 +36,22 @@ virt_daemon() {
 	done
 }
 
+# virt_session FOLDER COMMAND - runs the command beside a libvirtd that has these descriptions; no domain outlives it.
+virt_session() {
+	cat >inner <<-EOF
+		set -eu
+		qemu_folder=$qemu_folder
+		. "$here/cases/libvirt.sh"
+		virt_daemon "$1"
+		$2
+		for domain in \$(virsh -c qemu:///system list --name); do virsh -c qemu:///system destroy "\$domain"; done
+		kill "\$daemon"
+		wait "\$daemon" || :
+	EOF
+	export dir
+	unshare --mount --net sh inner
+}
+
 # virt_find - starts a domain with a shared folder and says whose back end libvirt took.  $1: the folder of descriptions.
 # The back end writes down how it was called and serves nobody, so the domain itself ends at once.
 virt_find() {
@@ -57,25 +73,44 @@ virt_find() {
 		<filesystem type='mount'><driver type='virtiofs'/><source dir='$dir'/><target dir='share'/></filesystem>
 		<controller type='usb' model='none'/><memballoon model='none'/></devices></domain>
 	EOF
-	cat >inner <<-EOF
-		set -eu
-		qemu_folder=$qemu_folder
-		. "$here/cases/libvirt.sh"
-		virt_daemon "$1"
-		virsh -c qemu:///system create domain.xml >created 2>&1 || :
-		kill "\$daemon"
-		wait "\$daemon" || :
-	EOF
-	unshare --mount --net sh inner
+	virt_session "$1" 'virsh -c qemu:///system create domain.xml >created 2>&1 || :'
 }
 
-case_libvirt_folder() {
+need_libvirt() {
 	[ "$(id -u)" = 0 ] || skip 'libvirtd of the system is root'\''s'
 	unshare --mount --net true 2>/dev/null || skip 'no namespaces here'
 	for tool in libvirtd virsh qemu-system-x86_64; do
 		command -v "$tool" >/dev/null || lacking "no $tool"
 	done
 	qemu_folder=/usr/share/qemu/vhost-user
+}
+
+# A domain is made of what --print-frontend=libvirt says, and its QEMU talks to the device.
+case_libvirt_lines() {
+	need_libvirt
+	need_device rng
+	vdevd_start rng --control="$dir/control"
+	cat >domain.xml <<-EOF
+		<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
+		<name>lines</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
+		<os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features>
+		<devices><emulator>$(command -v qemu-system-x86_64)</emulator>
+		<controller type='usb' model='none'/><memballoon model='none'/></devices>
+		$("$VDEVD" rng --socket-path="$vdevd_socket" --print-frontend=libvirt)
+		</domain>
+	EOF
+	mkdir none
+	: >none/none
+	virt_session none "virsh -c qemu:///system create domain.xml
+		virsh -c qemu:///system domstate lines >state
+		'$VDEVD' ctl '$dir/control' stat >stat"
+	grep -q running state || fail 'the domain does not run'
+	grep -q '^front-end connected' stat || fail "no front-end: $(cat stat)"
+	vdevd_stop
+}
+
+case_libvirt_folder() {
+	need_libvirt
 	make -s -C "$here/../.." ${VDEVD_BUILD:+BUILD="$VDEVD_BUILD"} DESTDIR="$dir/root" PREFIX=/usr install
 	mkdir ours
 	cp "$dir/root$qemu_folder"/*.json ours
