@@ -510,7 +510,7 @@ START_TEST(networks)
 
 		if (cases[i].seccomp && VDEVD_INSTRUMENTED)
 			continue;
-		got = in_child(look_at_net, &cases[i], false);
+		got = (int)in_child(look_at_net, &cases[i], false);
 		if (got == MISSING)
 			test_note_skip(cases[i].what, "this machine cannot");
 		else
