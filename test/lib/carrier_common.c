@@ -270,7 +270,7 @@ static uint32_t flood_table(struct carrier *c, const struct flood *f, unsigned i
 
 	*table = carrier_alloc(c, n * sizeof(*desc));
 	desc = table->va;
-	if (s)
+	if (s && s->out_len)
 		memcpy(bytes.va, s->out, s->out_len);
 	for (uint32_t i = 0; i < n; i++) {
 		const uint16_t flags = !s ? f->flags : i < s->out_len ? 0 : VIRTQ_DESC_F_WRITE;
