@@ -84,8 +84,9 @@ static void begin(struct uring *u, struct uring_op *o, enum uring_what what, int
 }
 
 static void begin_rw(struct uring *u, struct uring_op *o, enum uring_what what, int fd, const struct iovec *iov,
-		     unsigned int niov, uint64_t off)
+		     unsigned int niov, uint64_t off, int flags)
 {
+	o->way.mode = flags;
 	o->way.iov = iov;
 	o->way.niov = niov;
 	o->way.off = off;
@@ -94,12 +95,18 @@ static void begin_rw(struct uring *u, struct uring_op *o, enum uring_what what, 
 
 void uring_readv(struct uring *u, struct uring_op *op, int fd, const struct iovec *iov, unsigned int niov, uint64_t off)
 {
-	begin_rw(u, op, URING_READV, fd, iov, niov, off);
+	begin_rw(u, op, URING_READV, fd, iov, niov, off, 0);
 }
 
 void uring_writev(struct uring *u, struct uring_op *op, int fd, const struct iovec *iov, unsigned int niov, uint64_t off)
 {
-	begin_rw(u, op, URING_WRITEV, fd, iov, niov, off);
+	begin_rw(u, op, URING_WRITEV, fd, iov, niov, off, 0);
+}
+
+void uring_writev_durable(struct uring *u, struct uring_op *op, int fd, const struct iovec *iov, unsigned int niov,
+			  uint64_t off)
+{
+	begin_rw(u, op, URING_WRITEV, fd, iov, niov, off, URING_DURABLE);
 }
 
 void uring_fsync(struct uring *u, struct uring_op *op, int fd, bool data_only)
@@ -191,6 +198,18 @@ static int threads_open(struct uring *u, const struct uring_opts *opts)
 	return err;
 }
 
+/* Writes; and where it is to be on the disk sees to that.  Not every C library has pwritev2(2). */
+static ssize_t call_writev(const struct uring_op_way *op)
+{
+	ssize_t n;
+
+	if (op->off == URING_NO_OFFSET)
+		n = writev(op->fd, op->iov, (int)op->niov);
+	else
+		n = pwritev(op->fd, op->iov, (int)op->niov, (off_t)op->off);
+	return n > 0 && op->mode && fdatasync(op->fd) < 0 ? -1 : n;
+}
+
 /* On a worker thread: the call.  Returns as it does. */
 static ssize_t call(const struct uring_op_way *op)
 {
@@ -200,9 +219,7 @@ static ssize_t call(const struct uring_op_way *op)
 			return readv(op->fd, op->iov, (int)op->niov);
 		return preadv(op->fd, op->iov, (int)op->niov, (off_t)op->off);
 	case URING_WRITEV:
-		if (op->off == URING_NO_OFFSET)
-			return writev(op->fd, op->iov, (int)op->niov);
-		return pwritev(op->fd, op->iov, (int)op->niov, (off_t)op->off);
+		return call_writev(op);
 	case URING_FSYNC:
 		return fsync(op->fd);
 	case URING_FDATASYNC:

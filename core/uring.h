@@ -37,7 +37,8 @@ struct uring_op {
 	struct uring_op_way {
 		struct uring *u;
 		struct list all, queue;
-		int what, state, fd, mode;
+		int what, state, fd;
+		int mode; /* of fallocate(2); RWF_... of a write */
 		const struct iovec *iov;
 		unsigned int niov;
 		uint64_t off, len;
@@ -78,6 +79,13 @@ bool uring_native(const struct uring *u);
  */
 void uring_readv(struct uring *u, struct uring_op *op, int fd, const struct iovec *iov, unsigned int niov, uint64_t off);
 void uring_writev(struct uring *u, struct uring_op *op, int fd, const struct iovec *iov, unsigned int niov, uint64_t off);
+
+/*
+ * As uring_writev; done comes when the bytes are on the disk, and what it takes to find them again: as O_DSYNC of
+ * open(2) has it.
+ */
+void uring_writev_durable(struct uring *u, struct uring_op *op, int fd, const struct iovec *iov, unsigned int niov,
+			  uint64_t off);
 
 /* Begins fsync(2), or fdatasync(2) where data_only: for what was written by operations that are done. */
 void uring_fsync(struct uring *u, struct uring_op *op, int fd, bool data_only);

@@ -18,6 +18,9 @@ enum uring_what {
 	URING_FALLOCATE,
 };
 
+/* way.mode of a write: RWF_DSYNC of linux/fs.h, which a C library may lack. */
+#define URING_DURABLE 2
+
 /* A way to have operations done.  Each ends with uring_ended, later. */
 struct uring_backend {
 	/* Returns 0 and u->host; or -errno: it cannot be had here. */

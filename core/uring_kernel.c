@@ -61,6 +61,7 @@ static void fill(struct io_uring_sqe *sqe, struct uring_op_way *op)
 		break;
 	case URING_WRITEV:
 		io_uring_prep_writev(sqe, op->fd, op->iov, op->niov, op->off);
+		sqe->rw_flags = op->mode;
 		break;
 	case URING_FSYNC:
 		io_uring_prep_fsync(sqe, op->fd, 0);

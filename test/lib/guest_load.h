@@ -25,6 +25,7 @@ struct load_kind {
 	uint64_t features; /* the driver must accept */
 	unsigned int nqueues;
 	size_t size;       /* of what load_requests_begin makes, which begins with a struct load_requests; 0: of that alone */
+	void (*prepare)(const char *dir); /* before a back end is started: files that it wants; again and again.  NULL: nothing */
 	void (*begin)(struct load *l);
 	void (*submit)(struct load *l); /* adds what there is room for; nothing is published */
 	void (*reap)(struct load *l, unsigned int q, void *token, uint32_t used);
@@ -53,6 +54,13 @@ struct load {
 	uint64_t submitted, completed; /* of buffers that are used when they are answered, and not when something comes */
 	void *priv;
 };
+
+/* Before a back end of this kind is started, in this folder. */
+static inline void load_prepare(const struct load_kind *kind, const char *dir)
+{
+	if (kind->prepare)
+		kind->prepare(dir);
+}
 
 /*
  * Begins: the front-end's memory is made.  dir: where sockets may lie.  The device reads from the one region and writes into the

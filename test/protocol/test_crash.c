@@ -75,6 +75,7 @@ static void introduce(const struct load_kind *kind, bool packed, bool first)
 
 static void replace(const struct load_kind *kind, bool packed, bool first)
 {
+	load_prepare(kind, dir);
 	process_start(&process, dir, "socket", kind->device, kind->args);
 	process_connect(&process, &fe);
 	if (!first)

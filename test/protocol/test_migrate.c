@@ -162,6 +162,7 @@ static void begin(void)
 	struct frontend_queue_opts opts = frontend_queue_defaults(LOAD_RING);
 
 	opts.region = OURS;
+	load_prepare(m.kind, m.dir);
 	process_start(&m.process, m.dir, "first", m.kind->device, m.kind->args);
 	process_connect(&m.process, &m.fe);
 	negotiate();
@@ -308,6 +309,7 @@ static void move(unsigned int n)
 	void *state;
 	size_t len;
 
+	load_prepare(m.kind, m.dir);
 	process_start(&next, m.dir, n % 2 ? "first" : "second", m.kind->device, m.kind->args);
 	if (m.way != POSTCOPY)
 		copy_working(&to);

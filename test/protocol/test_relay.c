@@ -49,6 +49,7 @@ static void teardown(void)
 
 static void back_start(const struct load_kind *kind, const char *const *args)
 {
+	load_prepare(kind, dir);
 	process_start(&back, dir, "back", kind->device, args ? args : kind->args);
 }
 

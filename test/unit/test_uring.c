@@ -219,6 +219,13 @@ START_TEST(test_sync_and_allocate)
 		uring_fsync(u, &o.op, file, data_only);
 		ends(&o, 0);
 	}
+	o = op(buf, 8);
+	memcpy(buf, "durable!", 8);
+	uring_writev_durable(u, &o.op, file, &o.iov, 1, 100);
+	ends(&o, 8);
+	memset(buf, 0, 8);
+	ck_assert_int_eq(pread(file, buf, 8, 100), 8);
+	ck_assert_mem_eq(buf, "durable!", 8);
 	o = op(NULL, 0);
 	uring_fallocate(u, &o.op, file, 0, 0, 20000);
 	ends(&o, 0);

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * disk.h - disks for devices: reads, writes, flushes, discards and zeros that end later, straight from and to guest
+ * memory.
+ *
+ * A disk is a file or a block device of the host (disk_file.c, by core/uring.h), or a simulated one in memory
+ * (disk_sim.c). A request is embedded in what it works for: nothing is allocated while a disk serves.  Requests end in
+ * any order, each once; one that is to follow another is begun when that has ended.
+ *
+ * A write that has ended well is read by every request begun afterwards.  It outlives the host when a flush that was
+ * begun afterwards has ended well, or when it was durable.  A flush of a file that failed once fails for ever, since
+ * the host forgets what it could not write: nothing that was lost is told as kept.
+ */
+#ifndef VDEVD_DEVICES_LIB_DISK_H
+#define VDEVD_DEVICES_LIB_DISK_H
+
+#include <sys/uio.h>
+
+#include "core/device.h"
+#include "core/uring.h"
+#include "transport/chain.h"
+
+/* The unit of sizes and offsets, bytes: a multiple of it is what every disk can do but with cache=none. */
+#define DISK_SECTOR 512u
+
+/* Pieces of memory that the host is handed at once. */
+#define DISK_IOV 128
+
+enum disk_what {
+	DISK_READ,
+	DISK_WRITE,
+	DISK_FLUSH,
+	DISK_DISCARD, /* what is read there afterwards is not said */
+	DISK_ZERO,    /* zeros are read there afterwards */
+};
+
+/* Whether the host's page cache is used, and how requests are handed to the host. */
+enum disk_cache { DISK_WRITEBACK, DISK_DIRECT };
+enum disk_aio { DISK_AIO_AUTO, DISK_AIO_URING, DISK_AIO_THREADS };
+
+/* The words of the options for them, for OPT_WORD; and the first's and the second's help. */
+extern const char *const disk_cache_words[], *const disk_aio_words[];
+
+struct disk;
+struct disk_sim;
+
+/* A request.  Its owner fills in the first part; it stays as it is from disk_begin until done. */
+struct disk_req {
+	enum disk_what what;
+	bool durable;	   /* WRITE, ZERO: it is on the disk when it has ended */
+	bool unmap;	   /* ZERO: the room on the host may be given back */
+	uint64_t off, len; /* bytes, inside the disk; unused by FLUSH */
+	/* READ, WRITE: the memory is that of a chain, at bytes behind the cursor of the part that suits; or else at
+	 * buf. */
+	struct chain *chain;
+	size_t at;
+	void *buf;
+	/*
+	 * On the loop, later than disk_begin: it has ended, well (0) or not: -EIO, -ENOSPC, -EOPNOTSUPP, -ECANCELED,
+	 * ...  It may begin the next, also with this struct.
+	 */
+	void (*done)(struct disk_req *r, int err);
+	/* The disk's. */
+	struct disk_req_way {
+		struct disk *d;
+		struct list queue;
+		struct uring_op op;
+		unsigned int state, niov;
+		uint64_t moved; /* bytes */
+		size_t part;	/* bytes under way */
+		void *bounce;
+		bool cancelled;
+		int err;
+		double until;
+		struct iovec iov[DISK_IOV];
+	} way;
+};
+
+/* What a disk is made of. */
+struct disk_args {
+	struct vdev *d;	      /* its loop and log */
+	struct uring *ring;   /* of disk_ring_new; must outlive the disk.  Unused by a simulated one */
+	const char *what;     /* in lines: "--file" */
+	const char *path;     /* of the file or block device; NULL: simulated */
+	struct disk_sim *sim; /* of a simulated disk; must outlive it */
+	uint64_t size;	      /* of a simulated disk, bytes */
+	bool read_only;
+	bool share; /* others may use it as well: it is not locked */
+	enum disk_cache cache;
+};
+
+/* What is known of a disk. */
+struct disk_info {
+	uint64_t size;		     /* bytes, a multiple of DISK_SECTOR */
+	unsigned int block;	     /* bytes: the least that can be read or written; DISK_SECTOR or more */
+	unsigned int physical;	     /* bytes: what the host writes at once; at least block */
+	unsigned int min_io, opt_io; /* bytes; 0: not known */
+	bool read_only, rotational;
+	bool discards; /* it can give room back to the host */
+};
+
+/*
+ * Makes the ring that a device's disks share.  Returns 0 and *out (free with uring_free, before the disks are closed);
+ * -ENOMEM; -ENOSYS after a line that says why.
+ */
+int disk_ring_new(struct vdev *d, enum disk_aio aio, struct uring **out);
+
+/*
+ * Opens a disk and locks it.  Returns 0 and *out (end with disk_close); or -errno after a line that says why; without
+ * one -ENOMEM.
+ */
+int disk_open(const struct disk_args *args, struct disk **out);
+
+/* Closes it; nothing is under way, or the ring is gone.  NULL is allowed. */
+void disk_close(struct disk *d);
+
+const struct disk_info *disk_info(const struct disk *d);
+
+/* Begins a request.  r->done is always called, and never from inside this. */
+void disk_begin(struct disk *d, struct disk_req *r);
+
+/* Asks a request to end early.  It ends as it would, or with -ECANCELED: then part of it may have been done. */
+void disk_cancel(struct disk_req *r);
+
+/* Asks the host for the disk's size.  Returns whether it has changed: disk_info tells the new one. */
+bool disk_look(struct disk *d);
+
+/* What a disk needs once it serves, by its arguments alone. */
+void disk_needs(const struct disk_args *args, struct sandbox *s);
+
+/*
+ * The host of simulated disks: faults and power cuts, by commands on the socket of --control.
+ * Returns NULL when memory is short; free with disk_sim_free.
+ */
+struct disk_sim *disk_sim_new(struct vdev *d);
+void disk_sim_free(struct disk_sim *sim);
+
+/* Sentences of the man page about the commands of the simulator. */
+#define DISK_SIM_MAN                                                                                                   \
+	"The simulated disk is in memory, and gone when vdevd ends. What was written is on it when it was flushed; "   \
+	"before that it "                                                                                              \
+	"is in the disk's cache, of which cut makes it lose some: each sector is then as it was at the last flush or " \
+	"after any of the writes since, whichever chance takes; cut whole takes or loses each write as a whole.  "     \
+	"\"cut 7\" "                                                                                                   \
+	"takes 7 for the seed of chance, so that the same is lost again.  fail makes the next requests of a kind "     \
+	"fail, delay "                                                                                                 \
+	"has each wait, and shuffle has them end in any order."
+
+#endif

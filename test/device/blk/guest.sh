@@ -1,0 +1,118 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# guest.sh - the kernel's virtio_blk driver under vdevd blk: file systems, checksums under load, discards and a disk that grows.
+#
+# shellcheck disable=SC2154 # dir, here are check-guest's; vdevd_socket is of lib.sh
+
+need_blk() {
+	need_device blk
+	need_uml
+	command -v mke2fs >/dev/null || lacking 'no mke2fs (apt-get install e2fsprogs)'
+	command -v fio >/dev/null || lacking 'no fio (apt-get install fio)'
+}
+
+# blk_in COMMAND - run COMMAND in a guest that has the disk as /dev/vda; stdout to $dir/got.
+blk_in() {
+	"$here/uml-run" --vu blk="$vdevd_socket" "set -e; $1" >got 2>&1 || fail "the guest failed: $(cat got)"
+	vdevd_alive
+}
+
+# blocks FILE - print the blocks of 512 bytes that a sparse file takes.
+blocks() { stat -c %b "$1"; }
+
+# What the guest is told; a file system that it makes is whole on the host, with the file that is in it.
+case_blk_uml() {
+	need_blk
+	truncate -s 64M disk
+	vdevd_start blk --file="$PWD/disk" --serial=vdevd-0123 --num-queues=2
+	blk_in '
+		cat /sys/block/vda/size /sys/block/vda/serial; echo
+		cat /sys/block/vda/queue/write_cache /sys/block/vda/queue/logical_block_size
+		cat /sys/block/vda/queue/physical_block_size
+		mke2fs -q -t ext4 /dev/vda
+		head -c 3000000 /dev/urandom >/tmp/file
+		debugfs -w -R "write /tmp/file file" /dev/vda >/dev/null 2>&1
+		e2fsck -fn /dev/vda >/dev/null 2>&1 && echo clean
+		md5sum </tmp/file
+	'
+	head -n 5 got >told
+	printf '%s\n' 131072 vdevd-0123 'write back' 512 4096 | diff - told || fail 'the guest was told something else'
+	grep -q clean got || fail "e2fsck: $(cat got)"
+	e2fsck -fn disk >/dev/null 2>&1 || fail 'the file system is not whole on the host'
+	debugfs -R 'dump file copy' disk >/dev/null 2>&1
+	grep -q "$(md5sum <copy)" got || fail 'not the file that was written'
+	vdevd_stop
+}
+
+# Random writes with checksums, many at once, by each way to the host's files.
+case_blk_uml_verify() {
+	need_blk
+	for way in '--cache=writeback' '--cache=none' '--aio=threads'; do
+		truncate -s 32M disk
+		vdevd_start blk --file="$PWD/disk" "$way" --num-queues=2
+		blk_in '
+			fio --name=v --filename=/dev/vda --direct=1 --ioengine=libaio --iodepth=32 --rw=randwrite \
+				--bsrange=512-64k --blockalign=512 --io_size=24M --verify=crc32c --verify_fatal=1 \
+				--do_verify=1 --randrepeat=0 --fsync=64 --minimal >/tmp/out || { cat /tmp/out; exit 1; }
+			fio --name=s --filename=/dev/vda --direct=1 --rw=write --bs=1M --verify=md5 --verify_fatal=1 \
+				--minimal >/tmp/out || { cat /tmp/out; exit 1; }
+			echo verified
+		'
+		grep -q verified got || fail "$way: $(cat got)"
+		vdevd_stop
+	done
+}
+
+# What the guest throws away takes no room on the host, and reads as zeros where it was zeroed.
+case_blk_uml_discard() {
+	need_blk
+	truncate -s 16M disk
+	vdevd_start blk --file="$PWD/disk"
+	blk_in '
+		dd if=/dev/urandom of=/dev/vda bs=1M count=16 oflag=direct 2>/dev/null
+		sync
+	'
+	[ "$(blocks disk)" -ge 32768 ] || fail 'the disk is sparse, and should not be'
+	blk_in '
+		blkdiscard --offset 1M --length 8M /dev/vda
+		blkdiscard --zeroout --offset 10M --length 4M /dev/vda
+		dd if=/dev/vda bs=1M skip=10 count=4 iflag=direct 2>/dev/null | tr -d "\0" | wc -c
+	'
+	[ "$(cat got)" = 0 ] || fail "not zeros: $(cat got)"
+	[ "$(blocks disk)" -le 16384 ] || fail "the disk still takes $(blocks disk) blocks"
+	vdevd_stop
+}
+
+# A disk that grows while it is used; and one that is not to be written.
+case_blk_uml_resize() {
+	need_blk
+	truncate -s 16M disk
+	vdevd_start blk --file="$PWD/disk" --control="$PWD/ctl"
+	{
+		until grep -q begun got 2>/dev/null; do sleep .05; done
+		truncate -s 24M disk
+		"$VDEVD" ctl "$PWD/ctl" resize >resized
+	} &
+	grower=$!
+	# shellcheck disable=SC2016 # for the guest's shell
+	blk_in '
+		cat /sys/block/vda/size; echo begun
+		for i in $(seq 200); do
+			[ "$(cat /sys/block/vda/size)" = 49152 ] && break
+			sleep .05
+		done
+		cat /sys/block/vda/size
+		dd if=/dev/zero of=/dev/vda bs=1M seek=23 count=1 oflag=direct 2>/dev/null && echo written
+	'
+	wait "$grower"
+	printf '%s\n' 32768 begun 49152 written | diff - got || fail 'the guest did not see the disk grow'
+	vdevd_stop
+	vdevd_start blk --file="$PWD/disk" --read-only
+	blk_in '
+		cat /sys/block/vda/ro
+		dd if=/dev/zero of=/dev/vda bs=512 count=1 oflag=direct 2>/dev/null && echo written || echo refused
+	'
+	printf '%s\n' 1 refused | diff - got || fail 'a read-only disk was written'
+	vdevd_stop
+}
