@@ -240,8 +240,21 @@ static const struct opt common_opts[] = {
 			"Linux guests then give the device up: only for guests that never take grants back. See XEN "
 			"in vdevd(1)."),
 	},
+	{
+		.name = "xen-domid",
+		.type = OPT_UINT,
+		.off = AT(xen_domid),
+		.arg = "N",
+		.min = 1,
+		.max = XEN_DOMID_RESERVED - 1,
+		.help = "the one Xen domain whose memory is served",
+		.man = MAN("Only memory of the Xen domain with this number is taken from a front-end; the kernel is "
+			   "told so for "
+			   "/dev/xen/privcmd (IOCTL_PRIVCMD_RESTRICT). Without it memory of any domain is."),
+	},
 #else
 	{.name = "xen", .type = OPT_CALL, .set = set_no_xen, .arg = "WHEN"},
+	{.name = "xen-domid", .type = OPT_CALL, .set = set_no_xen, .arg = "N"},
 	{.name = "xen-grant-cache", .type = OPT_CALL, .set = set_no_xen, .arg = "N"},
 #endif
 	{
@@ -293,15 +306,16 @@ static const struct opt common_opts[] = {
 		.arg = "LIST",
 		.def = VDEVD_INSTRUMENTED ? "none" : "all",
 		.help = "what is taken away before serving",
-		.man = MAN("The layers of the sandbox, separated by commas: limits, namespaces, ids, capabilities, "
-			   "no-new-privs, landlock, "
-			   "mdwe, dumpable, seccomp; or all, or none. With - before it a layer is left out. A layer "
-			   "that the kernel, the build or "
-			   "the rights of the caller do not allow is told in one line and left out; with strict in the "
-			   "list that is an "
-			   "error. With seccomp:log a system call that is not allowed is told in the kernel's log and "
-			   "made all the same. See "
-			   "SECURITY CONSIDERATIONS."),
+		.man = MAN(
+			"The layers of the sandbox, separated by commas: limits, namespaces, ids, capabilities, "
+			"no-new-privs, landlock, "
+			"mdwe, dumpable, seccomp; or all, or none. With - before it a layer is left out. A layer "
+			"that the kernel, the build or "
+			"the rights of the caller do not allow is told in one line and left out; with strict in the "
+			"list that is an "
+			"error. With seccomp:log a system call that is not allowed is told in the kernel's log and "
+			"made all the same. See "
+			"SECURITY CONSIDERATIONS."),
 	},
 	{
 		.name = "user",
@@ -472,6 +486,10 @@ int common_take_socket(struct common *c)
 	}
 	if (s->mode != UINT64_MAX && !s->path) {
 		log_usage(&c->d->log, "--socket-mode: goes with --socket-path only");
+		return -EINVAL;
+	}
+	if (c->xen == COMMON_XEN_OFF && c->xen_domid) {
+		log_usage(&c->d->log, "--xen-domid=%u: goes with --xen=on or auto only", (unsigned int)c->xen_domid);
 		return -EINVAL;
 	}
 	if (first)

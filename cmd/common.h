@@ -30,6 +30,7 @@ struct common {
 	unsigned int log_level; /* enum log_level */
 	unsigned int xen; /* enum common_xen */
 	uint64_t xen_grant_cache; /* pages */
+	uint64_t xen_domid;	  /* 0: any */
 	uint64_t realtime; /* priority; 0: not asked for */
 	struct sandbox_opts sandbox;
 	unsigned int print_sandbox; /* enum common_print */

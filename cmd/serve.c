@@ -48,16 +48,24 @@ static void on_done(void *arg)
 	ev_break(r->loop, EVBREAK_ALL);
 }
 
-/* What makes guest memory reachable. */
-static void mem_open(struct run *r, const struct common *c)
+/* What makes guest memory reachable.  Returns 0, or -errno after a line; mem_close is called for both. */
+static int mem_open(struct run *r, const struct common *c)
 {
+	int err = 0;
+
 	r->mem = &gmem_shm;
 #if VDEVD_HAVE_XEN
 	if (!common_offers_xen(c))
-		return;
+		return 0;
 	gmem_xen_init(&r->xen, &xen_sys_kernel, (unsigned int)c->xen_grant_cache);
 	r->mem = &r->xen.any;
+	if (c->xen_domid)
+		err = gmem_xen_restrict(&r->xen, (unsigned int)c->xen_domid);
+	if (err)
+		log_error(&c->d->log, "--xen-domid=%u: /dev/xen/privcmd: %s", (unsigned int)c->xen_domid,
+			  strerror(-err));
 #endif
+	return err;
 }
 
 static void mem_close(struct run *r)
@@ -104,8 +112,9 @@ static int run_device(struct run *r, const struct common *c, const struct vu_soc
 		log_error(&d->log, "SIGBUS handler: %s", strerror(-ret));
 		return ret;
 	}
-	mem_open(r, c);
-	ret = serve_socket(r, c, socket, self);
+	ret = mem_open(r, c);
+	if (ret == 0)
+		ret = serve_socket(r, c, socket, self);
 	mem_close(r);
 	return ret;
 }

@@ -80,12 +80,26 @@ static const struct gmem_backend refuse = {
 	.map = refuse_map,
 };
 
+static int refuse_domain(const struct gmem_backend *self, const struct gmem_desc *desc, void **base, void **priv,
+			 uint64_t *fault)
+{
+	return -EPERM;
+}
+
+/* Not the domain that is served. */
+static const struct gmem_backend other_domain = {
+	.name = "another Xen domain",
+	.map = refuse_domain,
+};
+
 static const struct gmem_backend *xen_choose(const struct gmem_backend *self, const struct gmem_desc *desc)
 {
 	const struct gmem_xen *x = self->context;
 
 	if (!desc->xen_flags)
 		return &gmem_shm;
+	if (x->one_domain && desc->xen_domid != x->domid)
+		return &other_domain;
 	if (desc->xen_flags == GMEM_XEN_FOREIGN)
 		return &x->foreign;
 	if (desc->xen_flags == GMEM_XEN_GRANT)
@@ -99,11 +113,30 @@ void gmem_xen_init(struct gmem_xen *x, const struct xen_sys *sys, unsigned int c
 {
 	x->sys = sys;
 	x->cache_pages = cache_pages;
+	x->one_domain = false;
 	x->privcmd = sys->open("/dev/xen/privcmd");
 	x->gntdev = sys->open("/dev/xen/gntdev");
 	x->any = (struct gmem_backend){.name = "Xen", .context = x, .choose = xen_choose};
 	gmem_xen_foreign_init(&x->foreign, x);
 	gmem_xen_grant_init(&x->grant, &x->grant_on_demand, x);
+}
+
+int gmem_xen_restrict(struct gmem_xen *x, unsigned int domid)
+{
+	int err;
+
+	if (domid >= XEN_DOMID_RESERVED)
+		return -EINVAL;
+	x->one_domain = true;
+	x->domid = (uint16_t)domid;
+	if (x->privcmd < 0)
+		return 0;
+	err = x->sys->ioctl(x->privcmd, IOCTL_PRIVCMD_RESTRICT, &x->domid);
+	if (err >= 0)
+		return 0;
+	x->sys->close(x->privcmd);
+	x->privcmd = err;
+	return err;
 }
 
 void gmem_xen_close(struct gmem_xen *x)

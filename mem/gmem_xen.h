@@ -90,6 +90,8 @@ extern const struct xen_sys xen_sys_kernel;
 struct gmem_xen {
 	const struct xen_sys *sys;
 	unsigned int cache_pages;   /* of a region */
+	bool one_domain;	    /* regions of others than domid are refused */
+	uint16_t domid;
 	int privcmd, gntdev;        /* for regions that come without a descriptor; -errno: it could not be opened */
 	struct gmem_backend any;    /* picks one of the others by the region's flags */
 	struct gmem_backend foreign, grant, grant_on_demand;
@@ -100,6 +102,14 @@ struct gmem_xen {
  * outlive the tables made with it.
  */
 void gmem_xen_init(struct gmem_xen *x, const struct xen_sys *sys, unsigned int cache_pages);
+
+/*
+ * Only this domain's memory is to be had from now on; before tables are made.  The kernel sees to it for our own
+ * privcmd (IOCTL_PRIVCMD_RESTRICT), the only device that would give us more than memory that was granted; for
+ * descriptors that come with regions, which are the front-end's, and for grants a look at the region does. Returns 0;
+ * -EINVAL: no guest has this id; or -errno of the ioctl, after which privcmd is closed.
+ */
+int gmem_xen_restrict(struct gmem_xen *x, unsigned int domid);
 
 /* What the devices take. */
 extern const struct sandbox_call gmem_xen_calls[];

@@ -36,6 +36,12 @@ if "$VDEVD" rng --help | grep -q -e '--xen='; then
 	refuses 'a bad --xen' 2 '^vdevd rng: --xen=yes: unknown (auto, on or off is wanted)' "$VDEVD" rng --socket-path=s --xen=yes
 	refuses 'a bad --xen-grant-cache' 2 '^vdevd rng: --xen-grant-cache=-1: not a number' \
 		"$VDEVD" rng --socket-path=s --xen-grant-cache=-1
+	refuses 'a domain that no guest has' 2 '^vdevd rng: --xen-domid=32752: out of range' \
+		"$VDEVD" rng --socket-path=s --xen-domid=32752
+	refuses 'nor is dom0 one' 2 '^vdevd rng: --xen-domid=0: out of range' "$VDEVD" rng --socket-path=s --xen-domid=0
+	refuses 'a domain without Xen' 2 '^vdevd rng: --xen-domid=7: goes with --xen=on' \
+		"$VDEVD" rng --socket-path=s --xen=off --xen-domid=7
+	refuses 'no domain' 2 '^vdevd rng: no socket' "$VDEVD" rng --xen=off
 	offers_xen() { "$VDEVD" rng --xen="$1" --xen-grant-cache=64 --print-capabilities | grep -q '"xen_mmap"'; }
 	expect '--xen=on offers xen_mmap' offers_xen on
 	# shellcheck disable=SC2016 # the inner shell's

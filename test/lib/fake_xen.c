@@ -75,6 +75,8 @@ static int privcmd_map(const struct privcmd_mmapbatch_v2 *b)
 		fake_xen.most = b->num;
 	if (fake_xen.ioctl_err)
 		return fake_xen.ioctl_err;
+	if (fake_xen.restricted && fake_xen.fd == FAKE_XEN_PRIVCMD && b->dom != fake_xen.only)
+		return -EINVAL;
 	for (uint32_t i = 0; i < b->num; i++) {
 		b->err[i] = b->arr[i] == fake_xen.hole ? fake_xen.hole_err : is_there(b->arr[i]) ? 0 : -EINVAL;
 		if (!b->err[i])
@@ -110,6 +112,14 @@ static int fake_ioctl(int fd, unsigned long request, void *arg)
 {
 	fake_xen.ioctls++;
 	fake_xen.fd = fd;
+	if (request == IOCTL_PRIVCMD_RESTRICT) {
+		ck_assert_int_eq(fd, FAKE_XEN_PRIVCMD);
+		if (fake_xen.ioctl_err)
+			return fake_xen.ioctl_err;
+		fake_xen.only = *(const uint16_t *)arg;
+		fake_xen.restricted = true;
+		return 0;
+	}
 	if (request == IOCTL_PRIVCMD_MMAPBATCH_V2) {
 		if (fd != FAKE_XEN_PRIVCMD)
 			note_passed(fd);

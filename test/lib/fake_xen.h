@@ -33,6 +33,8 @@ struct fake_xen {
 	int fd;        /* of the last ioctl */
 	ino_t passed;  /* the file of the last descriptor that came with a region; 0: none */
 	uint32_t domid, count, most;
+	bool restricted; /* privcmd, to this domain: */
+	uint16_t only;
 	int prot;
 	/* gntdev's list: one request at a time, as here nothing runs at once */
 	bool registered;

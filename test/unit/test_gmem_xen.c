@@ -121,6 +121,85 @@ START_TEST(test_foreign_with_their_fd)
 }
 END_TEST
 
+static int add_region_of(uint32_t domid, uint32_t flags, uint64_t guest, int fd)
+{
+	const struct gmem_desc d = {.guest_addr = guest,
+				    .size = PAGE,
+				    .user_addr = 0x70000000,
+				    .fd = fd,
+				    .xen_flags = flags,
+				    .xen_domid = domid};
+
+	return gmem_add(gm, &d);
+}
+
+/* One domain alone: the kernel is told, and regions of another are refused, whoever opened the device. */
+START_TEST(test_one_domain)
+{
+	static const uint32_t flags[] = {GMEM_XEN_FOREIGN, GMEM_XEN_GRANT, DEMAND};
+	unsigned int ioctls;
+
+	start(0);
+	ck_assert_int_eq(gmem_xen_restrict(&xen, XEN_DOMID_RESERVED), -EINVAL);
+	ck_assert(!k->restricted);
+	ck_assert_int_eq(gmem_xen_restrict(&xen, DOMID), 0);
+	ck_assert(k->restricted);
+	ck_assert_uint_eq(k->only, DOMID);
+	ck_assert_int_eq(k->fd, PRIVCMD);
+	ioctls = k->ioctls;
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		const uint64_t guest = flags[i] & GMEM_XEN_GRANT ? GRANT(FIRST) : FIRST * PAGE;
+
+		ck_assert_int_eq(add_region_of(DOMID + 1, flags[i], guest, -1), -EPERM);
+		ck_assert_int_eq(add_region_of(DOMID + 1, flags[i], guest, PASSED), -EPERM);
+		ck_assert_uint_eq(k->ioctls, ioctls);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++) {
+		const uint64_t guest = flags[i] & GMEM_XEN_GRANT ? GRANT(FIRST) : FIRST * PAGE;
+
+		ck_assert_int_eq(add_region_of(DOMID, flags[i], guest, -1), 0);
+		touch(guest, 8, GMEM_WRITE);
+		ck_assert_uint_eq(k->domid, DOMID);
+		ck_assert_int_eq(drop_region(guest, PAGE), 0);
+	}
+	teardown();
+}
+END_TEST
+
+/* What our own privcmd does where the kernel is not asked to look at regions. */
+START_TEST(test_one_domain_by_kernel)
+{
+	start(0);
+	ck_assert_int_eq(gmem_xen_restrict(&xen, DOMID), 0);
+	xen.one_domain = false;
+	ck_assert_int_eq(add_region_of(DOMID + 1, GMEM_XEN_FOREIGN, FIRST * PAGE, -1), -EINVAL);
+	ck_assert_int_eq(add_region_of(DOMID, GMEM_XEN_FOREIGN, FIRST * PAGE, -1), 0);
+	teardown();
+}
+END_TEST
+
+/* A kernel that cannot: privcmd is not kept.  A machine without privcmd has grants. */
+START_TEST(test_one_domain_fails)
+{
+	start(0);
+	k->ioctl_err = -ENOTTY;
+	ck_assert_int_eq(gmem_xen_restrict(&xen, DOMID), -ENOTTY);
+	ck_assert_uint_eq(k->closes, 1);
+	ck_assert_int_eq(xen.privcmd, -ENOTTY);
+	k->ioctl_err = 0;
+	ck_assert_int_eq(add_region_of(DOMID, GMEM_XEN_FOREIGN, FIRST * PAGE, -1), -ENOTTY);
+	teardown();
+
+	fake_xen_init();
+	k->open_err = -ENOENT;
+	start(0);
+	ck_assert_int_eq(gmem_xen_restrict(&xen, DOMID), 0);
+	ck_assert_int_eq(add_region_of(DOMID + 1, GMEM_XEN_GRANT, GRANT(FIRST), PASSED), -EPERM);
+	ck_assert_int_eq(add_region_of(DOMID, GMEM_XEN_GRANT, GRANT(FIRST), PASSED), 0);
+	teardown();
+}
+END_TEST
+
 /* The ioctl says that all is well. */
 START_TEST(test_foreign_hole)
 {
@@ -685,6 +764,9 @@ Suite *suite_gmem_xen(void)
 	tcase_add_checked_fixture(tc, fake_xen_init, NULL);
 	tcase_add_test(tc, test_foreign);
 	tcase_add_test(tc, test_foreign_with_their_fd);
+	tcase_add_test(tc, test_one_domain);
+	tcase_add_test(tc, test_one_domain_by_kernel);
+	tcase_add_test(tc, test_one_domain_fails);
 	tcase_add_test(tc, test_foreign_hole);
 	tcase_add_test(tc, test_foreign_errors);
 	tcase_add_test(tc, test_refused);
