@@ -307,7 +307,7 @@ static const struct opt common_opts[] = {
 		.def = VDEVD_INSTRUMENTED ? "none" : "all",
 		.help = "what is taken away before serving",
 		.man = MAN(
-			"The layers of the sandbox, separated by commas: limits, namespaces, ids, capabilities, "
+			"The layers of the sandbox, separated by commas: limits, namespaces, root, ids, capabilities, "
 			"no-new-privs, landlock, "
 			"mdwe, dumpable, seccomp; or all, or none. With - before it a layer is left out. A layer "
 			"that the kernel, the build or "

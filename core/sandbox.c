@@ -202,17 +202,35 @@ static int apply_prctl(int what, unsigned long value, const char *since, struct 
 	return sandbox_because(r, -errno, "%s", strerror(errno));
 }
 
+/* What a layer finds out for those after it. */
+struct between {
+	struct sandbox_groups groups;
+	bool own_mounts;
+};
+
+static int apply_namespaces(const struct sandbox *s, const struct sandbox_opts *o, struct between *b,
+			    struct sandbox_reason *r)
+{
+	int err = sandbox_namespaces(s, o, r);
+
+	b->own_mounts = !err;
+	return err;
+}
+
 /* Puts one layer on.  Returns 0, or -errno and a reason. */
 static int apply_layer(const struct sandbox *s, const struct sandbox_opts *o, enum sandbox_layer layer,
-		       struct sandbox_reason *r)
+		       struct between *b, struct sandbox_reason *r)
 {
 	switch (layer) {
 	case SANDBOX_LIMITS:
 		return apply_limits(r);
 	case SANDBOX_NAMESPACES:
-		return sandbox_namespaces(s, o, r);
+		return apply_namespaces(s, o, b, r);
+	case SANDBOX_ROOT:
+		return b->own_mounts ? sandbox_root(s, r)
+				     : sandbox_because(r, -EPERM, "without namespaces the mounts are everybody's");
 	case SANDBOX_IDS:
-		return o->has_user ? sandbox_ids(s, o, r) : 0;
+		return o->has_user ? sandbox_ids(o, &b->groups, s->ncaps, r) : 0;
 	case SANDBOX_CAPABILITIES:
 		return sandbox_capabilities(s, r);
 	case SANDBOX_NO_NEW_PRIVS:
@@ -270,12 +288,14 @@ static void keep_death_signal(int sig, pid_t parent)
 static int apply_layers(const struct sandbox *s, const struct sandbox_opts *o, struct log *l)
 {
 	pid_t parent = getppid();
+	struct between b = {0};
 	int death = 0;
 
+	sandbox_read_groups(s, o, &b.groups);
 	prctl(PR_GET_PDEATHSIG, &death);
 	for (unsigned int i = 0; i < SANDBOX_LAYERS; i++) {
 		struct sandbox_reason r = {{0}};
-		int err = o->layers & BIT(i) ? apply_layer(s, o, i, &r) : 0;
+		int err = o->layers & BIT(i) ? apply_layer(s, o, i, &b, &r) : 0;
 
 		if (i == SANDBOX_CAPABILITIES)
 			keep_death_signal(death, parent);

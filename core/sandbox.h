@@ -10,8 +10,9 @@
  * a path. The same data is what --print-sandbox and the manual show.
  *
  * The order of the layers is the order of enum sandbox_layer.  What takes rights to be done comes before the rights go:
- * namespaces before the user id, the user id before the capabilities.  no_new_privs comes before Landlock and
- * seccomp, because an ordinary user gets those on that condition.  seccomp is last: it would forbid the others.
+ * namespaces before the root folder and the user id, the user id before the capabilities.  no_new_privs comes before
+ * Landlock and seccomp, because an ordinary user gets those on that condition.  seccomp is last: it would forbid the
+ * others.
  *
  * Capabilities, Landlock and seccomp belong to a thread, and a new thread has what its maker has.  So sandbox_apply is
  * called while there is one thread.
@@ -27,6 +28,7 @@
 enum sandbox_layer {
 	SANDBOX_LIMITS,	      /* setrlimit(2): no core file, no more descriptors than now */
 	SANDBOX_NAMESPACES,   /* namespaces(7): mounts, network, System V IPC, host name of its own */
+	SANDBOX_ROOT,	      /* pivot_root(2): a root folder with nothing but what is needed */
 	SANDBOX_IDS,	      /* setresuid(2): --user */
 	SANDBOX_CAPABILITIES, /* capabilities(7): none but those that were asked for, and no way to more */
 	SANDBOX_NO_NEW_PRIVS, /* PR_SET_NO_NEW_PRIVS(2const): no program gives rights back */

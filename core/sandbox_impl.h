@@ -42,12 +42,24 @@ struct sandbox_reason {
 	char text[160];
 };
 
+#define SANDBOX_GROUPS 64
+
+/* The groups that --user is in, and those of device nodes that are opened again. */
+struct sandbox_groups {
+	gid_t gids[SANDBOX_GROUPS];
+	size_t n;
+};
+
+/* Reads them, while /etc/group is there. */
+void sandbox_read_groups(const struct sandbox *s, const struct sandbox_opts *o, struct sandbox_groups *g);
+
 /*
  * The layers that need a file of their own.  Each returns 0, or -errno with a reason: the layer is missing, and
  * nothing, or less than all of it, has happened.
  */
 int sandbox_namespaces(const struct sandbox *s, const struct sandbox_opts *o, struct sandbox_reason *r);
-int sandbox_ids(const struct sandbox *s, const struct sandbox_opts *o, struct sandbox_reason *r);
+int sandbox_root(const struct sandbox *s, struct sandbox_reason *r);
+int sandbox_ids(const struct sandbox_opts *o, const struct sandbox_groups *g, bool keep_caps, struct sandbox_reason *r);
 int sandbox_capabilities(const struct sandbox *s, struct sandbox_reason *r);
 int sandbox_landlock(const struct sandbox *s, struct sandbox_reason *r);
 int sandbox_seccomp(const struct sandbox *s, bool log_only, struct sandbox_reason *r);

@@ -17,6 +17,37 @@
 #include "config.h"
 #include "core/sandbox_impl.h"
 
+/* Writes a file of the process's own in proc(5). */
+static int write_own(const char *path, const char *text, struct sandbox_reason *r)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), err = 0;
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		err = sandbox_because(r, -errno, "%s: %s", path, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+/* The user namespace: the ids are what they were. */
+static int make_user(int wanted, struct sandbox_reason *r)
+{
+	uid_t uid = geteuid();
+	gid_t gid = getegid();
+	char map[64];
+	int err;
+
+	if (unshare(wanted | CLONE_NEWUSER) < 0)
+		return sandbox_because(r, -errno, "%s (the right to user namespaces, or CAP_SYS_ADMIN, is wanted)",
+				       strerror(errno));
+	snprintf(map, sizeof(map), "%u %u 1\n", (unsigned int)uid, (unsigned int)uid);
+	err = write_own("/proc/self/uid_map", map, r);
+	if (!err)
+		err = write_own("/proc/self/setgroups", "deny", r);
+	snprintf(map, sizeof(map), "%u %u 1\n", (unsigned int)gid, (unsigned int)gid);
+	return err ? err : write_own("/proc/self/gid_map", map, r);
+}
+
 /* What is mounted here is not seen on the host; what the host mounts later is seen here. */
 static int make_private(struct sandbox_reason *r)
 {
@@ -50,8 +81,9 @@ int sandbox_namespaces(const struct sandbox *s, const struct sandbox_opts *o, st
 	bool net = !(s->share & SANDBOX_NETWORK) && !makes_no_socket(s, o);
 	int wanted = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (net ? CLONE_NEWNET : 0);
 
-	if (unshare(wanted) < 0 && (errno != EPERM || unshare(wanted | CLONE_NEWUSER) < 0))
-		return sandbox_because(r, -errno, "%s (the right to user namespaces, or CAP_SYS_ADMIN, is wanted)",
-				       strerror(errno));
-	return make_private(r);
+	int err = 0;
+
+	if (unshare(wanted) < 0)
+		err = errno == EPERM ? make_user(wanted, r) : sandbox_because(r, -errno, "%s", strerror(errno));
+	return err ? err : make_private(r);
 }

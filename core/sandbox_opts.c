@@ -17,6 +17,7 @@
 static const char *const layer_names[] = {
 	[SANDBOX_LIMITS] = "limits",
 	[SANDBOX_NAMESPACES] = "namespaces",
+	[SANDBOX_ROOT] = "root",
 	[SANDBOX_IDS] = "ids",
 	[SANDBOX_CAPABILITIES] = "capabilities",
 	[SANDBOX_NO_NEW_PRIVS] = "no-new-privs",
@@ -92,7 +93,8 @@ int sandbox_parse_layers(const char *value, struct sandbox_opts *o, char *why, s
 			snprintf(why, why_size,
 				 "no layer '%.*s' (wanted: none, all, strict, seccomp:log, or a layer, with - before "
 				 "it to leave it "
-				 "out: limits, namespaces, ids, capabilities, no-new-privs, landlock, mdwe, dumpable, "
+				 "out: limits, namespaces, root, ids, capabilities, no-new-privs, landlock, mdwe, "
+				 "dumpable, "
 				 "seccomp)",
 				 (int)len, p);
 			return -EINVAL;
@@ -105,6 +107,9 @@ int sandbox_parse_layers(const char *value, struct sandbox_opts *o, char *why, s
 		snprintf(why, why_size, "none goes with nothing else");
 		return -EINVAL;
 	}
+	/* The one is made of the other. */
+	if (list.left_out & BIT(SANDBOX_NAMESPACES))
+		list.left_out |= (unsigned int)BIT(SANDBOX_ROOT);
 	o->layers = list.named && !list.all ? list.named : ALL_LAYERS;
 	if (list.none)
 		o->layers = 0;

@@ -15,8 +15,6 @@
 
 #include "core/sandbox_impl.h"
 
-#define GROUPS_MAX 64
-
 /* Linux 4.3 has them all; a C library's headers may not. */
 #ifndef PR_CAP_AMBIENT
 #define PR_CAP_AMBIENT		 47
@@ -64,18 +62,18 @@ static uint64_t wanted_caps(const struct sandbox *s)
 
 /* ---- ids */
 
-static void group_add(gid_t *groups, size_t *n, gid_t gid)
+static void group_add(struct sandbox_groups *g, gid_t gid)
 {
-	for (size_t i = 0; i < *n; i++) {
-		if (groups[i] == gid)
+	for (size_t i = 0; i < g->n; i++) {
+		if (g->gids[i] == gid)
 			return;
 	}
-	if (*n < GROUPS_MAX)
-		groups[(*n)++] = gid;
+	if (g->n < SANDBOX_GROUPS)
+		g->gids[g->n++] = gid;
 }
 
 /* The groups of /etc/group the user is in. */
-static void groups_of_user(const char *user, gid_t *groups, size_t *n)
+static void groups_of_user(const char *user, struct sandbox_groups *groups)
 {
 	size_t len = strcspn(user, ":");
 	FILE *f = fopen("/etc/group", "re");
@@ -84,7 +82,7 @@ static void groups_of_user(const char *user, gid_t *groups, size_t *n)
 	while (f && (g = fgetgrent(f))) {
 		for (char **m = g->gr_mem; *m; m++) {
 			if (strlen(*m) == len && memcmp(*m, user, len) == 0)
-				group_add(groups, n, g->gr_gid);
+				group_add(groups, g->gr_gid);
 		}
 	}
 	if (f)
@@ -92,30 +90,34 @@ static void groups_of_user(const char *user, gid_t *groups, size_t *n)
 }
 
 /* The groups of device nodes that are opened again later. */
-static void groups_of_nodes(const struct sandbox *s, gid_t *groups, size_t *n)
+static void groups_of_nodes(const struct sandbox *s, struct sandbox_groups *groups)
 {
 	struct stat st;
 
 	for (size_t i = 0; i < s->npaths; i++) {
 		if ((s->paths[i].access & SANDBOX_DEVICE) && stat(s->paths[i].path, &st) == 0 && S_ISCHR(st.st_mode) &&
 		    (st.st_mode & S_IRGRP))
-			group_add(groups, n, st.st_gid);
+			group_add(groups, st.st_gid);
 	}
 }
 
-int sandbox_ids(const struct sandbox *s, const struct sandbox_opts *o, struct sandbox_reason *r)
+void sandbox_read_groups(const struct sandbox *s, const struct sandbox_opts *o, struct sandbox_groups *g)
 {
-	gid_t groups[GROUPS_MAX];
-	size_t n = 0;
+	g->n = 0;
+	if (!o->has_user)
+		return;
+	if (o->user)
+		groups_of_user(o->user, g);
+	groups_of_nodes(s, g);
+}
 
+int sandbox_ids(const struct sandbox_opts *o, const struct sandbox_groups *g, bool keep_caps, struct sandbox_reason *r)
+{
 	if (getuid() == o->uid && geteuid() == o->uid && getgid() == o->gid && getegid() == o->gid)
 		return 0;
-	if (o->user)
-		groups_of_user(o->user, groups, &n);
-	groups_of_nodes(s, groups, &n);
 	/* What is kept is kept over the change of the id; the next layer decides what that is. */
-	if (setgroups(n, groups) < 0 || setresgid(o->gid, o->gid, o->gid) < 0 ||
-	    (wanted_caps(s) && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) || setresuid(o->uid, o->uid, o->uid) < 0)
+	if (setgroups(g->n, g->gids) < 0 || setresgid(o->gid, o->gid, o->gid) < 0 ||
+	    (keep_caps && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) || setresuid(o->uid, o->uid, o->uid) < 0)
 		return sandbox_because(r, -errno, "--user: cannot become user %u, group %u: %s", (unsigned int)o->uid,
 				       (unsigned int)o->gid, strerror(errno));
 	return 0;

@@ -28,7 +28,8 @@ struct privcmd_mmapbatch_v2 {
 
 #define IOCTL_PRIVCMD_MMAPBATCH_V2 _IOC(_IOC_NONE, 'P', 4, sizeof(struct privcmd_mmapbatch_v2))
 
-/* From now on the open file is good for this domain alone, a uint16_t; for no hypercalls of the caller's choice.  Linux 4.11. */
+/* From now on the open file is good for this domain alone, a uint16_t; for no hypercalls of the caller's choice.
+ * Linux 4.11. */
 #define IOCTL_PRIVCMD_RESTRICT _IOC(_IOC_NONE, 'P', 6, sizeof(uint16_t))
 
 struct gntdev_grant_ref {

@@ -35,7 +35,7 @@ for name, args in calls.items():
     assert all("only" in c for c in s["system-calls"] if c["name"] in ("ioctl", "socket", "mmap", "mprotect", "clone"))
     assert s["capabilities"] == [] and not s["host-network"], name
     assert {"path": "/run", "access": "make and remove", "why": "the socket is removed at the end"} in s["files"]
-    assert len(s["layers"]) == 9
+    assert len(s["layers"]) == 10
 
 if "rng" in have:
     s = show("rng", "--sandbox=strict,-namespaces", "--socket-path=/run/s")

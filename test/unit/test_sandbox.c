@@ -575,6 +575,105 @@ START_TEST(paths)
 }
 END_TEST
 
+/* With a root folder of its own: what is needed is there by all its names, and nothing else. */
+static int use_root(const void *arg)
+{
+	const char *dir = arg;
+	char path[128], link_path[128];
+	struct sandbox *s = needs_make();
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/here", dir);
+	if (chdir(path) < 0)
+		return BROKEN;
+	sandbox_folder(s, "../in/socket", SANDBOX_MAKE, "test");
+	sandbox_folder(s, "own", SANDBOX_MAKE, "test");
+	snprintf(link_path, sizeof(link_path), "%s/link", dir);
+	sandbox_path(s, link_path, SANDBOX_READ, "test");
+	sandbox_path(s, "/dev/null", SANDBOX_WRITE, "test");
+	sandbox_path(s, "/nowhere/at/all", SANDBOX_READ, "test");
+	put_on_needs(s, BIT(SANDBOX_NAMESPACES) | BIT(SANDBOX_ROOT));
+	if (access("/etc", F_OK) == 0 || access("/proc", F_OK) == 0 || access("../other", F_OK) == 0)
+		return 1;
+	snprintf(path, sizeof(path), "%s/file", dir);
+	if (access(link_path, R_OK) < 0 || access(path, R_OK) < 0)
+		return 2;
+	if (open("/dev/null", O_WRONLY) < 0 || stat("/dev/null", &st) < 0 || !S_ISCHR(st.st_mode))
+		return 3;
+	if (unlink("own") < 0 || unlink("../in/socket") < 0)
+		return 4;
+	return mkdir("/new", 0700) < 0 && errno == EROFS && mkdir("../new", 0700) < 0 ? DONE : 5;
+}
+
+/* Where it connects to sockets, their folder may come later. */
+static int use_root_of_sockets(const void *arg)
+{
+	const char *dir = arg;
+	char path[128];
+	struct sandbox *s = needs_make();
+
+	snprintf(path, sizeof(path), "%s/later/socket", dir);
+	sandbox_folder(s, path, SANDBOX_CONNECT, "test");
+	put_on_needs(s, BIT(SANDBOX_NAMESPACES) | BIT(SANDBOX_ROOT));
+	snprintf(path, sizeof(path), "%s/other", dir);
+	return access("/etc", F_OK) < 0 && access(path, F_OK) == 0 ? DONE : 1;
+}
+
+/* What cannot be: the layer is missing, all is as it was. */
+static int use_root_in_vain(const void *arg)
+{
+	const struct sandbox_opts o = {.layers = BIT(SANDBOX_ROOT) | BIT(SANDBOX_NAMESPACES)},
+				  alone = {.layers = BIT(SANDBOX_ROOT), .required = BIT(SANDBOX_ROOT)};
+	struct sandbox *s = needs_make();
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/here", (const char *)arg);
+	if (apply(s, &alone) != -EPERM)
+		return 1;
+	sandbox_folder(s, "/socket", SANDBOX_MAKE, "test");
+	if (chdir(path) < 0 || apply(s, &o) < 0)
+		return 2;
+	return access("/etc", F_OK) == 0 && access("own", F_OK) == 0 ? DONE : 3;
+}
+
+START_TEST(roots)
+{
+	static int (*const uses[])(const void *arg) = {use_root, use_root_of_sockets, use_root_in_vain};
+	static const char *const folders[] = {"", "/in", "/here"};
+	char dir[] = "/tmp/vdevd-test-XXXXXX", path[64], to[64];
+
+	if (test_on_valgrind())
+		return;
+	for (int nobody = 0; nobody < (geteuid() == 0 ? 2 : 1); nobody++) {
+		for (size_t i = 0; i < ARRAY_SIZE(uses); i++) {
+			enum outcome got;
+
+			snprintf(dir, sizeof(dir), "/tmp/vdevd-test-XXXXXX");
+			ck_assert_ptr_nonnull(mkdtemp(dir));
+			for (size_t f = 0; f < ARRAY_SIZE(folders); f++) {
+				snprintf(path, sizeof(path), "%s%s", dir, folders[f]);
+				ck_assert(f == 0 || mkdir(path, 0777) == 0);
+				ck_assert_int_eq(chmod(path, 0777), 0);
+			}
+			make_file(dir, "file");
+			make_file(dir, "other");
+			make_file(dir, "in/socket");
+			make_file(dir, "here/own");
+			snprintf(path, sizeof(path), "%s/link", dir);
+			snprintf(to, sizeof(to), "%s/file", dir);
+			ck_assert_int_eq(symlink(to, path), 0);
+			got = in_child(uses[i], dir, nobody);
+			if (got == MISSING)
+				test_note_skip("roots", "this machine cannot%s", nobody ? " as nobody" : "");
+			else
+				ck_assert_msg(got == DONE, "%zu%s: %d", i, nobody ? " as nobody" : "", (int)got);
+			snprintf(path, sizeof(path), "rm -rf %s", dir);
+			ck_assert_int_eq(system(path), 0);
+		}
+	}
+}
+END_TEST
+
 static int become_nobody(const void *arg)
 {
 	struct sandbox_opts o = {.layers = BIT(SANDBOX_IDS) | BIT(SANDBOX_CAPABILITIES)};
@@ -762,8 +861,9 @@ static const struct {
 	{"all", ALL, 0, false},
 	{"none", 0, 0, false},
 	{"strict", ALL, ALL, false},
-	{"strict,-namespaces,-mdwe", ALL & ~(BIT(SANDBOX_NAMESPACES) | BIT(SANDBOX_MDWE)),
-	 ALL & ~(BIT(SANDBOX_NAMESPACES) | BIT(SANDBOX_MDWE)), false},
+	{"strict,-namespaces,-mdwe", ALL & ~(BIT(SANDBOX_NAMESPACES) | BIT(SANDBOX_ROOT) | BIT(SANDBOX_MDWE)),
+	 ALL & ~(BIT(SANDBOX_NAMESPACES) | BIT(SANDBOX_ROOT) | BIT(SANDBOX_MDWE)), false},
+	{"-root", ALL & ~BIT(SANDBOX_ROOT), 0, false},
 	{"seccomp", BIT(SANDBOX_SECCOMP), 0, false},
 	{"landlock,strict,limits", BIT(SANDBOX_LANDLOCK) | BIT(SANDBOX_LIMITS),
 	 BIT(SANDBOX_LANDLOCK) | BIT(SANDBOX_LIMITS), false},
@@ -893,6 +993,7 @@ Suite *suite_sandbox(void)
 	tcase_add_loop_test(tc, layers, 0, 2 * (int)ARRAY_SIZE(attempts));
 	tcase_add_test(tc, networks);
 	tcase_add_test(tc, paths);
+	tcase_add_test(tc, roots);
 	tcase_add_test(tc, ids);
 	tcase_add_test(tc, death_signal);
 	tcase_add_test(tc, strictness);
