@@ -29,6 +29,15 @@ int cmd_relay(int argc, char **argv);
 /* Gives a running device a command over its control socket. */
 int cmd_ctl(int argc, char **argv);
 
+/* Serves the devices of a file, a process each. */
+int cmd_run(int argc, char **argv);
+
+/* Shows how the devices of `vdevd run` are. */
+int cmd_status(int argc, char **argv);
+
+/* The command or device argv[0], as main would run it, argv ending with NULL. */
+int cmd_call(int argc, char **argv);
+
 /* "--install-links DIR [-s]": makes DIR/vdevd-NAME for each device built in, links to this executable. */
 int cmd_links(int argc, char **argv);
 

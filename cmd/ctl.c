@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "cmd/cmd.h"
+#include "cmd/ctl.h"
 #include "core/control.h"
 #include "core/unix_socket.h"
 
@@ -25,6 +26,8 @@ struct ctl_call {
 /* A connection to a control socket. */
 struct talk {
 	struct log log;
+	void (*take)(void *arg, char *line); /* each line of the answer but the last */
+	void *arg;
 	const char *path;
 	uint64_t timeout; /* as ctl_call's */
 	int sock;
@@ -132,7 +135,7 @@ static int send_line(const struct talk *t, const struct ctl_call *c, char *line,
 }
 
 /* Shows one line of what came. */
-static void take_line(struct talk *t, const char *line)
+static void take_line(struct talk *t, char *line)
 {
 	static const char error[] = "error: ";
 
@@ -145,7 +148,7 @@ static void take_line(struct talk *t, const char *line)
 		t->status = CMD_FAILED;
 		log_error(&t->log, "%s", line + strlen(error));
 	} else {
-		puts(line);
+		t->take(t->arg, line);
 	}
 }
 
@@ -206,6 +209,23 @@ static int talk(struct talk *t, const struct ctl_call *c, char *line, size_t len
 	return err ? CMD_FAILED : t->status;
 }
 
+/* Shows a line. */
+static void show_line(void *arg, char *line)
+{
+	puts(line);
+}
+
+int ctl_ask(const char *prefix, const char *path, const char *command, void (*take)(void *arg, char *line), void *arg)
+{
+	static struct talk t; /* large, and so not of the file */
+	const struct ctl_call c = {0};
+	char line[CONTROL_LINE_MAX + 1];
+	int len = snprintf(line, sizeof(line), "%s\n", command);
+
+	t = (struct talk){.log = {.prefix = prefix}, .take = take, .arg = arg, .path = path, .timeout = 10};
+	return talk(&t, &c, line, (size_t)len);
+}
+
 static void print_ctl_help(const struct opt_group *groups)
 {
 	puts("Usage: vdevd ctl [OPTION]... PATH WORD...\n"
@@ -224,6 +244,7 @@ int cmd_ctl(int argc, char **argv)
 	int next, len;
 
 	t.log.prefix = "ctl";
+	t.take = show_line;
 	opt_defaults(groups);
 	next = opt_parse(groups, false, argc, argv);
 	if (next < 0)

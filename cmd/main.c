@@ -19,6 +19,11 @@ static int cmd_version(int argc, char **argv)
 
 static int run(bool compat, int argc, char **argv);
 
+int cmd_call(int argc, char **argv)
+{
+	return run(false, argc, argv);
+}
+
 /* Alone, or "help NAME" and "--help NAME": what NAME --help shows. */
 static int cmd_help(int argc, char **argv)
 {
@@ -37,6 +42,8 @@ static int cmd_help(int argc, char **argv)
 	     "       vdevd probe --socket-path=PATH [OPTION]...   asks a back end what it is, and tries it\n"
 #endif
 	     "       vdevd relay --socket-path=PATH --to=PATH     lets a back end be restarted unnoticed\n"
+	     "       vdevd run FILE                               serves the devices of a file, starts again what fails\n"
+	     "       vdevd status [PATH]                          how those are, as a table\n"
 	     "       vdevd ctl PATH WORD...                       gives a running device a command\n"
 	     "       vdevd --install-links DIR [-s]               makes DIR/vdevd-DEVICE for each\n"
 	     "       vdevd help [NAME]                            this, or the options of a device or command\n"
@@ -56,6 +63,7 @@ static const struct {
 	{"probe", cmd_probe},
 #endif
 	{"relay", cmd_relay},	    {"ctl", cmd_ctl},	  {"--install-links", cmd_links},
+	{"run", cmd_run},	    {"status", cmd_status},
 	{"help", cmd_help},	    {"--help", cmd_help}, {"-h", cmd_help},
 	{"--version", cmd_version}, {"-V", cmd_version},  {"-v", cmd_version},
 };
