@@ -124,7 +124,7 @@ int main(int argc, char **argv)
 	inherit_mend();
 	name = argc > 0 ? personality_name(argv[0], &compat) : NULL;
 	if (name) {
-		argv[0] += name - argv[0];
+		argv[0] = (char *)name;
 		status = run(compat, argc, argv);
 	} else if (argc > 1) {
 		status = run(false, argc - 1, argv + 1);

@@ -335,6 +335,12 @@ const char *personality_name(const char *argv0, bool *compat)
 	const char *base = slash ? slash + 1 : argv0;
 
 	*compat = false;
+	for (const struct vdev_class *const *c = vdev_classes; *c; c++) {
+		if ((*c)->compat && (*c)->compat->name && strcmp(base, (*c)->compat->name) == 0) {
+			*compat = true;
+			return (*c)->name;
+		}
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
 		size_t len = strlen(families[i].prefix);
 

@@ -123,6 +123,7 @@ struct vdev_sample {
 
 /* How the daemon this device replaces ("vhost-device-NAME") is called. */
 struct vdev_compat {
+	const char *name; /* what it is called where that is another name; NULL: vhost-device-NAME alone */
 	bool suffix;     /* its socket is PATH with the instance's number appended, even when there is one */
 	bool count;      /* it knows -c/--socket-count */
 	/*
@@ -375,8 +376,9 @@ int vdev_feature_bit(const struct vdev_class *class, const char *name);
 const char *vdev_feature_name(const struct vdev_class *class, unsigned int bit);
 
 /*
- * The device argv[0] names: "rng" for vdevd-rng, vhost-user-rng or vhost-device-rng in any folder (the last
- * sets *compat: it is to behave as that daemon).  Points into argv0; NULL when it names none.
+ * The device argv[0] names: "rng" for vdevd-rng, vhost-user-rng or vhost-device-rng in any folder, or the
+ * daemon's own name that a class has (the last two set *compat: it is to behave as that daemon).  Stays as long as argv0; NULL when it
+ * names none.
  */
 const char *personality_name(const char *argv0, bool *compat);
 

@@ -499,7 +499,7 @@ static int parse_long(struct parse *p, char *arg)
 	if (f.opt->type == OPT_KEYS)
 		return parse_keys(p, shown, value ? value + 1 : NULL);
 	if (f.opt->type != OPT_FLAG)
-		return take_value(p, &f, shown, value ? value + 1 : NULL);
+		return take_value(p, &f, shown, value ? value + 1 : f.opt->bare ? "" : NULL);
 	if (value) {
 		log_usage(&p->log, "%s: takes no value", arg);
 		return -EINVAL;

@@ -44,6 +44,7 @@ struct opt {
 	const char *man;   /* the paragraph of the man page; NULL: the help line serves */
 	const char *alias; /* more long names, separated by commas, always accepted */
 	bool rare;	   /* left out of --help, which is to fit a screen; the manual has it */
+	bool bare;         /* of two dashes and without =, its value is "": it never takes the next argument */
 	bool once;         /* OPT_CALL: it cannot be given twice; others but OPT_FLAG never can */
 	const char *const *words; /* of OPT_WORD, ends with NULL */
 	unsigned int kind; /* for set(), where one function serves several options */

@@ -41,7 +41,8 @@ static void print_help_line(FILE *out, const struct opt *o)
 		n = snprintf(left, sizeof(left), "  -%c, --%s%s%s", o->letter, o->name, o->arg ? "=" : "",
 			     o->arg ? o->arg : "");
 	else
-		n = snprintf(left, sizeof(left), "      --%s%s%s", o->name, o->arg ? "=" : "", o->arg ? o->arg : "");
+		n = snprintf(left, sizeof(left), "      --%s%s%s%s%s", o->name, o->bare ? "[" : "", o->arg ? "=" : "",
+			     o->arg ? o->arg : "", o->bare ? "]" : "");
 	if (n + 2 > HELP_INDENT)
 		fprintf(out, "%s\n%*s", left, HELP_INDENT, "");
 	else

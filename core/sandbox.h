@@ -75,6 +75,7 @@ enum sandbox_access {
 	SANDBOX_DEVICE = 4,   /* ioctl(2) on device nodes; READ and WRITE as well where they are opened */
 	SANDBOX_MAKE = 8,     /* files and sockets are made and removed in the folder */
 	SANDBOX_CONNECT = 16, /* Unix sockets are connected to */
+	SANDBOX_TREE = 32,    /* all that can be done with files and folders beneath, nodes, links and renames included */
 };
 
 /* What a process shares with the host on purpose. */

@@ -26,6 +26,7 @@
 #define RULE_PATH_BENEATH      1
 #define RULE_NET_PORT	       2
 
+#define FS_EXECUTE     BIT(0)
 #define FS_WRITE_FILE  BIT(1)
 #define FS_READ_FILE   BIT(2)
 #define FS_READ_DIR    BIT(3)
@@ -83,6 +84,8 @@ static uint64_t rights_of(unsigned int access)
 		rights |= FS_WRITE_FILE | FS_TRUNCATE;
 	if (access & SANDBOX_DEVICE)
 		rights |= FS_IOCTL_DEV;
+	if (access & SANDBOX_TREE)
+		rights |= ~(FS_EXECUTE | FS_IOCTL_DEV);
 	if (access & SANDBOX_MAKE)
 		rights |= FS_REMOVE_FILE | FS_REMOVE_DIR | FS_MAKE_DIR | FS_MAKE_REG | FS_MAKE_SOCK;
 	return rights;

@@ -66,7 +66,8 @@ static bool take_word(struct layer_list *list, const char *word, size_t len)
 	bool minus = len && *word == '-';
 	int layer = find_layer(word + minus, len - minus);
 
-	if (is_word(word, len, "all"))
+	/* virtiofsd has the latter two. */
+	if (is_word(word, len, "all") || is_word(word, len, "namespace") || is_word(word, len, "chroot"))
 		list->all = true;
 	else if (is_word(word, len, "strict"))
 		list->strict = true;

@@ -107,7 +107,7 @@ static const struct {
 } access_words[] = {
 	{SANDBOX_READ, "read"},	      {SANDBOX_WRITE, "write"},
 	{SANDBOX_DEVICE, "ioctl"},    {SANDBOX_MAKE, "make and remove"},
-	{SANDBOX_CONNECT, "connect"},
+	{SANDBOX_CONNECT, "connect"}, {SANDBOX_TREE, "all with what is beneath"},
 };
 
 static void print_access(FILE *out, unsigned int access)

@@ -5,6 +5,8 @@
 #include "test/fuzz/device_harness.h"
 
 #include <ev.h>
+#include <ftw.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -263,10 +265,52 @@ static void make_memory(struct harness *h)
 	close(desc.fd);
 }
 
+/* ---- a folder for devices that want one: "%T" in their options */
+
+static char folder[] = "/tmp/vdevd-fuzz-XXXXXX";
+
+static int remove_one(const char *path, const struct stat *st, int what, struct FTW *at)
+{
+	(void)st;
+	(void)at;
+	return what == FTW_DP ? rmdir(path) : unlink(path);
+}
+
+static void remove_folder(void)
+{
+	nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* The options with the folder in them; it is made when it is first asked for. */
+static const char *const *expand(const char *const *args, const char **out, size_t room)
+{
+	size_t n = 0;
+
+	for (; args && *args && n + 1 < room; args++) {
+		const char *at = strstr(*args, "%T");
+		char *text;
+
+		out[n++] = *args;
+		if (!at)
+			continue;
+		if (strstr(folder, "XXXXXX")) {
+			must(mkdtemp(folder) != NULL);
+			atexit(remove_folder);
+		}
+		must(asprintf(&text, "%.*s%s%s", (int)(at - *args), *args, folder, at + 2) > 0);
+		out[n - 1] = text;
+	}
+	out[n] = NULL;
+	return out;
+}
+
 /* Made once: the device sees one guest after the other. */
 static void make(struct harness *h, const char *device, const char *const *args)
 {
+	static const char *own[32];
+
 	log_set_level(LOG_LEVEL_ERROR);
+	args = expand(args, own, sizeof(own) / sizeof(own[0]));
 	h->loop = ev_loop_new(EVFLAG_AUTO);
 	must(h->loop != NULL);
 	must(open_device(device, h->loop, args, &h->d) == 0 && h->d->face.nqueues <= MAX_QUEUES);

@@ -27,7 +27,7 @@ enum fuzz_do {
 	FUZZ_FEATURES,	   /* a reset; then bytes 1 and 2 are feature bits 0 to 15 */
 };
 
-/* The device of this target and its options, written by make. */
+/* The device of this target and its options, written by make; "%T" in one of them is a fresh folder. */
 extern const char *const fuzz_device_name, *const fuzz_device_args[];
 
 /* Runs one input.  args: options of the device, ends with NULL; NULL: none.  Returns 0. */

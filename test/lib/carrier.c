@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,18 +69,17 @@ void carrier_write_file(const struct carrier *c, const char *name, const void *b
 	close(fd);
 }
 
+static int remove_one(const char *path, const struct stat *st, int what, struct FTW *at)
+{
+	(void)st;
+	(void)at;
+	return what == FTW_DP ? rmdir(path) : unlink(path);
+}
+
+/* With all that is in it: devices may make folders. */
 static void remove_dir(const char *path)
 {
-	DIR *dir = opendir(path);
-	struct dirent *e;
-
-	while (dir && (e = readdir(dir))) {
-		if (unlinkat(dirfd(dir), e->d_name, 0) < 0)
-			unlinkat(dirfd(dir), e->d_name, AT_REMOVEDIR);
-	}
-	if (dir)
-		closedir(dir);
-	rmdir(path);
+	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 char *carrier_log(const struct carrier *c)

@@ -1,0 +1,121 @@
+# shellcheck shell=sh
+# SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
+#
+# guest.sh - the kernel's virtiofs under vdevd fs.
+#
+# shellcheck disable=SC2154 # dir, here are check-guest's; vdevd_socket is of lib.sh
+
+# fs_start [OPTION]... - share $dir/share, with something in it.
+fs_start() {
+	need_device fs
+	need_uml
+	mkdir -p share/folder
+	echo 'from the host' >share/file
+	vdevd_start fs --shared-dir="$dir/share" --tag=shared "$@"
+}
+
+# fs_in COMMAND - run COMMAND in a guest, in the folder; stdout to $dir/got.
+fs_in() {
+	"$here/uml-run" --timeout 120 --vu fs="$vdevd_socket" \
+		"set -e; mkdir /tmp/m; mount -t virtiofs shared /tmp/m; cd /tmp/m; $1
+		cd /; umount /tmp/m" >got || fail "the guest failed: $(cat got)"
+	vdevd_alive
+}
+
+# What people do in a folder; then both sides have the same.
+case_fs_uml() {
+	fs_start --xattr
+	# shellcheck disable=SC2016 # for the guest's shell
+	fs_in '
+		grep -q "from the host" file
+		echo "from the guest" >folder/new
+		ln -s ../file folder/link
+		ln file folder/hard
+		[ "$(stat -c %h file)" = 2 ]
+		mv folder/new moved
+		chmod 4751 moved
+		chown 12:34 moved
+		[ "$(stat -c %a:%u:%g moved)" = 751:12:34 ] || { stat moved; false; }
+		mkfifo fifo
+		mknod null c 1 3
+		echo x >null
+		touch -d "2001-02-03 04:05:06" moved
+		[ "$(stat -c %Y moved)" = "$(date -d "2001-02-03 04:05:06" +%s)" ]
+		dd if=/dev/urandom of=big bs=64k count=100 2>/dev/null
+		cp big copy
+		cmp big copy
+		truncate -s 1000 copy
+		rm big
+		mkdir many
+		for i in $(seq 1000); do echo $i >many/$i; done
+		[ "$(ls many | wc -l)" = 1000 ]
+		df . >/dev/null
+		sync
+		! cat missing 2>/dev/null
+		flock -n file true
+	'
+	[ "$(cat share/moved)" = 'from the guest' ] || fail 'other bytes'
+	[ "$(readlink share/folder/link)" = ../file ] || fail 'another link'
+	[ "$(stat -c %s share/copy)" = 1000 ] || fail 'another length'
+	[ "$(cat share/many/* | sort -n | tail -n 1)" = 1000 ] || fail 'other files'
+	if [ "$(id -u)" = 0 ]; then
+		[ "$(stat -c %u:%g share/moved)" = 12:34 ] || fail 'another owner'
+		[ "$(stat -c %F share/null)" = 'character special file' ] || fail 'no node'
+	fi
+	vdevd_stop
+}
+
+# A tree goes in and comes out as it was, in each way of caching.
+case_fs_uml_tree() {
+	for how in --cache=auto --cache=never '--cache=always --writeback' --inode-file-handles=never; do
+		rm -rf share
+		# shellcheck disable=SC2086 # options
+		fs_start $how --allow-mmap --fd-cache=64
+		fs_in "
+			cp -r '$(realpath "$here/../..")/core' there
+			tar -cf tar there
+			mkdir out
+			tar -xf tar -C out
+			diff -r there out/there
+			rm -r there
+		"
+		diff -r "$here/../../core" share/out/there || fail "$how: other files"
+		vdevd_stop
+	done
+}
+
+# The host changes files under the guest: it sees that within a second.
+case_fs_uml_host() {
+	fs_start
+	# shellcheck disable=SC2016 # for the guest's shell
+	fs_in '
+		wait_for() {
+			n=0
+			until eval "$1"; do
+				sleep .1
+				n=$((n + 1))
+				[ $n -lt 100 ] || { echo "never: $1"; exit 1; }
+			done
+		}
+		cat file
+		echo ready >guest
+		wait_for "grep -q changed file"
+		[ "$(cat file)" = changed ]
+		wait_for "[ -e later ] && [ ! -e folder ]"
+		cat later
+	' &
+	guest=$!
+	tries=0
+	while [ ! -e share/guest ]; do
+		vdevd_alive
+		tries=$((tries + 1))
+		[ "$tries" -lt 3000 ] || fail 'the guest never came'
+		sleep 0.02
+	done
+	echo changed >share/new
+	mv share/new share/file
+	rmdir share/folder
+	echo late >share/later
+	wait "$guest" || fail 'the guest failed'
+	vdevd_stop
+}
