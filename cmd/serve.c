@@ -265,7 +265,7 @@ static bool describe(const struct common *c)
 	else if (c->print_frontend)
 		print_frontend(c);
 	else
-		return false;
+		return c->d->class->print && c->d->class->print(c->d, stdout);
 	return true;
 }
 

@@ -24,6 +24,8 @@
 #ifndef VDEVD_CORE_DEVICE_H
 #define VDEVD_CORE_DEVICE_H
 
+#include <stdio.h>
+
 #include "core/base.h"
 #include "core/log.h"
 #include "core/opt.h"
@@ -173,6 +175,11 @@ struct vdev_class {
 	const struct vdev_sample *samples;
 	const char *const *examples; /* command lines for the man page, ends with NULL; may be NULL */
 
+	/*
+	 * Where an option asks for words in the place of a device (a list of what it can be made of), writes them and returns true:
+	 * the program ends well.  It has parsed options, and nothing else.  May be NULL.
+	 */
+	bool (*print)(const struct vdev *d, FILE *out);
 	/*
 	 * Looks whether the parsed options make sense together, and with this build: a wrong call (exit status 2), where
 	 * open's errors are the host's (1).  Opens nothing; may change d->face.  May be NULL.
