@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,9 +30,13 @@ const char *run_state_name(enum run_state s)
 /* Closes what a device has no use for: all but standard descriptors and one. */
 static void close_others(int keep)
 {
+	const unsigned int first = STDERR_FILENO + 1, kept = keep < 0 ? first - 1 : (unsigned int)keep;
 	const long most = sysconf(_SC_OPEN_MAX);
 
-	for (int fd = STDERR_FILENO + 1; fd < most && fd < 65536; fd++) {
+	/* Kernels before 5.9 have no such call. */
+	if ((kept <= first || syscall(SYS_close_range, first, kept - 1, 0) == 0) && syscall(SYS_close_range, kept + 1, ~0u, 0) == 0)
+		return;
+	for (int fd = (int)first; fd < most && fd < 65536; fd++) {
 		if (fd != keep)
 			close(fd);
 	}

@@ -135,6 +135,7 @@ struct spi {
 	bool drop;    /* chip select is to be released when the job is done */
 	struct ev_timer hold;
 	uint64_t held_since; /* ns, while chip select is held and no job runs */
+	bool cut;            /* the hold time ended the last message */
 };
 
 static struct spi *to_spi(struct vdev *d)
@@ -452,7 +453,7 @@ static void hold_ends(struct ev_loop *loop, struct ev_timer *w, int revents)
 	struct spi *s = container_of(w, struct spi, hold);
 
 	ev_timer_stop(loop, w);
-	s->job->release = s->job->cs.held;
+	s->job->release = s->cut = s->job->cs.held;
 	if (s->job->release)
 		job_start(s);
 }
@@ -464,6 +465,17 @@ static bool hold_is_over(const struct spi *s)
 }
 
 /* ---- the device */
+
+/* Linux' reads go on with what is before them: one that comes too late reads something else, and nobody would know. */
+static void tell_cut(struct spi *s)
+{
+	const struct spi_item *it = &s->job->items[0];
+
+	if (s->cut && !it->refused && !it->t.tx)
+		log_guest(&s->d.log, "a read came when chip select had been released: the guest needs more than --cs-hold-us=%ju",
+			  (uintmax_t)s->hold_us);
+	s->cut = false;
+}
 
 static bool job_has_room(const struct spi_job *job)
 {
@@ -490,6 +502,8 @@ static void spi_kick(struct vdev *d, unsigned int q)
 	if (!s->job->nitems)
 		return;
 	s->job->release = hold_is_over(s);
+	s->cut |= s->job->release;
+	tell_cut(s);
 	job_start(s);
 }
 
@@ -821,7 +835,8 @@ static const struct opt spi_opts[] = {
 		.help = "how long chip select waits for Linux",
 		.man = MAN("How long chip select stays asserted for the next transfer of a message with "
 			   "--cs-change=linux, "
-			   "microseconds."),
+			   "microseconds.  A guest that takes longer, on a busy host for instance, has its message cut in two, and a "
+			   "line tells of it."),
 	},
 	{
 		.name = "rate",

@@ -50,7 +50,7 @@ got_is() {
 # Both directions, one after the other in one message, modes and word sizes.
 case_spi_uml() {
 	need_spi
-	vdevd_start spi --backend=sim
+	vdevd_start spi --cs-hold-us=1000000 --backend=sim
 	# shellcheck disable=SC2016 # for the guest's shell
 	spi_in '
 		show() { od -An -tx1 | tr -d "\n"; echo; }
@@ -76,7 +76,7 @@ case_spi_uml() {
 # another (write enable, program).
 case_spi_uml_flash() {
 	need_spi
-	vdevd_start spi --sim=loopback --sim=flash:size=1M
+	vdevd_start spi --cs-hold-us=1000000 --sim=loopback --sim=flash:size=1M
 	# shellcheck disable=SC2016 # for the guest's shell
 	spi_in '
 		programmer=linux_spi:dev=/dev/spidev0.1,spispeed=1000
@@ -104,7 +104,7 @@ case_spi_adapter_uml() {
 	need_spi
 	build=${VDEVD_BUILD:-$here/../../build}
 	[ -x "$build/test/run-tests" ] || skip "no $build/test/run-tests (make check)"
-	vdevd_start spi --backend=sim
+	vdevd_start spi --cs-hold-us=1000000 --backend=sim
 	spi_in "VDEVD='$VDEVD' '$(realpath "$build")/test/run-tests' hw_spi" --timeout 120 --share "$build" --share "${VDEVD%/*}"
 	tail -n 1 got
 	grep -q ' 0 skipped' got || fail "$(cat got)"

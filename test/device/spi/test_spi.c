@@ -224,6 +224,9 @@ static void cs_linux(struct carrier *c)
 
 static void cs_pause(struct carrier *c)
 {
+	uint8_t in[1];
+	char *log;
+
 	put(c, 0,
 	    "\x02"
 	    "a",
@@ -235,6 +238,13 @@ static void cs_pause(struct carrier *c)
 	    2);
 	carrier_idle(c, 200);
 	get(c, 0, "\x82", 1, "ab", 2);
+	/* A read that comes too late is told of. */
+	carrier_idle(c, 200);
+	ck_assert_int_eq(transfer(c, 0, 0, NULL, in, 1), OK);
+	log = carrier_log(c);
+	if (log)
+		ck_assert_ptr_nonnull(strstr(log, "a read came when chip select had been released: the guest needs more than --cs-hold-us=150000"));
+	free(log);
 }
 
 static const char *const plain[] = {"--sim=regs:size=16", "--cs-hold-us=1000000", NULL};
