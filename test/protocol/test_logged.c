@@ -205,6 +205,8 @@ START_TEST(test_stop)
 
 	ok(frontend_log_start(fe));
 	hold();
+	/* What the turn that took it marks at its end, too. */
+	ok(frontend_sync(fe));
 	take_marked();
 	e->quiesce = ways[_i];
 	carrier_stop(c, ECHO_HOLDQ);

@@ -383,7 +383,7 @@ START_TEST(test_late)
 {
 	struct vdev_ask first = mapping(VDEV_SHMEM_UNMAP, 9), second = mapping(VDEV_SHMEM_UNMAP, 8);
 
-	carrier_backend(c)->asks.patience = 0.01;
+	carrier_backend(c)->asks.patience = 0.2;
 	frontend_hold_back_channel(fe, true);
 	ck_assert_int_eq(echo_ask(e, &first), 0);
 	ck_assert_int_eq(echo_ask(e, &second), 0);

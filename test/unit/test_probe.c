@@ -436,12 +436,12 @@ START_TEST(test_keeper)
 {
 	need_socket_device();
 	start(serve_keeper);
-	ck_assert_int_eq(probe("--id=19", "--timeout=30", NULL), CMD_FAILED);
+	ck_assert_int_eq(probe("--id=19", test_on_valgrind() ? "--timeout=300" : "--timeout=30", NULL), CMD_FAILED);
 	ck_assert_uint_eq(lines_with("FAIL  request "), 1);
 	ck_assert_uint_eq(lines_with("FAIL  ring-1 "), 1);
 	ck_assert_uint_eq(lines_with("FAIL  logged "), 1);
 	ck_assert_uint_eq(lines_with("FAIL  reconnect "), 1);
-	ck_assert(shown("was not used within 30 ms"));
+	ck_assert(shown("was not used within 30"));
 	/* Its messages and its other rings are as good as the sink's. */
 	ck_assert_uint_eq(lines_with("ok    ack-unknown "), 1);
 	ck_assert_uint_eq(lines_with("ok    bad-head "), 1);
@@ -570,8 +570,8 @@ START_TEST(test_bench_keeper)
 	need_socket_device();
 	start(serve_keeper);
 	capture_start(&c);
-	ck_assert_int_eq(probe("--id=19", "--bench", "--timeout=50"), CMD_FAILED);
-	ck_assert_ptr_nonnull(strstr(capture_end(&c), "was not used within 50 ms"));
+	ck_assert_int_eq(probe("--id=19", "--bench", test_on_valgrind() ? "--timeout=500" : "--timeout=50"), CMD_FAILED);
+	ck_assert_ptr_nonnull(strstr(capture_end(&c), "was not used within 50"));
 	ck_assert_uint_eq(lines_with("  p50 "), 0);
 }
 END_TEST

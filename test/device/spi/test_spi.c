@@ -561,6 +561,7 @@ static void many(struct carrier *c)
 #define DELAY_MS 100
 
 static const char *const slow[] = {"--sim=regs:size=16", "--sim-delay=100", NULL};
+static const char *const slower[] = {"--sim=regs:size=16", "--sim-delay=1000", NULL};
 
 static struct frontend_request *offer(struct carrier *c, const char *tx, size_t len, size_t in)
 {
@@ -581,13 +582,13 @@ static void slow_stop(struct carrier *c)
 	uint32_t base;
 
 	set = offer(c, "\x01s", 2, 0);
-	carrier_idle(c, 20);
+	carrier_idle(c, 300);
 	both = offer(c, "\x81\0", 2, 2);
 	base = carrier_stop(c, REQUESTQ);
 	ck_assert_uint_eq(base, (uint16_t)(carrier_setting(c)->base + 1));
 	ck_assert_uint_eq(carrier_await(c, REQUESTQ, set, in), 1);
 	ck_assert_uint_eq(in[0], OK);
-	carrier_stays(c, REQUESTQ, DELAY_MS + 50);
+	carrier_stays(c, REQUESTQ, 1050);
 	carrier_start(c, REQUESTQ, base);
 	ck_assert_uint_eq(carrier_await(c, REQUESTQ, both, in), 3);
 	ck_assert_mem_eq(in, "\0s\0", 3);
@@ -739,7 +740,7 @@ static const struct device_case cases[] = {
 	{.name = "odd pieces", .run = odd_pieces},
 	{.name = "longest", .run = longest, .flags = CASE_ONCE},
 	{.name = "many", .run = many, .depth = MANY},
-	{.name = "slow stop", .run = slow_stop, .args = slow, .flags = CASE_ONCE, .depth = 2},
+	{.name = "slow stop", .run = slow_stop, .args = slower, .flags = CASE_ONCE, .depth = 2},
 	{.name = "slow leave", .run = slow_leave, .args = slow, .flags = CASE_ONCE},
 	{.name = "rate", .run = rate, .args = paced, .flags = CASE_ONCE},
 	{.name = "moves", .run = moves, .flags = CASE_ONCE},
