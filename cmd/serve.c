@@ -84,6 +84,8 @@ static int serve_socket(struct run *r, const struct common *c, const struct vu_s
 	int ret = vu_socket_open(socket, d, r->mem, on_done, r, &r->socket);
 	struct manager manager;
 
+	if (ret == -ENOMEM)
+		log_error(&d->log, "out of memory");
 	if (ret < 0)
 		return ret;
 	ret = drop(c, socket);
@@ -103,6 +105,8 @@ static int run_device(struct run *r, const struct common *c, const struct vu_soc
 	struct vdev *d = c->d;
 	int ret = vdev_open(d);
 
+	if (ret == -ENOMEM)
+		log_error(&d->log, "out of memory");
 	if (ret == 0 && c->realtime)
 		ret = realtime_begin(&d->log, (unsigned int)c->realtime);
 	if (ret < 0)
@@ -280,7 +284,7 @@ static int read_options(struct call *call, int argc, char **argv, bool *done)
 		return CMD_FAILED;
 	next = opt_parse(c->groups, call->compat, argc, argv);
 	if (next < 0)
-		return CMD_USAGE;
+		return next == -ENOMEM ? CMD_FAILED : CMD_USAGE;
 	if (opt_parse_end(c->groups, argc, argv, next) < 0)
 		return CMD_USAGE;
 	log_set_level(c->log_level);

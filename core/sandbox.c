@@ -301,9 +301,10 @@ static int apply_layers(const struct sandbox *s, const struct sandbox_opts *o, s
 			keep_death_signal(death, parent);
 		if (!err)
 			continue;
-		if (o->required & BIT(i) || i == SANDBOX_IDS) {
+		/* Memory that is short says nothing of what the kernel has. */
+		if (o->required & BIT(i) || i == SANDBOX_IDS || err == -ENOMEM) {
 			log_error(l, "sandbox: no %s: %s", sandbox_layer_name(i), r.text);
-			return -EPERM;
+			return err == -ENOMEM ? err : -EPERM;
 		}
 		log_info(l, "sandbox: no %s: %s", sandbox_layer_name(i), r.text);
 	}

@@ -14,6 +14,7 @@
 #if VDEVD_HAVE_SECCOMP
 
 #include <malloc.h>
+#include <stdlib.h>
 #include <seccomp.h>
 
 /* Where nothing else has 64 bits for times, or the kernel has nothing else. */
@@ -152,8 +153,23 @@ static int set_up(scmp_filter_ctx ctx)
 	return err;
 }
 
+/* What the rules take at most, several times over. */
+#define ROOM ((size_t)1 << 20)
+
+/* Whether there is memory for the rules.  libseccomp 2.5 turns for ever where there is none. */
+static bool has_room(void)
+{
+	void *room = malloc(ROOM);
+
+	free(room);
+	return room;
+}
+
 int sandbox_seccomp(const struct sandbox *s, bool log_only, struct sandbox_reason *r)
 {
+	if (!has_room())
+		return sandbox_because(r, -ENOMEM, "out of memory");
+
 	scmp_filter_ctx ctx = seccomp_init(log_only ? SCMP_ACT_LOG : SCMP_ACT_KILL_PROCESS);
 	int err = ctx ? set_up(ctx) : -ENOMEM;
 

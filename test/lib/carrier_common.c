@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -201,15 +203,22 @@ static uint64_t cpu_ns(const struct carrier *c)
 }
 
 /* A message that is answered; on a bare ring a turn. */
-static void answered(struct carrier *c)
+static void ask(struct carrier *c)
 {
-	const uint64_t begin = cpu_ns(c);
 	uint64_t word;
 
 	if (c->kind == CARRIER_DIRECT)
 		carrier_idle(c, 0);
 	else
-		carrier_ok(c, frontend_ask_u64(c->fe, VU_GET_FEATURES, &word), "a message while a queue is flooded");
+		carrier_ok(c, frontend_ask_u64(c->fe, VU_GET_FEATURES, &word), "a message meanwhile");
+}
+
+/* The same within the bound. */
+static void answered(struct carrier *c)
+{
+	const uint64_t begin = cpu_ns(c);
+
+	ask(c);
 	ck_assert_uint_lt(cpu_ns(c) - begin, FLOOD_NS);
 }
 
@@ -355,6 +364,103 @@ static void flooded(struct carrier *c)
 	carrier_sample(c);
 }
 
+/* Another processor of the guest's, which writes where the device reads. */
+struct racer {
+	struct driver_ring_raw raw;
+	struct virtq_desc *table; /* n of them */
+	uint32_t n;
+	struct frontend_buf bytes; /* that the table tells of */
+	atomic_bool stop;
+};
+
+/* Changes something of a descriptor: what a driver could have meant, and what none means. */
+static void race_desc(struct virtq_desc *d, uint32_t n, const struct frontend_buf *bytes, uint32_t *state)
+{
+	static const uint16_t flags[] = {0, VIRTQ_DESC_F_NEXT, VIRTQ_DESC_F_WRITE,
+					 VIRTQ_DESC_F_NEXT | VIRTQ_DESC_F_WRITE, VIRTQ_DESC_F_INDIRECT};
+	volatile struct virtq_desc *at = d;
+
+	switch (random_next(state) % 5) {
+	case 0:
+		at->len = htole32(random_next(state) % 300);
+		break;
+	case 1:
+		at->len = htole32(random_next(state));
+		break;
+	case 2:
+		at->flags = htole16(flags[random_next(state) % ARRAY_SIZE(flags)]);
+		break;
+	case 3:
+		at->next = htole16((uint16_t)(random_next(state) % (n + 1)));
+		break;
+	default:
+		at->addr = htole64(bytes->guest + random_next(state) % 65536);
+	}
+}
+
+static void *race(void *arg)
+{
+	struct racer *r = arg;
+	uint32_t state = 0x72616365;
+
+	while (!atomic_load_explicit(&r->stop, memory_order_relaxed)) {
+		uint32_t i = random_next(&state) % r->n;
+
+		if (random_next(&state) % 8)
+			race_desc(&r->table[i], r->n, &r->bytes, &state);
+		else
+			race_desc(&r->raw.desc[i % r->raw.num], r->raw.num, &r->bytes, &state);
+		((volatile uint8_t *)r->bytes.va)[random_next(&state) % 64] = (uint8_t)random_next(&state);
+	}
+	return NULL;
+}
+
+/* Requests in the queue whose table, descriptors and bytes change while they are read. */
+static void raced_once(struct carrier *c, const struct vdev_sample *s)
+{
+	const struct flood f = {.queue = s->queue, .sample = s};
+	struct frontend_buf table;
+	struct racer r = {0};
+	pthread_t other;
+
+	carrier_reset(c);
+	r.raw = driver_ring_raw(frontend_ring(c->fe, f.queue));
+	r.n = flood_table(c, &f, r.raw.num, &table);
+	r.table = table.va;
+	r.bytes = (struct frontend_buf){.guest = le64toh(r.table[0].addr)};
+	r.bytes.va = (char *)table.va - (table.guest - r.bytes.guest);
+	ck_assert_int_eq(pthread_create(&other, NULL, race, &r), 0);
+	for (unsigned int i = 0; i < r.raw.num; i++) {
+		r.raw.desc[i] =
+			(struct virtq_desc){htole64(table.guest), htole32(r.n * (uint32_t)sizeof(struct virtq_desc)),
+					    htole16(VIRTQ_DESC_F_INDIRECT), 0};
+		r.raw.avail->ring[i] = htole16((uint16_t)i);
+	}
+	for (unsigned int i = 1; i <= r.raw.num; i += 1 + r.raw.num / 16) {
+		__atomic_store_n(&r.raw.avail->idx, htole16((uint16_t)i), __ATOMIC_RELEASE);
+		carrier_ok(c, frontend_kick(c->fe, f.queue), "kick");
+		ask(c);
+	}
+	atomic_store(&r.stop, true);
+	ck_assert_int_eq(pthread_join(other, NULL), 0);
+	carrier_stop(c, f.queue);
+	carrier_reconnect(c);
+}
+
+/* Whatever comes of such requests, the device lives, and the next front-end finds it as ever. */
+static void raced(struct carrier *c)
+{
+	if (under_valgrind())
+		return;
+	for (unsigned int round = 0; round < 10; round++) {
+		for (const struct vdev_sample *s = c->class->samples; s->what; s++) {
+			if ((c->features & s->features) == s->features)
+				raced_once(c, s);
+		}
+	}
+	carrier_sample(c);
+}
+
 const struct device_case carrier_common_cases[] = {
 	{.name = "many samples", .run = many_samples},
 	{.name = "a driver that never reaps", .run = never_reaps},
@@ -365,6 +471,7 @@ const struct device_case carrier_common_cases[] = {
 	{.name = "memory replaced", .run = memory_replaced},
 	{.name = "hostile ring", .run = hostile_ring},
 	{.name = "flooded", .run = flooded, .flags = CASE_ONCE | CASE_CONTROL},
+	{.name = "raced", .run = raced, .flags = CASE_ONCE},
 	{.name = "random requests", .run = random_requests},
 	{.name = "configuration space", .run = config_space, .flags = CASE_CONFIG},
 	{0},
