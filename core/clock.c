@@ -89,6 +89,8 @@ static void io_ready(struct ev_loop *loop, struct ev_io *io, int revents)
 	struct alarm *a = container_of(io, struct alarm, io);
 	uint64_t expired;
 
+	if (loop_rewatch_lost(&a->rewatch, loop, revents))
+		return;
 	if (read(io->fd, &expired, sizeof(expired)) < 0) {
 		if (errno == ECANCELED)
 			was_set(a);
@@ -117,6 +119,7 @@ int alarm_open(struct alarm *a, struct ev_loop *loop, clockid_t clock)
 	a->on = false;
 	loop_again_init(&a->tell, tell_run);
 	ev_io_init(&a->io, io_ready, fd, EV_READ);
+	loop_rewatch_init(&a->rewatch, &a->io);
 	ev_io_start(loop, &a->io);
 	timer_set(a);
 	return 0;
@@ -127,7 +130,7 @@ void alarm_close(struct alarm *a)
 	if (!a->loop)
 		return;
 	loop_again_stop(&a->tell, a->loop);
-	ev_io_stop(a->loop, &a->io);
+	loop_rewatch_stop(&a->rewatch, a->loop);
 	close(a->io.fd);
 	a->loop = NULL;
 }

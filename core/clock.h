@@ -29,6 +29,7 @@ struct alarm {
 	/* The functions' own. */
 	struct ev_loop *loop;
 	struct ev_io io;
+	struct loop_rewatch rewatch;
 	struct loop_again tell; /* that the clock was set */
 	clockid_t clock;
 	bool on;

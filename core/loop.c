@@ -388,3 +388,33 @@ void loop_again_stop(struct loop_again *again, struct ev_loop *loop)
 {
 	ev_timer_stop(loop, &again->timer);
 }
+
+/* Seconds. */
+#define REWATCH 0.1
+
+static void rewatch_due(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	ev_io_start(loop, container_of(w, struct loop_rewatch, timer)->io);
+}
+
+void loop_rewatch_init(struct loop_rewatch *r, struct ev_io *io)
+{
+	r->io = io;
+	ev_timer_init(&r->timer, rewatch_due, REWATCH, 0.);
+}
+
+bool loop_rewatch_lost(struct loop_rewatch *r, struct ev_loop *loop, int revents)
+{
+	if (!(revents & EV_ERROR))
+		return false;
+	ev_io_stop(loop, r->io);
+	ev_timer_set(&r->timer, REWATCH, 0.);
+	ev_timer_start(loop, &r->timer);
+	return true;
+}
+
+void loop_rewatch_stop(struct loop_rewatch *r, struct ev_loop *loop)
+{
+	ev_timer_stop(loop, &r->timer);
+	ev_io_stop(loop, r->io);
+}

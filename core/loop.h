@@ -103,6 +103,24 @@ int notify_fd_drain(const struct notify_fd *n);
 int notify_fd_signal(struct notify_fd *n);
 
 /*
+ * libev gives a watcher up (EV_ERROR) where the kernel has no memory for epoll_ctl(2).  A descriptor of our own, which
+ * nobody outside can bring again, is then watched again after a while.  Embedded beside the watcher.
+ */
+struct loop_rewatch {
+	struct ev_timer timer;
+	struct ev_io *io;
+};
+
+/* io: must be there until loop_rewatch_stop. */
+void loop_rewatch_init(struct loop_rewatch *r, struct ev_io *io);
+
+/* First in the watcher's function.  Returns whether it was given up: there is nothing to be read. */
+bool loop_rewatch_lost(struct loop_rewatch *r, struct ev_loop *loop, int revents);
+
+/* Stops the watcher, too. */
+void loop_rewatch_stop(struct loop_rewatch *r, struct ev_loop *loop);
+
+/*
  * "Again": runs a function once more after every other ready watcher had its turn and the descriptors
  * were polled.  Embedded in the struct it serves; costs no system call.
  */

@@ -54,7 +54,7 @@ static void io_ready(struct ev_loop *loop, struct ev_io *io, int revents)
 {
 	struct pollset *p = container_of(io, struct pollset, io);
 
-	if (poll(p->fds, p->n, 0) > 0)
+	if (!loop_rewatch_lost(&p->rewatch, loop, revents) && poll(p->fds, p->n, 0) > 0)
 		p->ready(p, p->fds, p->n);
 }
 
@@ -67,6 +67,7 @@ int pollset_open(struct pollset *p, struct ev_loop *loop)
 	p->loop = loop;
 	p->n = 0;
 	ev_io_init(&p->io, io_ready, fd, EV_READ);
+	loop_rewatch_init(&p->rewatch, &p->io);
 	ev_io_start(loop, &p->io);
 	return 0;
 }
@@ -75,7 +76,7 @@ void pollset_close(struct pollset *p)
 {
 	if (!p->loop)
 		return;
-	ev_io_stop(p->loop, &p->io);
+	loop_rewatch_stop(&p->rewatch, p->loop);
 	close(p->io.fd);
 	p->loop = NULL;
 	p->n = 0;

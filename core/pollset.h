@@ -14,6 +14,7 @@
 #include <ev.h>
 
 #include "core/base.h"
+#include "core/loop.h"
 
 /* The most descriptors of a set. */
 #define POLLSET_MAX 16
@@ -28,6 +29,7 @@ struct pollset {
 	/* The functions' own. */
 	struct ev_loop *loop;
 	struct ev_io io; /* of an epoll(7) of our own */
+	struct loop_rewatch rewatch;
 	struct pollfd fds[POLLSET_MAX];
 	unsigned int n;
 };

@@ -11,6 +11,7 @@
  * An operation in the kernel is cancelled by another one, which names it by its address.  That is carried out while it
  * is submitted, so it cannot meet a later operation of the same struct.
  */
+#include "core/loop.h"
 #include "core/uring_impl.h"
 
 #include <errno.h>
@@ -38,6 +39,7 @@ struct kernel {
 	struct list queue; /* what the kernel is to be told: by queue */
 	struct ev_prepare turn_ends;
 	struct ev_io completed;
+	struct loop_rewatch rewatch;
 	struct ev_timer retry;
 };
 
@@ -155,7 +157,10 @@ static void reap(struct kernel *k)
 
 static void completed_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 {
-	reap(container_of(w, struct kernel, completed));
+	struct kernel *k = container_of(w, struct kernel, completed);
+
+	if (!loop_rewatch_lost(&k->rewatch, loop, revents))
+		reap(k);
 }
 
 /* Whether this kernel has all that is used here. */
@@ -195,6 +200,7 @@ static int kernel_open(struct uring *u, const struct uring_opts *opts)
 	ev_prepare_init(&k->turn_ends, turn_ends);
 	ev_timer_init(&k->retry, retry_due, RETRY, 0.);
 	ev_io_init(&k->completed, completed_ready, k->ring.ring_fd, EV_READ);
+	loop_rewatch_init(&k->rewatch, &k->completed);
 	ev_io_start(u->loop, &k->completed);
 	u->host = k;
 	return 0;
@@ -248,7 +254,7 @@ static bool kernel_close(struct uring *u, unsigned int patience_ms)
 
 	ev_prepare_stop(u->loop, &k->turn_ends);
 	ev_timer_stop(u->loop, &k->retry);
-	ev_io_stop(u->loop, &k->completed);
+	loop_rewatch_stop(&k->rewatch, u->loop);
 	while (busy(u)) {
 		flush(k);
 		left = until - now_ms();

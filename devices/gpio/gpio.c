@@ -211,10 +211,10 @@ static void chip_lost(struct gpio *g, struct chip *c)
 	}
 	g->ops->chip_close(c->host);
 	c->host = NULL;
-	log_warn(&g->d.log, "chip %s is gone; its lines fail until it is back", c->label);
+	log_guest(&g->d.log, "chip %s is gone; its lines fail until it is back", c->label);
 	fd = g->ops->wait_begin(g->host, c->spec);
 	if (fd < 0) {
-		log_error(&g->d.log, "chip %s: cannot wait for it: %s", c->label, strerror(-fd));
+		log_guest(&g->d.log, "chip %s: cannot wait for it: %s", c->label, strerror(-fd));
 	} else if (!ev_is_active(&g->returned)) {
 		ev_io_set(&g->returned, fd, EV_READ);
 		ev_io_start(g->d.loop, &g->returned);
@@ -411,7 +411,7 @@ static void irq_off(struct line *l)
 /* The chip is back with all it had: its lines become what they were. */
 static void chip_returned(struct gpio *g, struct chip *c)
 {
-	log_info(&g->d.log, "chip %s is back", c->label);
+	log_guest_info(&g->d.log, "chip %s is back", c->label);
 	for (unsigned int i = 0; i < g->nlines && c->host; i++) {
 		struct line *l = &g->lines[i];
 

@@ -100,6 +100,19 @@ START_TEST(test_due)
 }
 END_TEST
 
+/* The loop gives the alarm up: it is watched again. */
+START_TEST(test_given_up)
+{
+	begin(clocks[_i]);
+	turns(2);
+	ev_io_stop(w.alarm.loop, &w.alarm.io);
+	ev_feed_event(w.alarm.loop, &w.alarm.io, EV_ERROR | EV_READ);
+	alarm_at(&w.alarm, clock_now(clocks[_i]) + MS);
+	run_until(1);
+	finish();
+}
+END_TEST
+
 /* Moments that have passed, the clock's first one included, are due in the next turn. */
 START_TEST(test_past)
 {
@@ -206,6 +219,7 @@ Suite *suite_clock(void)
 
 	tcase_add_loop_test(tc, test_now, 0, ARRAY_SIZE(clocks));
 	tcase_add_loop_test(tc, test_due, 0, ARRAY_SIZE(clocks));
+	tcase_add_loop_test(tc, test_given_up, 0, ARRAY_SIZE(clocks));
 	tcase_add_loop_test(tc, test_past, 0, ARRAY_SIZE(clocks));
 	tcase_add_loop_test(tc, test_not_due, 0, ARRAY_SIZE(clocks));
 	tcase_add_loop_test(tc, test_clock_set, 0, ARRAY_SIZE(clocks));

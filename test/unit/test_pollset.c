@@ -170,6 +170,27 @@ START_TEST(test_events)
 }
 END_TEST
 
+/* The loop gives the set up: it is watched again. */
+START_TEST(test_given_up)
+{
+	const struct pollfd fd = {.fd = a[0], .events = POLLIN};
+
+	ck_assert_int_eq(pollset_watch(&lib.set, &fd, 1), 0);
+	put(a[1]);
+	ev_io_stop(lib.set.loop, &lib.set.io);
+	ev_feed_event(lib.set.loop, &lib.set.io, EV_ERROR | EV_READ);
+	turn();
+	ck_assert_uint_eq(lib.readies, 0);
+	while (!lib.readies)
+		ev_run(lib.set.loop, EVRUN_ONCE);
+	ck_assert_int_eq(lib.seen[0].revents, POLLIN);
+	/* Given up and closed: nothing is left in the loop. */
+	ev_feed_event(lib.set.loop, &lib.set.io, EV_ERROR);
+	turn();
+	pollset_close(&lib.set);
+}
+END_TEST
+
 START_TEST(test_close_within)
 {
 	const struct pollfd fd = {.fd = a[0], .events = POLLIN};
@@ -221,6 +242,7 @@ Suite *suite_pollset(void)
 	tcase_add_test(tc, test_ready);
 	tcase_add_test(tc, test_changes);
 	tcase_add_test(tc, test_events);
+	tcase_add_test(tc, test_given_up);
 	tcase_add_test(tc, test_close_within);
 	tcase_add_test(tc, test_refused);
 	suite_add_tcase(suite, tc);
