@@ -248,7 +248,7 @@ static inline uint32_t scmi_in(const struct scmi_cmd *c, unsigned int i)
 {
 	le32 w;
 
-	memcpy(&w, c->in + 4 * i, 4);
+	memcpy(&w, c->in + (size_t)4 * i, 4);
 	return le32toh(w);
 }
 

@@ -105,7 +105,7 @@ static int value_get(const struct scmi_host *h, unsigned int i, int64_t *v)
 
 	if (ioctl(h->fd[i], GPIO_V2_LINE_GET_VALUES_IOCTL, &values) < 0)
 		return -errno;
-	*v = values.bits & 1;
+	*v = (int64_t)(values.bits & 1);
 	return 0;
 }
 

@@ -145,11 +145,12 @@ void scmi_io_stop(struct scmi *s, struct scmi_io *io)
 static void io_start_next(struct scmi_io *io)
 {
 	struct scmi_res *r = io->res;
-	struct list *first = list_first(&r->ios);
-	bool begun = first && container_of(first, struct scmi_io, waiting)->begun;
+	struct list *at = &r->ios;
 
+	if (!list_empty(at) && container_of(at->next, struct scmi_io, waiting)->begun)
+		at = at->next;
 	io->err = 0;
-	list_put_first(begun ? first : &r->ios, &io->waiting);
+	list_put_first(at, &io->waiting);
 	res_next(r);
 }
 
@@ -216,9 +217,7 @@ void scmi_guest_forget(struct scmi_res *r)
 {
 	unsigned int changed = r->guest.changed;
 
-	memset(&r->guest, 0, sizeof(r->guest));
-	r->guest.enabled = true;
-	r->guest.changed = changed;
+	r->guest = (struct scmi_guest){.enabled = true, .changed = changed};
 	r->has_last = false;
 	scmi_sensor_watch(r);
 	scmi_restore(r);

@@ -86,8 +86,10 @@ void scmi_put64(struct scmi_cmd *c, uint64_t word)
 void scmi_put_name(struct scmi_cmd *c, const char *name, size_t size)
 {
 	char padded[SCMI_LONG_NAME] = {0};
+	size_t len = strnlen(name, size - 1);
 
-	memcpy(padded, name, min_size(strlen(name), size - 1));
+	for (size_t i = 0; i < len; i++)
+		padded[i] = name[i];
 	scmi_put_bytes(c, padded, size);
 }
 
@@ -100,8 +102,8 @@ void scmi_set_word(struct scmi_cmd *c, unsigned int i, uint32_t word)
 {
 	const le32 w = htole32(word);
 
-	if (4 * i + 4 <= c->out_len)
-		memcpy(c->out + 4 * i, &w, sizeof(w));
+	if ((size_t)4 * i + 4 <= c->out_len)
+		memcpy(c->out + (size_t)4 * i, &w, sizeof(w));
 }
 
 /* ---- what many protocols have */

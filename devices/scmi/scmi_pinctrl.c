@@ -148,8 +148,8 @@ static unsigned int types_list(struct scmi_cmd *c, unsigned int skip, unsigned i
 	for (unsigned int type = 0; type < SCMI_MODES; type++) {
 		if (!(types & BIT(type)) || all++ < skip || *n == room)
 			continue;
-		c->io.v[2 * *n] = type;
-		c->io.v[2 * *n + 1] = 0;
+		c->io.v[(size_t)2 * *n] = type;
+		c->io.v[(size_t)2 * *n + 1] = 0;
 		++*n;
 	}
 	return all;

@@ -193,11 +193,11 @@ static uint64_t interval_join(uint32_t seconds, uint32_t bits)
 	return us < INTERVAL_MIN ? INTERVAL_MIN : us;
 }
 
-/* Any from the shortest to an hour, in steps of a millisecond; what a list would have to leave out. */
+/* From the shortest to four seconds, which is what Linux can compute with, in steps of a millisecond; a longer one is taken, too. */
 static int run_intervals(struct scmi_cmd *c)
 {
 	uint64_t own = c->res->thing.interval ? c->res->thing.interval : INTERVAL_MIN;
-	const uint64_t triplet[3] = {own < INTERVAL_MIN ? INTERVAL_MIN : own, UINT64_C(3600000000), 1000};
+	const uint64_t triplet[3] = {own < INTERVAL_MIN ? INTERVAL_MIN : own, UINT64_C(4000000), 1000};
 
 	if (scmi_in(c, 1) != 0)
 		return SCMI_OUT_OF_RANGE;
@@ -247,10 +247,10 @@ static unsigned int reading_words(const struct scmi_io *io, uint32_t *words)
 	bool stamped = io->res->guest.stamped;
 
 	for (unsigned int i = 0; i < io->n; i++) {
-		words[4 * i] = (uint32_t)io->v[i];
-		words[4 * i + 1] = (uint32_t)((uint64_t)io->v[i] >> 32);
-		words[4 * i + 2] = stamped ? (uint32_t)io->when : 0;
-		words[4 * i + 3] = stamped ? (uint32_t)(io->when >> 32) : 0;
+		*words++ = (uint32_t)io->v[i];
+		*words++ = (uint32_t)((uint64_t)io->v[i] >> 32);
+		*words++ = stamped ? (uint32_t)io->when : 0;
+		*words++ = stamped ? (uint32_t)(io->when >> 32) : 0;
 	}
 	return 4 * io->n;
 }

@@ -71,12 +71,15 @@ static void thing_save(const struct scmi_res *r, struct state *state)
 /* Whether the guest has made anything of it. */
 static bool thing_touched(const struct scmi_res *r)
 {
-	static const struct scmi_guest fresh = {.enabled = true};
-	struct scmi_guest g;
+	const struct scmi_guest *g = &r->guest;
+	bool touched = g->notify[0] || g->notify[1] || !g->enabled || g->stamped || g->interval || g->low || g->high ||
+		       g->changed & CHANGES_ALL;
 
-	memcpy(&g, &r->guest, sizeof(g));
-	memset(g.set, 0, sizeof(g.set));
-	return memcmp(&g, &fresh, sizeof(g)) != 0;
+	for (unsigned int i = 0; i < SCMI_TRIPS; i++)
+		touched |= g->trips[i].mode != 0;
+	for (unsigned int i = 0; i < ARRAY_SIZE(g->requested); i++)
+		touched |= g->requested[i];
+	return touched;
 }
 
 void scmi_save(struct vdev *d, struct state *state)

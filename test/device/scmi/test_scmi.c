@@ -407,7 +407,7 @@ static void sensor_description(struct carrier *c)
 	ck_assert_uint_eq(a.words, 4);
 	ck_assert_uint_eq(a.w[0], 3 | 1 << 12);
 	ck_assert_uint_eq(a.w[1], 1 << 5 | 0x1d);
-	ck_assert_uint_eq(a.w[2], 3600 << 5);
+	ck_assert_uint_eq(a.w[2], 4 << 5);
 	ck_assert_uint_eq(a.w[3], 1 << 5 | 0x1d);
 }
 
@@ -1380,12 +1380,36 @@ START_TEST(test_options)
 }
 END_TEST
 
+/* The command line of vhost-device-scmi: its "fake" is an accelerometer. */
+START_TEST(test_compat)
+{
+	char *argv[] = {(char *)"scmi", (char *)"-d", (char *)"fake,name=a", (char *)"--device", (char *)"fake", NULL};
+	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+	struct opt_group groups[2] = {{0}};
+	struct vdev *d;
+
+	for (const struct vdev_class *const *class = vdev_classes; *class; class ++) {
+		if (strcmp((*class)->name, "scmi") != 0)
+			continue;
+		ck_assert_ptr_nonnull((*class)->compat);
+		ck_assert_int_eq(vdev_new(*class, "scmi", loop, &d), 0);
+		groups[0] = (struct opt_group){"Device options", d->class->opts, d};
+		ck_assert_int_eq(opt_parse(groups, true, 5, argv), 5);
+		ck_assert_int_eq(vdev_check(d), 0);
+		ck_assert_int_eq(vdev_open(d), 0);
+		vdev_free(d);
+	}
+	ev_loop_destroy(loop);
+}
+END_TEST
+
 Suite *suite_scmi(void)
 {
 	Suite *s = suite_create("scmi");
 	TCase *tc = tcase_create("options");
 
 	tcase_add_test(tc, test_options);
+	tcase_add_test(tc, test_compat);
 	suite_add_tcase(s, tc);
 
 	suite_add_device(s, &scmi_device);
