@@ -629,6 +629,8 @@ const struct vdev_class vdev_fs_class = {
 	.kick = fs_kick,
 	.quiesce = fs_quiesce,
 	.reset = fs_reset,
+	.save = fs_save,
+	.load = fs_load,
 	.config = fs_get_config,
 	.close = fs_close,
 };

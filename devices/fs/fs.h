@@ -15,6 +15,7 @@
  *	fs_lock.c     locks that hold on the host, too
  *	fs_ids.c      users and groups: whose the guest's are here
  *	fs_job.c      what can block, on threads
+ *	fs_state.c    what goes to another host
  *	fs_opts.c     options
  *
  * The guest is hostile, and so may be whoever changes the shared folder at the same time.  A path operation works on
@@ -90,7 +91,8 @@ struct fs_open {
 	uint32_t inode;	     /* index; 0: a free record */
 	uint32_t next, prev; /* of the same file; of free ones */
 	uint32_t refs;	     /* the guest, and jobs */
-	bool dir, append, closing, flocked;
+	uint32_t flags;	     /* of the host\'s open */
+	bool dir, closing, flocked;
 	uint64_t at; /* where the folder's descriptor stands */
 };
 
@@ -164,7 +166,7 @@ struct fs {
 	/* options */
 	const char *dir, *tag;
 	uint64_t num_queues, threads, fd_cache, max_inodes, max_open, rlimit;
-	unsigned int cache, posix_acl, label, handles;
+	unsigned int cache, posix_acl, label, handles, on_error, migration;
 	bool allow_mmap, no_readdirplus, readdirplus, writeback, direct_io, xattr, killpriv, no_killpriv, readonly;
 	bool no_submounts, noatime, flock, posix_lock, flush, no_flush, squash_ok;
 	bool ignored[4];
@@ -191,7 +193,8 @@ struct fs {
 	uint32_t nbuckets, max_buckets;
 	uint32_t *free_map, fresh, hint; /* of records: bits by 32; how far they were ever used */
 	uint32_t ninodes, gen;
-	uint8_t *bigs; /* FS_BIG bytes each */
+	uint64_t number; /* of the next record that is made; 0: as it comes */
+	uint8_t *bigs;	 /* FS_BIG bytes each */
 	uint32_t free_big, fresh_big;
 	struct fs_open *opens;
 	uint32_t free_open, fresh_open, nopens;
@@ -243,6 +246,8 @@ void fs_finish(struct fs *f, struct chain *c, uint64_t unique, int err, size_t l
 
 int fs_init(struct fs *f, struct fs_req *r);
 int fs_destroy(struct fs *f, struct fs_req *r);
+/* What the options want of FUSE. */
+uint64_t fs_wanted(const struct fs *f);
 /* Forgets all that the guest has made of the session.  No job runs. */
 void fs_session_end(struct fs *f);
 void fs_seconds(const struct fs *f, double timeout, uint64_t *s, uint32_t *ns);
@@ -298,6 +303,9 @@ struct fs_proc {
 };
 const char *fs_proc(struct fs_proc *p, int fd);
 
+/* All numbers up to last have come from elsewhere: those that were not used are free. */
+void fs_inodes_loaded(struct fs *f, uint32_t last);
+
 /* ---- fs_open.c */
 
 int fs_opens_open(struct fs *f);
@@ -308,6 +316,10 @@ int fs_open_new(struct fs *f, struct fs_inode *n, int fd, bool dir, uint64_t *fh
 struct fs_open *fs_opened(struct fs *f, uint64_t fh, uint64_t node, bool dir);
 void fs_open_put(struct fs *f, struct fs_open *o);
 void fs_opens_end(struct fs *f);
+
+/* The same with the number it is to have, which is free; fd must be good. */
+void fs_open_at_number(struct fs *f, struct fs_inode *n, int fd, bool dir, uint64_t number, uint32_t flags);
+void fs_opens_loaded(struct fs *f, uint32_t last);
 
 /* ---- handlers: 0, FS_LATER, FS_SILENT or -errno */
 
@@ -399,6 +411,11 @@ bool fs_jobs_idle(const struct fs *f);
 int fs_become(struct fs *f, const struct fs_req *r);
 void fs_unbecome(struct fs *f);
 int fs_creds_open(struct fs *f);
+
+/* ---- fs_state.c */
+
+void fs_save(struct vdev *d, struct state *s);
+int fs_load(struct vdev *d, const struct state_record *r);
 
 /* ---- fs_opts.c */
 

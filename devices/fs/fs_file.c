@@ -120,6 +120,7 @@ int fs_open_file(struct fs *f, struct fs_req *r)
 	err = fs_open_new(f, n, fd, false, &fh);
 	if (err)
 		return err;
+	fs_opened(f, fh, 0, false)->flags = (uint32_t)(fs_host_flags(f, flags) & ~O_TRUNC);
 	out.fh = fs64(f, fh);
 	err = fs_put(r, &out, sizeof(out));
 	if (err)

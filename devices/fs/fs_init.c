@@ -25,8 +25,7 @@ void fs_seconds(const struct fs *f, double timeout, uint64_t *s, uint32_t *ns)
 	*ns = fs32(f, (uint32_t)((timeout - (double)whole) * 1e9));
 }
 
-/* What is wanted by the options. */
-static uint64_t wanted(const struct fs *f)
+uint64_t fs_wanted(const struct fs *f)
 {
 	uint64_t flags = ALWAYS;
 
@@ -108,7 +107,7 @@ int fs_init(struct fs *f, struct fs_req *r)
 		return answer(f, r, FUSE_KERNEL_MINOR_VERSION, 0, 0);
 	if (flags & FUSE_INIT_EXT && r->nrest >= sizeof(in->flags2))
 		flags |= (uint64_t)fs32(f, in->flags2) << 32;
-	flags &= wanted(f);
+	flags &= fs_wanted(f);
 	if ((flags & ACLS) != ACLS)
 		flags &= ~(uint64_t)ACLS;
 	lacks = missing(f, flags);

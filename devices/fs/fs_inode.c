@@ -179,6 +179,14 @@ static void give(struct fs *f, uint32_t i)
 		madvise(&f->inodes[word * PER_PAGE], PER_PAGE * sizeof(*f->inodes), MADV_DONTNEED);
 }
 
+void fs_inodes_loaded(struct fs *f, uint32_t last)
+{
+	for (uint32_t i = ROOT + 1; i <= last; i++) {
+		if (!f->inodes[i].type)
+			give(f, i);
+	}
+}
+
 struct fs_inode *fs_inode_new(struct fs *f, const struct statx *st, unsigned int mount)
 {
 	struct fs_inode *n;
@@ -188,8 +196,8 @@ struct fs_inode *fs_inode_new(struct fs *f, const struct statx *st, unsigned int
 		f->fresh = ROOT;
 	if (f->ninodes > f->max_inodes)
 		return NULL;
-	i = take(f);
-	if (!i)
+	i = f->number ? (uint32_t)f->number : take(f);
+	if (!i || f->inodes[i].type)
 		return NULL;
 	n = &f->inodes[i];
 	*n = (struct fs_inode){
@@ -199,7 +207,10 @@ struct fs_inode *fs_inode_new(struct fs *f, const struct statx *st, unsigned int
 		.mount = (uint16_t)mount,
 		.type = (uint8_t)(st->stx_mode >> 12),
 	};
-	f->gen = f->gen == UINT32_MAX ? 1 : f->gen + 1;
+	if (f->number)
+		n->gen = (uint32_t)(f->number >> 32);
+	else
+		f->gen = f->gen == UINT32_MAX ? 1 : f->gen + 1;
 	f->ninodes++;
 	hash_in(f, n);
 	hash_grow(f);

@@ -233,7 +233,7 @@ static int put_open(struct fs *f, struct fs_req *r, struct fs_inode *n, int fd, 
 	if (err)
 		return err;
 	o = fs_opened(f, fh, 0, false);
-	o->append = flags & O_APPEND;
+	o->flags = (uint32_t)(fs_host_flags(f, flags) & ~O_TRUNC);
 	out.fh = fs64(f, fh);
 	err = fs_put(r, &out, sizeof(out));
 	if (err)

@@ -81,6 +81,37 @@ int fs_open_new(struct fs *f, struct fs_inode *n, int fd, bool dir, uint64_t *fh
 	return 0;
 }
 
+void fs_open_at_number(struct fs *f, struct fs_inode *n, int fd, bool dir, uint64_t number, uint32_t flags)
+{
+	uint32_t i = (uint32_t)number;
+	struct fs_open *o = &f->opens[i];
+
+	*o = (struct fs_open){
+		.fd = fd,
+		.gen = (uint32_t)(number >> 32),
+		.inode = fs_index(f, n),
+		.refs = 1,
+		.flags = flags,
+		.dir = dir,
+		.at = dir ? UINT64_MAX : 0,
+	};
+	if (i > f->fresh_open)
+		f->fresh_open = i;
+	f->nopens++;
+	list_in(f, o, n);
+}
+
+void fs_opens_loaded(struct fs *f, uint32_t last)
+{
+	f->fresh_open = last;
+	for (uint32_t i = last; i; i--) {
+		if (f->opens[i].inode)
+			continue;
+		f->opens[i].next = f->free_open;
+		f->free_open = i;
+	}
+}
+
 struct fs_open *fs_opened(struct fs *f, uint64_t fh, uint64_t node, bool dir)
 {
 	uint32_t i = (uint32_t)fh;

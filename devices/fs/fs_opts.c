@@ -29,6 +29,9 @@ static const char *const handles_words[] = {[FS_HANDLES_NEVER] = "never",
 					    NULL};
 static const char *const seccomp_words[] = {"none", "kill", "log", "trap", NULL};
 
+static const char *const error_words[] = {"abort", "guest-error", NULL};
+static const char *const migration_words[] = {"find-paths", "file-handles", NULL};
+
 enum { ENTRY, ATTR, NEGATIVE };
 
 /* Seconds with a fraction. */
@@ -675,6 +678,36 @@ const struct opt fs_opts[] = {
 		.help = "the most descriptors",
 		.man = MAN("Have at most so many descriptors; 0: as many as the limit allows."),
 	},
+	{
+		.name = "migration-on-error",
+		.type = OPT_WORD,
+		.words = error_words,
+		.off = AT(on_error),
+		.arg = "WHAT",
+		.def = "abort",
+		.rare = true,
+		.help = "abort, or guest-error",
+		.man = MAN("What happens to a guest that moves to another host when a file that it remembers or has "
+			   "open has no path any more, or "
+			   "is not there: abort, so that it stays where it is, or guest-error: it moves, and gets "
+			   "ESTALE or EBADF for that file."),
+	},
+	{
+		.name = "migration-mode",
+		.type = OPT_WORD,
+		.words = migration_words,
+		.off = AT(migration),
+		.arg = "HOW",
+		.def = "find-paths",
+		.rare = true,
+		.help = "find-paths",
+		.man = MAN(
+			"How files go with it: by find-paths, their paths. file-handles, and "
+			"--migration-verify-handles and "
+			"--migration-confirm-paths, are accepted: paths are always confirmed, and handles never go."),
+	},
+	{.name = "migration-verify-handles", .type = OPT_FLAG, .off = AT(ignored[0])},
+	{.name = "migration-confirm-paths", .type = OPT_FLAG, .off = AT(ignored[1])},
 	{
 		.name = "options",
 		.letter = 'o',

@@ -977,6 +977,64 @@ static void other_order(struct carrier *c)
 	fs_walk(f, ROOT, "hello");
 }
 
+/* ---- the guest moves to another host that has the same folder */
+
+static void moves(struct carrier *c)
+{
+	struct fs_client *f = fs_mount(c);
+	uint64_t d = fs_walk(f, ROOT, "d"), in = fs_walk(f, d, "in"), hello = fs_walk(f, ROOT, "hello"), node, fh, dir;
+	struct fuse_open_out r, w;
+	struct fuse_attr a;
+
+	ck_assert_int_eq(fs_open_at(f, in, O_RDONLY, &r), 0);
+	ck_assert_int_eq(fs_make_file(f, d, "new", O_RDWR, 0600, &node, &fh), 0);
+	ck_assert_int_eq(fs_open_at(f, hello, O_WRONLY, &w), 0);
+	ck_assert_int_eq(fs_close_at(f, hello, w.fh, false), 0);
+	ck_assert_int_eq(fs_opendir_at(f, d, &dir), 0);
+	ck_assert_int_eq(fs_write_at(f, node, fh, 0, "before ", 7, 0), 7);
+	/* What is forgotten stays so; its number is not given to another. */
+	fs_forget_node(f, hello, 1);
+	carrier_move(c);
+	ck_assert_int_eq(fs_attr_of(f, hello, &a), -ESTALE);
+	ck_assert_uint_ne(fs_walk(f, ROOT, "hello"), hello);
+	ck_assert_int_eq(fs_attr_of(f, in, &a), 0);
+	ck_assert_uint_eq(a.size, 7);
+	ck_assert_uint_eq(fs_walk(f, d, "in"), in);
+	ck_assert_int_eq(fs_read_at(f, in, r.fh, 0, 100), 7);
+	ck_assert_int_eq(fs_write_at(f, in, r.fh, 0, "x", 1, 0), -EBADF);
+	ck_assert_int_eq(fs_write_at(f, node, fh, 7, "after", 5, 0), 5);
+	fs_host_is(c, "d/new", "before after");
+	ck_assert_uint_eq(list(f, d, dir, 4096, true, NULL, 0), 5);
+	ck_assert_int_eq(fs_close_at(f, node, fh, false), 0);
+	ck_assert_int_eq(fs_open_at(f, node, O_RDONLY, &w), 0);
+	ck_assert_uint_ne(w.fh, fh);
+	/* Looked up here, and there, and in the list. */
+	fs_forget_node(f, in, 2);
+	ck_assert_int_eq(fs_attr_of(f, in, &a), 0);
+	fs_forget_node(f, in, 1);
+	ck_assert_int_eq(fs_attr_of(f, in, &a), -ESTALE);
+}
+
+static const char *const guest_error_args[] = {"--shared-dir=%T/share", "--migration-on-error=guest-error", NULL};
+
+/* What is lost on the way is lost, and only that. */
+static void moves_without(struct carrier *c)
+{
+	struct fs_client *f = fs_mount(c);
+	uint64_t hello = fs_walk(f, ROOT, "hello"), in = fs_walk(f, fs_walk(f, ROOT, "d"), "in"), node, fh;
+	struct fuse_open_out o;
+	struct fuse_attr a;
+
+	ck_assert_int_eq(fs_make_file(f, ROOT, "gone", O_RDWR, 0600, &node, &fh), 0);
+	ck_assert_int_eq(fs_call(f, FUSE_UNLINK, ROOT, NULL, 0, "gone", NULL, 0), 0);
+	ck_assert_int_eq(fs_open_at(f, hello, O_RDONLY, &o), 0);
+	carrier_move(c);
+	ck_assert_int_eq(fs_attr_of(f, node, &a), -ESTALE);
+	ck_assert_int_eq(fs_read_at(f, node, fh, 0, 1), -EBADF);
+	ck_assert_int_eq(fs_read_at(f, hello, o.fh, 0, 5), 5);
+	ck_assert_int_eq(fs_attr_of(f, in, &a), 0);
+}
+
 static const char *const args[] = {"--shared-dir=%T/share", NULL};
 
 static const struct device_case cases[] = {
@@ -1014,6 +1072,9 @@ static const struct device_case cases[] = {
 	{.name = "ids", .run = ids, .args = ids_args, .flags = CASE_ONCE},
 	{.name = "owners", .run = owners, .flags = CASE_ONCE},
 	{.name = "readonly", .run = readonly, .args = readonly_args, .flags = CASE_ONCE},
+	{.name = "moves", .run = moves, .flags = CASE_ONCE},
+	{.name = "moves, by name", .run = moves, .args = by_name_args, .flags = CASE_ONCE},
+	{.name = "moves without a file", .run = moves_without, .args = guest_error_args, .flags = CASE_ONCE},
 	{.name = "limits", .run = limits, .args = few_args, .flags = CASE_ONCE},
 	{.name = "tag", .run = tag, .args = tag_args, .flags = CASE_CONFIG | CASE_ONCE},
 };
