@@ -33,6 +33,7 @@ const struct sandbox_call work_calls[] = {
 	{.name = "set_robust_list", .why = "a thread's locks"},
 	{.name = "rseq", .why = "a thread's processor"},
 	{.name = "sched_getaffinity", .why = "how many processors memory is managed for"},
+	{.name = "sched_yield", .why = "the end of a call that was interrupted"},
 	{.name = "exit", .why = "the end of a thread"},
 	{0},
 };

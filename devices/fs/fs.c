@@ -615,6 +615,7 @@ const struct vdev_class vdev_fs_class = {
 	.virtio_id = 26,
 	.face.queues = fs_queues,
 	.face.nqueues = ARRAY_SIZE(fs_queues),
+	.face.config_size = sizeof(struct fs_config),
 	.opts = fs_opts,
 	.commands = fs_commands,
 	.inst_size = sizeof(struct fs),

@@ -305,7 +305,9 @@ int fs_check(struct vdev *d)
 		f->queues[q] = (struct vdev_queue_desc){.name = "requestq", .size = 1024, .max = 32768};
 	d->face.queues = f->queues;
 	d->face.nqueues = 1 + (unsigned int)f->num_queues;
-	d->face.config_size = f->tag ? 40 : 0;
+	/* Without a tag the front-end has one, and the space with it. */
+	if (!f->tag)
+		d->face.config_size = 0;
 	/* A lock is waited for as long as another holds it. */
 	d->face.any_order = f->flock || f->posix_lock;
 	return 0;

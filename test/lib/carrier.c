@@ -940,7 +940,7 @@ void suite_add_device(Suite *s, const struct device_suite *ds)
 	tcase_set_timeout(tc, 30);
 	for (size_t i = 0; i < ds->ncases; i++)
 		add_case(tc, ds, &ds->cases[i]);
-	for (const struct device_case *dc = carrier_common_cases; dc->name; dc++)
+	for (const struct device_case *dc = carrier_common_cases; dc->name && !ds->further; dc++)
 		add_case(tc, ds, dc);
 	suite_add_tcase(s, tc);
 }

@@ -81,6 +81,7 @@ struct device_suite {
 	const struct gmem_backend *mem;	    /* behind carriers in this process; NULL: shared memory */
 	const struct device_case *cases;
 	size_t ncases;
+	bool further;			    /* the device has another suite, which has the cases that suit every device */
 };
 
 #define DEVICE_CASES(array) .cases = (array), .ncases = ARRAY_SIZE(array)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -800,6 +801,181 @@ static void no_xattrs(struct carrier *c)
 	ck_assert_int_eq(get_xattr(f, ROOT, NULL, 0), -ENOSYS);
 }
 
+/* ---- locks */
+
+static const char *const lock_args[] = {"--shared-dir=%T/share", "--flock", "--posix-lock", NULL};
+
+struct lock_request {
+	struct fuse_in_header h;
+	struct fuse_lk_in in;
+};
+
+static struct lock_request lock_request(struct fs_client *f, uint32_t op, uint64_t node, uint64_t fh, uint64_t owner,
+					uint32_t type, bool flock)
+{
+	return (struct lock_request){
+		.h = {.len = sizeof(struct lock_request), .opcode = op, .nodeid = node, .unique = f->unique += 2},
+		.in = {.fh = fh,
+		       .owner = owner,
+		       .lk = {.start = 0, .end = flock ? INT64_MAX : 9, .type = type},
+		       .lk_flags = flock ? FUSE_LK_FLOCK : 0},
+	};
+}
+
+static int lock(struct fs_client *f, uint32_t op, uint64_t node, uint64_t fh, uint64_t owner, uint32_t type, bool flock)
+{
+	const struct lock_request r = lock_request(f, op, node, fh, owner, type, flock);
+
+	return fs_call(f, op, node, &r.in, sizeof(r.in), NULL, NULL, op == FUSE_GETLK ? sizeof(struct fuse_lk_out) : 0);
+}
+
+/* Whether the host can have it; then it has. */
+static bool host_flock(int fd)
+{
+	return flock(fd, LOCK_EX | LOCK_NB) == 0;
+}
+
+static void flocks(struct carrier *c)
+{
+	struct fs_client *f = fs_mount(c);
+	uint64_t node = fs_walk(f, ROOT, "hello");
+	int fd = open(fs_share(c, "hello"), O_RDWR | O_CLOEXEC);
+	struct frontend_request *req;
+	struct fuse_out_header out;
+	struct fuse_open_out a, b;
+	struct lock_request r;
+
+	ck_assert(f->flags & FUSE_FLOCK_LOCKS && f->flags & FUSE_POSIX_LOCKS);
+	ck_assert_int_eq(fs_open_at(f, node, O_RDONLY, &a), 0);
+	ck_assert_int_eq(fs_open_at(f, node, O_RDONLY, &b), 0);
+	ck_assert_int_eq(lock(f, FUSE_SETLK, node, a.fh, 1, F_WRLCK, true), 0);
+	ck_assert_int_eq(lock(f, FUSE_SETLK, node, b.fh, 2, F_RDLCK, true), -EAGAIN);
+	ck_assert(!host_flock(fd));
+	ck_assert_int_eq(fs_close_at(f, node, a.fh, false), 0);
+	ck_assert(host_flock(fd));
+	ck_assert_int_eq(lock(f, FUSE_SETLK, node, b.fh, 2, F_WRLCK, true), -EAGAIN);
+	ck_assert_int_eq(lock(f, FUSE_SETLK, node, b.fh, 2, 7, true), -EINVAL);
+	/* Waited for; the ring stops in between, and others are served. */
+	r = lock_request(f, FUSE_SETLKW, node, b.fh, 2, F_WRLCK, true);
+	req = carrier_submit(c, REQUESTS, &r, sizeof(r), sizeof(out));
+	carrier_stays(c, REQUESTS, 20);
+	carrier_start(c, REQUESTS, carrier_stop(c, REQUESTS));
+	fs_walk(f, ROOT, "hello");
+	ck_assert_int_eq(flock(fd, LOCK_UN), 0);
+	ck_assert_uint_eq(carrier_await(c, REQUESTS, req, &out), sizeof(out));
+	ck_assert_int_eq(out.error, 0);
+	ck_assert(!host_flock(fd));
+	ck_assert_int_eq(lock(f, FUSE_SETLK, node, b.fh, 2, F_UNLCK, true), 0);
+	ck_assert(host_flock(fd));
+	/* The front-end goes while one waits. */
+	req = carrier_submit(c, REQUESTS, &r, sizeof(r), sizeof(out));
+	carrier_stays(c, REQUESTS, 20);
+	carrier_reconnect(c);
+	fs_walk(fs_mount(c), ROOT, "hello");
+	close(fd);
+}
+
+static void interrupted(struct carrier *c)
+{
+	struct fs_client *f = fs_mount(c);
+	uint64_t node = fs_walk(f, ROOT, "hello");
+	int fd = open(fs_share(c, "hello"), O_RDWR | O_CLOEXEC);
+	struct fuse_interrupt_in in;
+	struct frontend_request *req;
+	struct fuse_out_header out;
+	struct lock_request r;
+	struct fuse_open_out o;
+
+	ck_assert(host_flock(fd));
+	ck_assert_int_eq(fs_open_at(f, node, O_RDONLY, &o), 0);
+	r = lock_request(f, FUSE_SETLKW, node, o.fh, 2, F_WRLCK, true);
+	in.unique = r.h.unique;
+	req = carrier_submit(c, REQUESTS, &r, sizeof(r), sizeof(out));
+	carrier_stays(c, REQUESTS, 20);
+	fs_tell(f, FUSE_INTERRUPT, 0, &in, sizeof(in));
+	ck_assert_uint_eq(carrier_await(c, REQUESTS, req, &out), sizeof(out));
+	ck_assert_int_eq(out.error, -EINTR);
+	close(fd);
+}
+
+/* Whether a process of the host's can lock the first ten bytes. */
+static bool host_can_lock(struct carrier *c)
+{
+	struct flock l = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_len = 10};
+	int fd = open(fs_share(c, "hello"), O_RDWR | O_CLOEXEC);
+	bool can = fcntl(fd, F_OFD_SETLK, &l) == 0;
+
+	close(fd);
+	return can;
+}
+
+static void posix_locks(struct carrier *c)
+{
+	struct fs_client *f = fs_mount(c);
+	uint64_t node = fs_walk(f, ROOT, "hello");
+	struct fuse_flush_in flush = {.lock_owner = 1};
+	struct fuse_open_out o;
+	struct fuse_lk_out out;
+
+	ck_assert_int_eq(fs_open_at(f, node, O_RDWR, &o), 0);
+	flush.fh = o.fh;
+	ck_assert(!(o.open_flags & FOPEN_NOFLUSH));
+	ck_assert(host_can_lock(c));
+	ck_assert_int_eq(lock(f, FUSE_SETLK, node, o.fh, 1, F_WRLCK, false), 0);
+	ck_assert_int_eq(lock(f, FUSE_SETLK, node, o.fh, 1, F_WRLCK, false), 0);
+	ck_assert_int_eq(lock(f, FUSE_SETLK, node, o.fh, 2, F_RDLCK, false), -EAGAIN);
+	ck_assert(!host_can_lock(c));
+	ck_assert_int_eq(lock(f, FUSE_GETLK, node, o.fh, 2, F_RDLCK, false), 0);
+	memcpy(&out, f->out, sizeof(out));
+	ck_assert_uint_eq(out.lk.type, F_WRLCK);
+	ck_assert_uint_eq(out.lk.end, 9);
+	ck_assert_int_eq(lock(f, FUSE_GETLK, node, o.fh, 1, F_WRLCK, false), 0);
+	memcpy(&out, f->out, sizeof(out));
+	ck_assert_uint_eq(out.lk.type, F_UNLCK);
+	/* The process has closed the file once, by whatever descriptor. */
+	ck_assert_int_eq(fs_call(f, FUSE_FLUSH, node, &flush, sizeof(flush), NULL, NULL, 0), 0);
+	ck_assert(host_can_lock(c));
+	ck_assert_int_eq(lock(f, FUSE_SETLK, node, o.fh, 2, F_RDLCK, false), 0);
+	ck_assert_int_eq(lock(f, FUSE_SETLK, node, o.fh, 3, F_RDLCK, false), 0);
+	ck_assert_int_eq(lock(f, FUSE_SETLK, node, o.fh, 2, F_UNLCK, false), 0);
+	ck_assert_int_eq(lock(f, FUSE_SETLK, node, o.fh, 3, F_UNLCK, false), 0);
+	ck_assert(host_can_lock(c));
+	/* A guest that goes lets go. */
+	ck_assert_int_eq(lock(f, FUSE_SETLK, node, o.fh, 2, F_WRLCK, false), 0);
+	carrier_reset(c);
+	ck_assert(host_can_lock(c));
+}
+
+/* More processes than there may be. */
+static void lock_limits(struct carrier *c)
+{
+	struct fs_client *f = fs_mount(c);
+	uint64_t node = fs_walk(f, ROOT, "hello");
+	struct fuse_open_out o;
+	unsigned int n = 0;
+	int err = 0;
+
+	ck_assert_int_eq(fs_open_at(f, node, O_RDWR, &o), 0);
+	while (n < 2000 && !(err = lock(f, FUSE_SETLK, node, o.fh, n + 1, F_RDLCK, false)))
+		n++;
+	ck_assert_int_eq(err, -ENOLCK);
+	ck_assert_uint_eq(n, 1024);
+	fs_mount(c);
+	ck_assert(host_can_lock(c));
+}
+
+static void no_locks(struct carrier *c)
+{
+	struct fs_client *f = fs_mount(c);
+	uint64_t node = fs_walk(f, ROOT, "hello");
+	struct fuse_open_out o;
+
+	ck_assert_int_eq(fs_open_at(f, node, O_RDWR, &o), 0);
+	ck_assert_int_eq(lock(f, FUSE_SETLK, node, o.fh, 1, F_WRLCK, false), -ENOSYS);
+	ck_assert_int_eq(lock(f, FUSE_SETLKW, node, o.fh, 1, F_WRLCK, true), -ENOSYS);
+	ck_assert_int_eq(lock(f, FUSE_GETLK, node, o.fh, 1, F_WRLCK, false), -ENOSYS);
+}
+
 /* ---- whose it is */
 
 static const char *const ids_args[] = {"--shared-dir=%T/share",
@@ -1035,7 +1211,7 @@ static void moves_without(struct carrier *c)
 	ck_assert_int_eq(fs_attr_of(f, in, &a), 0);
 }
 
-static const char *const args[] = {"--shared-dir=%T/share", NULL};
+static const char *const args[] = {"--shared-dir=%T/share", "--tag=shared", NULL};
 
 static const struct device_case cases[] = {
 	{.name = "session", .run = session, .flags = CASE_ONCE},
@@ -1069,6 +1245,11 @@ static const struct device_case cases[] = {
 	{.name = "xattr", .run = xattrs, .args = xattr_args, .flags = CASE_ONCE},
 	{.name = "xattr names", .run = xattr_names, .args = xattrmap_args, .flags = CASE_ONCE},
 	{.name = "no xattr", .run = no_xattrs, .flags = CASE_ONCE},
+	{.name = "flock", .run = flocks, .args = lock_args, .flags = CASE_ONCE},
+	{.name = "interrupted", .run = interrupted, .args = lock_args, .flags = CASE_ONCE},
+	{.name = "posix locks", .run = posix_locks, .args = lock_args, .flags = CASE_ONCE},
+	{.name = "lock limits", .run = lock_limits, .args = lock_args, .flags = CASE_ONCE},
+	{.name = "no locks", .run = no_locks, .flags = CASE_ONCE},
 	{.name = "ids", .run = ids, .args = ids_args, .flags = CASE_ONCE},
 	{.name = "owners", .run = owners, .flags = CASE_ONCE},
 	{.name = "readonly", .run = readonly, .args = readonly_args, .flags = CASE_ONCE},
