@@ -113,9 +113,12 @@ bool events_put_many(struct events *e, const struct iovec *records, unsigned int
 	}
 	for (unsigned int i = 0; i < n; i++)
 		append(e, records[i].iov_base, records[i].iov_len, n - 1 - i);
-	/* With a buffer in hand nobody else asks for a turn. */
-	if (e->buffer)
-		virtq_again(chain_queue(e->buffer));
+	/*
+	 * With a buffer in hand nobody else asks for a turn.  Without one the ring is looked at, too: Linux' sound driver fills its event
+	 * queue before it is ready, and never kicks for that.
+	 */
+	if (e->d->queues)
+		virtq_again(vdev_queue(e->d, e->o.queue));
 	return true;
 }
 

@@ -76,8 +76,15 @@ _Static_assert(sizeof(struct set_params) == 16, "struct virtio_snd_pcm_set_param
 _Static_assert(sizeof(struct chmap_info) == 24, "struct virtio_snd_chmap_info");
 _Static_assert(sizeof(struct event) == 8, "struct virtio_snd_event");
 
+/*
+ * Linux' driver has its struct virtio_snd_ctl_info with the compiler's padding, on machines that align 64 bits: four
+ * bytes before the value.  The size that it asks for tells.
+ */
+#define CTL_INFO_VALUE	68
+#define CTL_INFO_PADDED (SOUND_CTL_INFO_SIZE + 4)
+
 /* The largest item. */
-#define ITEM_MAX SOUND_CTL_INFO_SIZE
+#define ITEM_MAX CTL_INFO_PADDED
 
 /* ---- events */
 
@@ -107,7 +114,10 @@ static void ctl_changed(void *user, unsigned int id, unsigned int what)
 
 	if (s->d.features & BIT(SOUND_F_CTLS))
 		sound_event(s, SND_EVT_CTL_NOTIFY, id | what << 16);
-	control_tell(s->d.control, "control %u %s", id, what & SOUND_CHANGED_VALUE ? "value" : what & SOUND_CHANGED_INFO ? "info" : "tlv");
+	control_tell(s->d.control, "control %u %s", id,
+		     what & SOUND_CHANGED_VALUE	 ? "value"
+		     : what & SOUND_CHANGED_INFO ? "info"
+						 : "tlv");
 }
 
 static void jack_plugged(void *user, unsigned int jack, bool connected)
@@ -211,6 +221,13 @@ static unsigned int kind_count(const struct sound *s, const struct kind *k)
 	return n;
 }
 
+/* Makes an item of an element what a driver with padding takes it for. */
+static void ctl_item_pad(uint8_t item[static ITEM_MAX])
+{
+	memmove(item + CTL_INFO_VALUE + 4, item + CTL_INFO_VALUE, SOUND_CTL_INFO_SIZE - CTL_INFO_VALUE);
+	memset(item + CTL_INFO_VALUE, 0, 4);
+}
+
 /* Writes the items behind the status: as much of each as the driver knows, and zeros where it knows more. */
 static uint32_t query(struct sound *s, const struct kind *k, struct chain *c, size_t *written)
 {
@@ -218,6 +235,7 @@ static uint32_t query(struct sound *s, const struct kind *k, struct chain *c, si
 	uint8_t item[ITEM_MAX];
 	struct query_info q;
 	uint32_t start, count, size;
+	bool padded;
 
 	if (!chain_get(c, &q, sizeof(q)))
 		return SND_S_BAD_MSG;
@@ -228,12 +246,17 @@ static uint32_t query(struct sound *s, const struct kind *k, struct chain *c, si
 		return SND_S_BAD_MSG;
 	if (chain_writable(c) < head || (size && (chain_writable(c) - head) / size < count))
 		return SND_S_BAD_MSG;
+	padded = k->code == R_CTL_INFO && size == CTL_INFO_PADDED;
 	for (uint32_t i = 0; i < count; i++) {
+		const size_t known = k->size + (padded ? 4 : 0);
+
 		memset(item, 0, sizeof(item));
 		if (!k->get(s, start + i, item))
 			return SND_S_IO_ERR;
-		chain_put_at(c, head + (size_t)i * size, item, min_size(size, k->size));
-		for (size_t at = k->size; at < size; at += sizeof(item)) {
+		if (padded)
+			ctl_item_pad(item);
+		chain_put_at(c, head + (size_t)i * size, item, min_size(size, known));
+		for (size_t at = known; at < size; at += sizeof(item)) {
 			memset(item, 0, sizeof(item));
 			chain_put_at(c, head + (size_t)i * size + at, item, min_size(size - at, sizeof(item)));
 		}
@@ -551,7 +574,10 @@ static const char *check_info(const uint8_t *in, uint32_t used)
 static const uint8_t sample_info[16] = {0x00, 0x01, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, sizeof(struct pcm_info)};
 
 static const struct vdev_sample sound_samples[] = {
-	{.what = "PCM_INFO", .out = sample_info, .out_len = sizeof(sample_info), .in_len = sizeof(le32) + sizeof(struct pcm_info),
+	{.what = "PCM_INFO",
+	 .out = sample_info,
+	 .out_len = sizeof(sample_info),
+	 .in_len = sizeof(le32) + sizeof(struct pcm_info),
 	 .check = check_info},
 	{0},
 };
@@ -564,7 +590,7 @@ static const char *const sound_examples[] = {
 	"vhost-device-sound --socket /run/snd.sock --backend alsa",
 	"",
 	"# look before you listen, then say no",
-	"vdevd sound --socket-path=/run/snd.sock --playback=hw:0,0 --max-rate=48000 --volume-limit=50 --control=/run/snd.ctl &",
+	"vdevd sound --socket-path=/run/snd.sock --playback=hw:0,0 --volume-limit=50 --control=/run/snd.ctl &",
 	"vdevd ctl /run/snd.ctl levels",
 	"vdevd ctl /run/snd.ctl mute 0",
 	"guest# aplay -D hw:0,0 music.wav",
@@ -575,27 +601,36 @@ const struct vdev_class vdev_sound_class = {
 	.name = "sound",
 	.summary = "sound card",
 	.about = MAN(
-		"Gives a guest a sound card: streams to play and to record, control elements, jacks, channel maps.  Each "
+		"Gives a guest a sound card: streams to play and to record, control elements, jacks, channel maps.  "
+		"Each "
 		"stream is an ALSA device of the host, a file, or nothing.\n"
 		"\n"
-		"Frames reach the host as they are, to the bit, in the format, rate and number of channels that the guest has "
-		"chosen of those that the host has.  A message of the guest is given back when it has been heard: its position "
-		"is that of the hardware, and its periods and its buffer are the hardware's.  The latency that the guest is told "
+		"Frames reach the host as they are, to the bit, in the format, rate and number of channels that the "
+		"guest has "
+		"chosen of those that the host has.  A message of the guest is given back when it has been heard: its "
+		"position "
+		"is that of the hardware, and its periods and its buffer are the hardware's.  The latency that the "
+		"guest is told "
 		"is what lies in the hardware beyond that.  There is no thread.\n"
 		"\n"
-		"Underflows and overflows are told to the guest, which goes on or prepares the stream again.  A card that is "
+		"Underflows and overflows are told to the guest, which goes on or prepares the stream again.  A card "
+		"that is "
 		"unplugged ends its messages with errors; it is looked for when the guest prepares the stream again.\n"
 		"\n"
 		"A jack can be remapped (association and sequence), which is kept until the device is reset.\n"
 		"\n"
-		"Commands on the socket of --control: streams shows the streams and their counters; levels shows the highest "
-		"level of each since it was last asked; mute and unmute silence a stream for the guest or for the host.  "
+		"Commands on the socket of --control: streams shows the streams and their counters; levels shows the "
+		"highest "
+		"level of each since it was last asked; mute and unmute silence a stream for the guest or for the "
+		"host.  "
 		"With --backend=sim there are commands for the simulated card, too (help lists them).\n"
 		"\n"
-		"A guest can move to another host (live migration) that has such streams; one that plays goes on with one "
+		"A guest can move to another host (live migration) that has such streams; one that plays goes on with "
+		"one "
 		"xrun.  What was not yet heard goes along in the guest's memory.\n"
 		"\n"
-		"Missing: streams in shared memory and their period events, which the standard has for later versions; IMA ADPCM."),
+		"Missing: streams in shared memory and their period events, which the standard has for later versions; "
+		"IMA ADPCM."),
 	.virtio_id = 25,
 	.face.features = BIT(SOUND_F_CTLS),
 	.feature_names = sound_features,

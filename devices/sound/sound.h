@@ -69,22 +69,24 @@ struct sound_stream {
 	/* guest */
 	enum sound_pcm_state state;
 	struct sound_params params;
-	struct sound_msg *first, *last;	 /* messages held, in order */
-	uint64_t at;			 /* the place where the first begins */
-	uint64_t sent;			 /* the place up to which the host has frames, or has given them */
-	uint64_t base;			 /* the place where the host's places begin */
-	uint32_t skip;			 /* of the next message so much is done: it was held when its ring stopped */
-	bool started;			 /* the host runs */
-	bool starved;			 /* it has run empty */
-	bool dead;			 /* it has failed: messages are answered with errors until it is prepared again */
-	bool releasing, looked;		 /* RELEASE is under way; its ring was found empty */
-	bool polls;			 /* it is looked at by time, for the driver does not kick */
+	struct sound_msg *first, *last; /* messages held, in order */
+	uint64_t at;			/* the place where the first begins */
+	uint64_t sent;			/* the place up to which the host has frames, or has given them */
+	uint64_t base;			/* the place where the host's places begin */
+	uint32_t skip;			/* of the next message so much is done: it was held when its ring stopped */
+	bool started;			/* the host runs */
+	bool starved;			/* it has run empty */
+	bool dead;		/* it has failed: messages are answered with errors until it is prepared again */
+	bool releasing, looked; /* RELEASE is under way; its ring was found empty */
+	bool polls;		/* it is looked at by time, for the driver does not kick */
 	struct ev_timer poll;
-	struct loop_again go_on;	 /* a long piece of work is cut */
+	struct ev_timer patience; /* until the last message is given back, with --pace=free */
+	bool give_last;
+	struct loop_again go_on; /* a long piece of work is cut */
 	/* operator */
 	bool muted;
-	uint32_t peak;			 /* of 2^31, since it was last asked for */
-	uint64_t bytes, xruns, errors;	 /* of frames; of underflows and overflows; of messages */
+	uint32_t peak;		       /* of 2^31, since it was last asked for */
+	uint64_t bytes, xruns, errors; /* of frames; of underflows and overflows; of messages */
 };
 
 enum sound_backend {
@@ -120,13 +122,13 @@ struct sound {
 		bool connected, remapped;
 		uint8_t association, sequence;
 	} jack[SOUND_JACKS_MAX];
-	uint64_t clock;	      /* ns; of --pace=control */
-	uint8_t *bounce;      /* SOUND_BOUNCE bytes: frames on their way */
-	uint32_t *tlv;	      /* SOUND_TLV_MAX bytes */
+	uint64_t clock;	 /* ns; of --pace=control */
+	uint8_t *bounce; /* SOUND_BOUNCE bytes: frames on their way */
+	uint32_t *tlv;	 /* SOUND_TLV_MAX bytes */
 	/* guest */
 	struct sound_msg *msgs[2]; /* by the index of a chain: of txq, of rxq */
 	struct events eventq;
-	struct chain *release;	/* a RELEASE that is not yet answered, and whose */
+	struct chain *release; /* a RELEASE that is not yet answered, and whose */
 	struct sound_stream *releases;
 };
 
@@ -177,8 +179,8 @@ int sound_streams_load(struct sound *s, const struct state_record *r);
 /* sound_ctl.c */
 
 /*
- * A request about an element: code is VIRTIO_SND_R_CTL_*, but INFO.  Writes what belongs behind the status, *size bytes.
- * Returns a status.
+ * A request about an element: code is VIRTIO_SND_R_CTL_*, but INFO.  Writes what belongs behind the status, *size
+ * bytes. Returns a status.
  */
 uint32_t sound_ctl_request(struct sound *s, uint32_t code, struct chain *c, size_t *size);
 /* Fills in struct virtio_snd_ctl_info, SOUND_CTL_INFO_SIZE bytes.  Returns whether the host has told it. */

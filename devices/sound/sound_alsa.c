@@ -2,9 +2,9 @@
 /*
  * sound_alsa.c - streams of ALSA devices, by alsa-lib.
  *
- * The device is opened when vdevd starts, and kept.  Its buffer is the guest's, or larger.  Its poll descriptors are in the
- * loop: avail_min is set anew for each place that is asked for, so that it wakes when that is played, and not while there is
- * nothing to do.  It is started by hand, when something was written.
+ * The device is opened when vdevd starts, and kept.  Its buffer is the guest's, or larger.  Its poll descriptors are in
+ * the loop: avail_min is set anew for each place that is asked for, so that it wakes when that is played, and not while
+ * there is nothing to do.  It is started by hand, when something was written.
  */
 #include <alsa/asoundlib.h>
 #include <errno.h>
@@ -21,10 +21,10 @@ struct sound_host_pcm {
 	snd_config_t *config; /* as it was read when vdevd started */
 	snd_pcm_t *pcm;	      /* NULL: the card is gone */
 	struct pollset polls;
-	size_t frame;	      /* bytes */
+	size_t frame; /* bytes */
 	snd_pcm_uframes_t buffer, period, boundary, avail_min;
-	uint64_t moved;	      /* the place up to which frames were written or read */
-	bool running;	      /* it was started, or will be with the first frames */
+	uint64_t moved; /* the place up to which frames were written or read */
+	bool running;	/* it was started, or will be with the first frames */
 	bool watched;
 };
 
@@ -160,8 +160,8 @@ static int caps_read(snd_pcm_t *pcm, struct sound_caps *caps)
 }
 
 /* Chooses of what the hardware can do what the guest wants; its buffer is as large, or larger.  Returns 0 or -errno. */
-static int hw_choose(snd_pcm_t *pcm, snd_pcm_hw_params_t *hw, const struct sound_params *want, snd_pcm_uframes_t *buffer,
-		     snd_pcm_uframes_t *period)
+static int hw_choose(snd_pcm_t *pcm, snd_pcm_hw_params_t *hw, const struct sound_params *want,
+		     snd_pcm_uframes_t *buffer, snd_pcm_uframes_t *period)
 {
 	const snd_pcm_uframes_t frames = want->buffer_bytes / sound_frame_bytes(want);
 	snd_pcm_uframes_t least = frames;
@@ -190,7 +190,8 @@ static int hw_choose(snd_pcm_t *pcm, snd_pcm_hw_params_t *hw, const struct sound
 
 static int pcm_reopen(struct sound_host_pcm *p)
 {
-	int err = snd_pcm_open_lconf(&p->pcm, p->args.name, p->args.capture ? SND_PCM_STREAM_CAPTURE : SND_PCM_STREAM_PLAYBACK,
+	int err = snd_pcm_open_lconf(&p->pcm, p->args.name,
+				     p->args.capture ? SND_PCM_STREAM_CAPTURE : SND_PCM_STREAM_PLAYBACK,
 				     SND_PCM_NONBLOCK, p->config);
 
 	if (err < 0)
@@ -382,7 +383,9 @@ static void alsa_wake(struct sound_host_pcm *p, uint64_t place)
 	if (place != SOUND_NEVER && p->args.capture)
 		avail = (snd_pcm_uframes_t)((place - p->moved) / p->frame);
 	else if (place != SOUND_NEVER)
-		avail = place > p->moved ? p->period : p->buffer - (snd_pcm_uframes_t)min_u64((p->moved - place) / p->frame, p->buffer - 1);
+		avail = place > p->moved
+				? p->period
+				: p->buffer - (snd_pcm_uframes_t)min_u64((p->moved - place) / p->frame, p->buffer - 1);
 	if (place != SOUND_NEVER && avail > p->buffer)
 		avail = p->args.capture ? p->period : p->buffer;
 	sw_set(p, avail ? avail : 1);

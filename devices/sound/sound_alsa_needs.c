@@ -11,7 +11,10 @@
 
 #include "devices/sound/sound_alsa.h"
 
-#define CALL(request, reason) {.name = "ioctl", .why = (reason), .checks = {{1, SANDBOX_IS, (uint32_t)(request)}}}
+#define CALL(request, reason)                                                                                          \
+	{                                                                                                              \
+		.name = "ioctl", .why = (reason), .checks = { {1, SANDBOX_IS, (uint32_t)(request)} }                   \
+	}
 
 static const struct sandbox_call pcm_calls[] = {
 	CALL(SNDRV_PCM_IOCTL_HW_REFINE, "whether a stream can be set up so"),

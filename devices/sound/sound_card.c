@@ -18,7 +18,7 @@ static uint64_t card_due(const struct sound_card *c)
 	if (!c->running || c->waits)
 		return c->taken;
 	if (c->args.pace == SOUND_PACE_FREE)
-		return c->taken + SOUND_BUFFER_MAX / sound_frame_bytes(&c->params) * sound_frame_bytes(&c->params);
+		return c->taken + (uint64_t)SOUND_BUFFER_MAX / sound_frame_bytes(&c->params) * sound_frame_bytes(&c->params);
 	return c->from + sound_ns_bytes(&c->params, card_now(c) - c->origin);
 }
 
@@ -34,6 +34,9 @@ int card_open(struct sound_card *c, const struct sound_pcm_args *args)
 	int err;
 
 	c->args = *args;
+	/* A driver gives room again before anybody has read it (Linux'): what came at once would be overwritten. */
+	if (args->capture && args->pace == SOUND_PACE_FREE)
+		c->args.pace = SOUND_PACE_REAL;
 	c->alarm.due = card_due_now;
 	err = alarm_open(&c->alarm, args->loop, CLOCK_MONOTONIC);
 	if (err)
@@ -114,7 +117,7 @@ void card_wake(struct sound_card *c, uint64_t place)
 
 static bool card_overrun(const struct sound_card *c, uint64_t due)
 {
-	return c->args.capture && c->args.pace != SOUND_PACE_FREE && due - c->taken > c->params.buffer_bytes;
+	return c->args.capture && due - c->taken > c->params.buffer_bytes;
 }
 
 int card_place(struct sound_card *c, uint64_t *place, uint32_t *latency)
@@ -122,7 +125,7 @@ int card_place(struct sound_card *c, uint64_t *place, uint32_t *latency)
 	const uint64_t due = card_due(c);
 
 	*latency = 0;
-	*place = c->args.capture && c->args.pace != SOUND_PACE_FREE ? due : c->taken;
+	*place = c->args.capture ? due : c->taken;
 	return card_overrun(c, due) ? -EPIPE : 0;
 }
 

@@ -17,11 +17,11 @@ struct sound_card {
 	struct sound_params params;
 	struct alarm alarm;
 	bool prepared, running;
-	bool waits;	  /* output that has been started and has nothing yet: its time begins with the first frames */
-	bool dry;	  /* output that has nothing: what comes now may come too late */
-	uint64_t origin;  /* ns: when it was at from */
+	bool waits;	 /* output that has been started and has nothing yet: its time begins with the first frames */
+	bool dry;	 /* output that has nothing: what comes now may come too late */
+	uint64_t origin; /* ns: when it was at from */
 	uint64_t from;
-	uint64_t taken;	  /* the place up to which frames went */
+	uint64_t taken; /* the place up to which frames went */
 };
 
 /* Returns 0, or -errno after a line. */

@@ -45,7 +45,7 @@ static const struct {
 	uint16_t most; /* values */
 	uint8_t bytes; /* of one; 0: bytes as they are */
 } types[SOUND_CTL_TYPES] = {
-	[SOUND_CTL_BOOLEAN] = {128, 4},	  [SOUND_CTL_INTEGER] = {128, 4}, [SOUND_CTL_INTEGER64] = {64, 8},
+	[SOUND_CTL_BOOLEAN] = {128, 4},	   [SOUND_CTL_INTEGER] = {128, 4}, [SOUND_CTL_INTEGER64] = {64, 8},
 	[SOUND_CTL_ENUMERATED] = {128, 4}, [SOUND_CTL_BYTES] = {512, 0},   [SOUND_CTL_IEC958] = {1, 0},
 };
 
@@ -59,6 +59,15 @@ static int info_get(struct sound *s, unsigned int id, struct sound_ctl_info *inf
 	if (info->type >= SOUND_CTL_TYPES || !info->count || info->count > types[info->type].most)
 		return -EIO;
 	return 0;
+}
+
+/*
+ * Linux' driver takes numbers of 32 bits for unsigned ones.  So an element that goes below 0 begins at 0 for the guest;
+ * scales go by the distance from the begin.
+ */
+static int64_t shift_of(const struct sound_ctl_info *info)
+{
+	return info->type == SOUND_CTL_INTEGER && info->min < 0 ? info->min : 0;
 }
 
 bool sound_ctl_info(struct sound *s, unsigned int id, uint8_t out[static SOUND_CTL_INFO_SIZE])
@@ -79,8 +88,8 @@ bool sound_ctl_info(struct sound *s, unsigned int id, uint8_t out[static SOUND_C
 		info.value.integer64.max = htole64((uint64_t)host.max);
 		info.value.integer64.step = htole64((uint64_t)host.step);
 	} else if (host.type == SOUND_CTL_BOOLEAN || host.type == SOUND_CTL_INTEGER) {
-		info.value.integer.min = htole32((uint32_t)host.min);
-		info.value.integer.max = htole32((uint32_t)host.max);
+		info.value.integer.min = htole32((uint32_t)(host.min - shift_of(&host)));
+		info.value.integer.max = htole32((uint32_t)(host.max - shift_of(&host)));
 		info.value.integer.step = htole32((uint32_t)host.step);
 	} else if (host.type == SOUND_CTL_ENUMERATED) {
 		info.value.enumerated.items = htole32(host.items);
@@ -89,7 +98,8 @@ bool sound_ctl_info(struct sound *s, unsigned int id, uint8_t out[static SOUND_C
 	return true;
 }
 
-static uint32_t enum_items(struct sound *s, unsigned int id, const struct sound_ctl_info *info, struct chain *c, size_t *size)
+static uint32_t enum_items(struct sound *s, unsigned int id, const struct sound_ctl_info *info, struct chain *c,
+			   size_t *size)
 {
 	char name[64];
 
@@ -111,16 +121,17 @@ static uint32_t enum_items(struct sound *s, unsigned int id, const struct sound_
 }
 
 /* Values as the driver has them. */
-static void value_pack(const struct sound_ctl_info *info, const struct sound_ctl_value *v, uint8_t wire[static VALUE_SIZE])
+static void value_pack(const struct sound_ctl_info *info, const struct sound_ctl_value *v,
+		       uint8_t wire[static VALUE_SIZE])
 {
 	memset(wire, 0, VALUE_SIZE);
 	if (!types[info->type].bytes) {
 		memcpy(wire, v->bytes, info->type == SOUND_CTL_IEC958 ? SOUND_IEC958_SIZE : info->count);
 		return;
 	}
-	for (uint32_t i = 0; i < info->count; i++) {
+	for (size_t i = 0; i < info->count; i++) {
 		const le64 n64 = htole64((uint64_t)v->n[i]);
-		const le32 n32 = htole32((uint32_t)v->n[i]);
+		const le32 n32 = htole32((uint32_t)(v->n[i] - shift_of(info)));
 
 		if (types[info->type].bytes == 8)
 			memcpy(wire + i * 8, &n64, 8);
@@ -130,7 +141,8 @@ static void value_pack(const struct sound_ctl_info *info, const struct sound_ctl
 }
 
 /* The same the other way.  Returns whether the element can have them. */
-static bool value_unpack(const struct sound_ctl_info *info, const uint8_t wire[static VALUE_SIZE], struct sound_ctl_value *v)
+static bool value_unpack(const struct sound_ctl_info *info, const uint8_t wire[static VALUE_SIZE],
+			 struct sound_ctl_value *v)
 {
 	const bool is_enum = info->type == SOUND_CTL_ENUMERATED;
 	const int64_t min = is_enum ? 0 : info->min, max = is_enum ? (int64_t)info->items - 1 : info->max;
@@ -140,7 +152,7 @@ static bool value_unpack(const struct sound_ctl_info *info, const uint8_t wire[s
 		memcpy(v->bytes, wire, info->type == SOUND_CTL_IEC958 ? SOUND_IEC958_SIZE : info->count);
 		return true;
 	}
-	for (uint32_t i = 0; i < info->count; i++) {
+	for (size_t i = 0; i < info->count; i++) {
 		le64 n64;
 		le32 n32;
 
@@ -149,7 +161,7 @@ static bool value_unpack(const struct sound_ctl_info *info, const uint8_t wire[s
 			v->n[i] = (int64_t)le64toh(n64);
 		} else {
 			memcpy(&n32, wire + i * 4, 4);
-			v->n[i] = is_enum ? (int64_t)le32toh(n32) : (int32_t)le32toh(n32);
+			v->n[i] = is_enum || shift_of(info) ? le32toh(n32) + shift_of(info) : (int32_t)le32toh(n32);
 		}
 		if (v->n[i] < min || v->n[i] > max)
 			return false;
@@ -157,7 +169,8 @@ static bool value_unpack(const struct sound_ctl_info *info, const uint8_t wire[s
 	return true;
 }
 
-static uint32_t value_read(struct sound *s, unsigned int id, const struct sound_ctl_info *info, struct chain *c, size_t *size)
+static uint32_t value_read(struct sound *s, unsigned int id, const struct sound_ctl_info *info, struct chain *c,
+			   size_t *size)
 {
 	uint8_t wire[VALUE_SIZE];
 	struct sound_ctl_value v = {0};
@@ -187,8 +200,22 @@ static uint32_t status_of(ssize_t err)
 	return err == -EINVAL ? SND_S_BAD_MSG : err == -EOPNOTSUPP ? SND_S_NOT_SUPP : err < 0 ? SND_S_IO_ERR : SND_S_OK;
 }
 
+/* Ranges of decibels (SNDRV_CTL_TLVT_DB_RANGE) name values: they are shifted, too. */
+static void ranges_shift(uint32_t *tlv, size_t n, int64_t shift)
+{
+	const uint32_t db_range = 3;
+
+	if (n < 2 || tlv[0] != db_range)
+		return;
+	for (size_t at = 2; at + 4 <= n; at += 4 + tlv[at + 3] / 4) {
+		tlv[at] -= (uint32_t)shift;
+		tlv[at + 1] -= (uint32_t)shift;
+	}
+}
+
 /* As much as the driver has room for. */
-static uint32_t tlv_read(struct sound *s, unsigned int id, const struct sound_ctl_info *info, struct chain *c, size_t *size)
+static uint32_t tlv_read(struct sound *s, unsigned int id, const struct sound_ctl_info *info, struct chain *c,
+			 size_t *size)
 {
 	ssize_t len;
 
@@ -197,6 +224,7 @@ static uint32_t tlv_read(struct sound *s, unsigned int id, const struct sound_ct
 	len = s->ctls_ops->tlv_read(s->ctls, id, s->tlv, SOUND_TLV_MAX);
 	if (len < 0)
 		return status_of(len);
+	ranges_shift(s->tlv, (size_t)len / 4, shift_of(info));
 	for (size_t i = 0; i < (size_t)len / 4; i++)
 		s->tlv[i] = htole32(s->tlv[i]);
 	*size = min_size((size_t)len, (chain_writable(c) - HEAD) & ~(size_t)3);
@@ -204,12 +232,13 @@ static uint32_t tlv_read(struct sound *s, unsigned int id, const struct sound_ct
 	return SND_S_OK;
 }
 
-static uint32_t tlv_write(struct sound *s, unsigned int id, const struct sound_ctl_info *info, struct chain *c, bool command)
+static uint32_t tlv_write(struct sound *s, unsigned int id, const struct sound_ctl_info *info, struct chain *c,
+			  bool command)
 {
 	const size_t len = chain_readable(c);
 
-	if (!(info->access & (command ? SOUND_ACCESS_TLV_COMMAND : SOUND_ACCESS_TLV_WRITE)) || len < 8 || len > SOUND_TLV_MAX ||
-	    !chain_get(c, s->tlv, len))
+	if (!(info->access & (command ? SOUND_ACCESS_TLV_COMMAND : SOUND_ACCESS_TLV_WRITE)) || len < 8 ||
+	    len > SOUND_TLV_MAX || !chain_get(c, s->tlv, len))
 		return SND_S_BAD_MSG;
 	for (size_t i = 0; i < len / 4; i++)
 		s->tlv[i] = le32toh(s->tlv[i]);

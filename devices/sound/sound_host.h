@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * sound_host.h - what the sound device wants of a host: PCM streams, and control elements with jacks.  The
- * implementations: ALSA's (sound_alsa.c, sound_mixer.c), and cards of software (sound_card.h): sound_null.c, sound_wav.c,
- * sound_sim.c.
+ * implementations: ALSA's (sound_alsa.c, sound_mixer.c), and cards of software (sound_card.h): sound_null.c,
+ * sound_wav.c, sound_sim.c.
  *
  * Places in a stream are bytes since it was prepared, always at the border of a frame.
  */
@@ -50,8 +50,8 @@ struct sound_pcm_args {
 
 struct sound_pcm_ops {
 	/*
-	 * Makes the stream, and says what it can do.  Returns 0 and *out (end with close), or -errno after it has logged
-	 * why.
+	 * Makes the stream, and says what it can do.  Returns 0 and *out (end with close), or -errno after it has
+	 * logged why.
 	 */
 	int (*open)(const struct sound_pcm_args *args, struct sound_host_pcm **out, struct sound_caps *caps);
 	void (*close)(struct sound_host_pcm *p);
@@ -69,13 +69,13 @@ struct sound_pcm_ops {
 	/* Runs from here on.  Returns 0 or -errno. */
 	int (*start)(struct sound_host_pcm *p);
 	/*
-	 * Stands still.  What was written and not played is forgotten, and has to be written again.  Returns the place, up
-	 * to which it has played or was read.
+	 * Stands still.  What was written and not played is forgotten, and has to be written again.  Returns the place,
+	 * up to which it has played or was read.
 	 */
 	uint64_t (*stop)(struct sound_host_pcm *p);
 	/*
-	 * Takes whole frames to be played.  Returns how many bytes; 0: there is no room now; -EPIPE: it has run empty, and
-	 * wants to be recovered; -ENODEV: the card is gone; or another -errno.
+	 * Takes whole frames to be played.  Returns how many bytes; 0: there is no room now; -EPIPE: it has run empty,
+	 * and wants to be recovered; -ENODEV: the card is gone; or another -errno.
 	 */
 	ssize_t (*write)(struct sound_host_pcm *p, const uint8_t *buf, size_t len);
 	/* Gives whole frames that were captured.  Returns as write; -EPIPE: frames were lost. */
@@ -85,9 +85,11 @@ struct sound_pcm_ops {
 	 * hardware behind (before) that.  Returns 0, -EPIPE, -ENODEV, or another -errno.
 	 */
 	int (*place)(struct sound_host_pcm *p, uint64_t *place, uint32_t *latency);
-	/* Asks for ready at this place, instead of any before; what was written begins to play.  SOUND_NEVER: nothing waits. */
+	/* Asks for ready at this place, instead of any before; what was written begins to play.  SOUND_NEVER: nothing
+	 * waits. */
 	void (*wake)(struct sound_host_pcm *p, uint64_t place);
-	/* After -EPIPE, while it is started: goes on from the last place that was written or read.  Returns 0 or -errno. */
+	/* After -EPIPE, while it is started: goes on from the last place that was written or read.  Returns 0 or
+	 * -errno. */
 	int (*recover)(struct sound_host_pcm *p);
 	/* Makes a fault, of a simulated card.  Returns 0, or -EINVAL: it knows none of this name.  NULL: it is none. */
 	int (*fault)(struct sound_host_pcm *p, const char *what);
@@ -132,19 +134,19 @@ enum {
 	SOUND_CHANGED_TLV = 4,
 };
 
-#define SOUND_CTL_VALUES 128
+#define SOUND_CTL_VALUES    128
 #define SOUND_CTL_BYTES_MAX 512
-#define SOUND_IEC958_SIZE 176
-#define SOUND_TLV_MAX (65536 + 8)
+#define SOUND_IEC958_SIZE   176
+#define SOUND_TLV_MAX	    (65536 + 8)
 
 /* An element. */
 struct sound_ctl_info {
 	uint8_t role, type, access;
 	bool capture;
 	uint32_t count, index;
-	char name[44];	      /* ends with a zero; not empty */
+	char name[44]; /* ends with a zero; not empty */
 	int64_t min, max, step;
-	uint32_t items;	      /* of an enumeration */
+	uint32_t items; /* of an enumeration */
 };
 
 /* Its values: numbers, or the bytes of BYTES and IEC958. */

@@ -8,12 +8,12 @@
 
 /* How a sample of a linear format lies in its bytes. */
 struct layout {
-	uint8_t bits;	/* 0: not linear */
+	uint8_t bits; /* 0: not linear */
 	bool is_unsigned;
 };
 
 static const struct layout layouts[FMT_COUNT] = {
-	[FMT_S8] = {8, false},	   [FMT_U8] = {8, true},     [FMT_S16] = {16, false},  [FMT_U16] = {16, true},
+	[FMT_S8] = {8, false},	   [FMT_U8] = {8, true},     [FMT_S16] = {16, false},	[FMT_U16] = {16, true},
 	[FMT_S18_3] = {18, false}, [FMT_U18_3] = {18, true}, [FMT_S20_3] = {20, false}, [FMT_U20_3] = {20, true},
 	[FMT_S24_3] = {24, false}, [FMT_U24_3] = {24, true}, [FMT_S20] = {20, false},	[FMT_U20] = {20, true},
 	[FMT_S24] = {24, false},   [FMT_U24] = {24, true},   [FMT_S32] = {32, false},	[FMT_U32] = {32, true},
@@ -81,7 +81,7 @@ static uint32_t real_level(double f)
 
 static uint32_t level(int32_t sample)
 {
-	return sample < 0 ? (uint32_t)-(int64_t)sample - 1 : (uint32_t)sample;
+	return sample < 0 ? (uint32_t) - (int64_t)sample - 1 : (uint32_t)sample;
 }
 
 uint32_t sound_peak(unsigned int format, const uint8_t *buf, size_t len)
@@ -93,9 +93,9 @@ uint32_t sound_peak(unsigned int format, const uint8_t *buf, size_t len)
 	if (!l->bits && format != FMT_FLOAT && format != FMT_FLOAT64)
 		return 0;
 	for (size_t i = 0; i + n <= len; i += n) {
-		one = l->bits		     ? level(sample_get(l, buf + i, n))
+		one = l->bits		    ? level(sample_get(l, buf + i, n))
 		      : format == FMT_FLOAT ? real_level((double)float_get(buf + i))
-					     : real_level(double_get(buf + i));
+					    : real_level(double_get(buf + i));
 		peak = one > peak ? one : peak;
 	}
 	return peak;

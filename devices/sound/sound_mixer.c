@@ -47,11 +47,13 @@ void sound_alsa_quiet(struct log *log)
 
 static uint8_t type_of(snd_ctl_elem_type_t type)
 {
-	static const uint8_t types[] = {
-		[SND_CTL_ELEM_TYPE_NONE] = SOUND_CTL_TYPES,	    [SND_CTL_ELEM_TYPE_BOOLEAN] = SOUND_CTL_BOOLEAN,
-		[SND_CTL_ELEM_TYPE_INTEGER] = SOUND_CTL_INTEGER,    [SND_CTL_ELEM_TYPE_ENUMERATED] = SOUND_CTL_ENUMERATED,
-		[SND_CTL_ELEM_TYPE_BYTES] = SOUND_CTL_BYTES,	    [SND_CTL_ELEM_TYPE_IEC958] = SOUND_CTL_IEC958,
-		[SND_CTL_ELEM_TYPE_INTEGER64] = SOUND_CTL_INTEGER64};
+	static const uint8_t types[] = {[SND_CTL_ELEM_TYPE_NONE] = SOUND_CTL_TYPES,
+					[SND_CTL_ELEM_TYPE_BOOLEAN] = SOUND_CTL_BOOLEAN,
+					[SND_CTL_ELEM_TYPE_INTEGER] = SOUND_CTL_INTEGER,
+					[SND_CTL_ELEM_TYPE_ENUMERATED] = SOUND_CTL_ENUMERATED,
+					[SND_CTL_ELEM_TYPE_BYTES] = SOUND_CTL_BYTES,
+					[SND_CTL_ELEM_TYPE_IEC958] = SOUND_CTL_IEC958,
+					[SND_CTL_ELEM_TYPE_INTEGER64] = SOUND_CTL_INTEGER64};
 
 	return type < ARRAY_SIZE(types) ? types[type] : SOUND_CTL_TYPES;
 }
@@ -137,7 +139,8 @@ static bool is_jack(const snd_ctl_elem_info_t *info)
 	const size_t len = strlen(name);
 
 	return snd_ctl_elem_info_get_interface(info) == SND_CTL_ELEM_IFACE_CARD &&
-	       snd_ctl_elem_info_get_type(info) == SND_CTL_ELEM_TYPE_BOOLEAN && len > 5 && strcmp(name + len - 5, " Jack") == 0;
+	       snd_ctl_elem_info_get_type(info) == SND_CTL_ELEM_TYPE_BOOLEAN && len > 5 &&
+	       strcmp(name + len - 5, " Jack") == 0;
 }
 
 static void element_add(struct sound_host_ctls *c, const snd_ctl_elem_info_t *info, const char *names)
@@ -147,7 +150,8 @@ static void element_add(struct sound_host_ctls *c, const snd_ctl_elem_info_t *in
 
 	if ((iface != SND_CTL_ELEM_IFACE_MIXER && iface != SND_CTL_ELEM_IFACE_CARD) || is_jack(info))
 		return;
-	if (info_fill(info, &new) < 0 || !is_named(names, new.name) || is_known(c, &new) || c->nelements == SOUND_CTLS_MAX)
+	if (info_fill(info, &new) < 0 || !is_named(names, new.name) || is_known(c, &new) ||
+	    c->nelements == SOUND_CTLS_MAX)
 		return;
 	c->elements[c->nelements++] = (struct element){.numid = snd_ctl_elem_info_get_numid(info), .info = new};
 }
@@ -222,7 +226,8 @@ static void event_told(struct card *card, const snd_ctl_event_t *e)
 		what = SOUND_CHANGED_INFO;
 	else
 		what = (mask & SND_CTL_EVENT_MASK_VALUE ? SOUND_CHANGED_VALUE : 0) |
-		       (mask & SND_CTL_EVENT_MASK_INFO ? SOUND_CHANGED_INFO : 0) | (mask & SND_CTL_EVENT_MASK_TLV ? SOUND_CHANGED_TLV : 0);
+		       (mask & SND_CTL_EVENT_MASK_INFO ? SOUND_CHANGED_INFO : 0) |
+		       (mask & SND_CTL_EVENT_MASK_TLV ? SOUND_CHANGED_TLV : 0);
 	if (card == &card->c->jacks)
 		jack_told(card->c, numid);
 	else if (what)
@@ -312,7 +317,8 @@ static void mixer_close(struct sound_host_ctls *c)
 	free(c);
 }
 
-static int mixer_open(const struct sound_ctls_args *args, struct sound_host_ctls **out, unsigned int *ncontrols, unsigned int *njacks)
+static int mixer_open(const struct sound_ctls_args *args, struct sound_host_ctls **out, unsigned int *ncontrols,
+		      unsigned int *njacks)
 {
 	struct sound_host_ctls *c = calloc(1, sizeof(*c));
 	int err = 0;
@@ -456,7 +462,8 @@ static int mixer_tlv_write(struct sound_host_ctls *c, unsigned int id, const uin
 
 	snd_ctl_elem_id_alloca(&eid);
 	id_fill(&c->elements[id], eid);
-	err = command ? snd_ctl_elem_tlv_command(c->controls.ctl, eid, tlv) : snd_ctl_elem_tlv_write(c->controls.ctl, eid, tlv);
+	err = command ? snd_ctl_elem_tlv_command(c->controls.ctl, eid, tlv)
+		      : snd_ctl_elem_tlv_write(c->controls.ctl, eid, tlv);
 	return err < 0 ? err : 0;
 }
 
@@ -469,8 +476,9 @@ static const struct {
 	uint8_t device;
 	uint32_t caps;
 } jack_kinds[] = {
-	{"Headphone", false, 0x2, 0x1c}, {"Speaker", false, 0x1, 0x14}, {"HDMI", false, 0x5, 0x94}, {"SPDIF", false, 0x4, 0x14},
-	{"Mic", true, 0xa, 0x24},	 {"Line Out", false, 0x0, 0x14}, {"Line", true, 0x8, 0x24},
+	{"Headphone", false, 0x2, 0x1c}, {"Speaker", false, 0x1, 0x14}, {"HDMI", false, 0x5, 0x94},
+	{"SPDIF", false, 0x4, 0x14},	 {"Mic", true, 0xa, 0x24},	{"Line Out", false, 0x0, 0x14},
+	{"Line", true, 0x8, 0x24},
 };
 
 static int mixer_jack(struct sound_host_ctls *c, unsigned int jack, struct sound_jack_info *info)

@@ -9,14 +9,22 @@
 #include "core/control.h"
 #include "devices/sound/sound.h"
 
-static const char *const backend_words[] = {
-	[SOUND_BACKEND_AUTO] = "auto", [SOUND_BACKEND_ALSA] = "alsa", [SOUND_BACKEND_NULL] = "null", [SOUND_BACKEND_WAV] = "wav",
-	[SOUND_BACKEND_SIM] = "sim", [SOUND_BACKEND_PIPEWIRE] = "pipewire", [SOUND_BACKEND_GSTREAMER] = "gstreamer", NULL};
+static const char *const backend_words[] = {[SOUND_BACKEND_AUTO] = "auto",
+					    [SOUND_BACKEND_ALSA] = "alsa",
+					    [SOUND_BACKEND_NULL] = "null",
+					    [SOUND_BACKEND_WAV] = "wav",
+					    [SOUND_BACKEND_SIM] = "sim",
+					    [SOUND_BACKEND_PIPEWIRE] = "pipewire",
+					    [SOUND_BACKEND_GSTREAMER] = "gstreamer",
+					    NULL};
 
 #define PACE_AUTO 3
 
-static const char *const pace_words[] = {[SOUND_PACE_REAL] = "real", [SOUND_PACE_FREE] = "free", [SOUND_PACE_CONTROL] = "control",
-					 [PACE_AUTO] = "auto", NULL};
+static const char *const pace_words[] = {[SOUND_PACE_REAL] = "real",
+					 [SOUND_PACE_FREE] = "free",
+					 [SOUND_PACE_CONTROL] = "control",
+					 [PACE_AUTO] = "auto",
+					 NULL};
 
 /* Options that name a stream. */
 enum { NAMES_PLAYBACK, NAMES_CAPTURE };
@@ -49,7 +57,9 @@ const struct sound_pcm_ops *sound_pcm_ops(const struct sound *s)
 
 const struct sound_ctls_ops *sound_ctls_ops(const struct sound *s)
 {
-	return s->backend == SOUND_BACKEND_SIM ? &sound_sim_ctls_ops : s->controls || s->jacks ? &sound_mixer_ops : NULL;
+	return s->backend == SOUND_BACKEND_SIM ? &sound_sim_ctls_ops
+	       : s->controls || s->jacks       ? &sound_mixer_ops
+					       : NULL;
 }
 
 /* What is wrong with the options, or NULL. */
@@ -61,13 +71,15 @@ static const char *options_wrong(const struct sound *s)
 		return "--backend=gstreamer: there is alsa, null, wav or sim";
 	if (s->backend == SOUND_BACKEND_AUTO && !names)
 		return "no stream: --playback=hw:0,0 or --capture=hw:0,0 is wanted, or --backend=null";
-	if ((s->backend == SOUND_BACKEND_AUTO || s->backend == SOUND_BACKEND_ALSA || s->backend == SOUND_BACKEND_PIPEWIRE ||
-	     s->controls || s->jacks) &&
+	if ((s->backend == SOUND_BACKEND_AUTO || s->backend == SOUND_BACKEND_ALSA ||
+	     s->backend == SOUND_BACKEND_PIPEWIRE || s->controls || s->jacks) &&
 	    !sound_has_alsa)
 		return "this build is without alsa-lib: it has --backend=null, wav and sim only";
 	if (s->backend == SOUND_BACKEND_WAV && !names)
 		return "--backend=wav: --playback=FILE or --capture=FILE is wanted";
-	if ((s->backend == SOUND_BACKEND_NULL || s->backend == SOUND_BACKEND_SIM || s->backend == SOUND_BACKEND_PIPEWIRE) && names)
+	if ((s->backend == SOUND_BACKEND_NULL || s->backend == SOUND_BACKEND_SIM ||
+	     s->backend == SOUND_BACKEND_PIPEWIRE) &&
+	    names)
 		return "--playback and --capture go with --backend=alsa and wav only";
 	if (s->backend == SOUND_BACKEND_SIM && (s->controls || s->jacks))
 		return "--controls and --jacks: --backend=sim has its own";
@@ -136,12 +148,12 @@ static int run_streams(void *arg, struct control_client *c, unsigned int argc, c
 
 		for (const struct sound_msg *m = st->first; m; m = m->next)
 			held++;
-		control_say(c, "%u %s %s %s %s %u %u held %u bytes %llu xruns %llu errors %llu%s%s", i, st->capture ? "capture" : "playback",
-			    st->args.name, sound_pcm_state_name(st->state),
+		control_say(c, "%u %s %s %s %s %u %u held %u bytes %llu xruns %llu errors %llu%s%s", i,
+			    st->capture ? "capture" : "playback", st->args.name, sound_pcm_state_name(st->state),
 			    st->params.channels ? sound_format_name(st->params.format) : "-",
 			    st->params.channels ? sound_rate_hz(st->params.rate) : 0, st->params.channels, held,
-			    (unsigned long long)st->bytes, (unsigned long long)st->xruns, (unsigned long long)st->errors,
-			    st->muted ? " muted" : "", st->dead ? " failed" : "");
+			    (unsigned long long)st->bytes, (unsigned long long)st->xruns,
+			    (unsigned long long)st->errors, st->muted ? " muted" : "", st->dead ? " failed" : "");
 	}
 	return 0;
 }
@@ -249,12 +261,16 @@ const struct opt sound_opts[] = {
 		.arg = "NAME",
 		.kind = NAMES_PLAYBACK,
 		.help = "a stream to play: hw:0,0, or a file",
-		.man = MAN("An output stream of the guest, repeatable, at most 8: an ALSA device (aplay -L lists them), or with "
-			   "--backend=wav a file.  Devices hw:CARD,DEVICE and plughw:CARD,DEVICE are opened when vdevd starts, and kept: no "
+		.man = MAN("An output stream of the guest, repeatable, at most 8: an ALSA device (aplay -L lists "
+			   "them), or with "
+			   "--backend=wav a file.  Devices hw:CARD,DEVICE and plughw:CARD,DEVICE are opened when vdevd "
+			   "starts, and kept: no "
 			   "other program has them meanwhile.  They keep to the sandbox.\n"
 			   "\n"
-			   "Other ALSA names (default, dmix, pulse, pipewire) run what the ALSA configuration says inside vdevd: shared "
-			   "memory, sockets, threads.  The sandbox does not know what that takes: name --sandbox=none, or the layers that "
+			   "Other ALSA names (default, dmix, pulse, pipewire) run what the ALSA configuration says "
+			   "inside vdevd: shared "
+			   "memory, sockets, threads.  The sandbox does not know what that takes: name --sandbox=none, "
+			   "or the layers that "
 			   "your configuration leaves whole."),
 		.set = set_name,
 	},
@@ -264,8 +280,10 @@ const struct opt sound_opts[] = {
 		.arg = "NAME",
 		.kind = NAMES_CAPTURE,
 		.help = "a stream to record: hw:0,0, or a file",
-		.man = MAN("An input stream of the guest, as --playback.  The first of both are one device of the guest's (hw:0,0), the second "
-			   "another (hw:0,1).  A file is played from its begin whenever the guest prepares the stream; behind its end is "
+		.man = MAN("An input stream of the guest, as --playback.  The first of both are one device of the "
+			   "guest's (hw:0,0), the second "
+			   "another (hw:0,1).  A file is played from its begin whenever the guest prepares the stream; "
+			   "behind its end is "
 			   "silence."),
 		.set = set_name,
 	},
@@ -275,8 +293,10 @@ const struct opt sound_opts[] = {
 		.off = offsetof(struct sound, controls),
 		.arg = "CARD[:NAMES]",
 		.help = "control elements: hw:0, hw:0:Master*",
-		.man = MAN("Control elements of an ALSA card that the guest may read and write: all, or those whose names are listed, parted "
-			   "by commas, a * at the end for any rest.  Elements of the card and its mixer are meant, not those that "
+		.man = MAN("Control elements of an ALSA card that the guest may read and write: all, or those whose "
+			   "names are listed, parted "
+			   "by commas, a * at the end for any rest.  Elements of the card and its mixer are meant, not "
+			   "those that "
 			   "belong to a PCM."),
 	},
 	{
@@ -295,9 +315,12 @@ const struct opt sound_opts[] = {
 		.arg = "NAME",
 		.def = "auto",
 		.help = "alsa, null, wav or sim",
-		.man = MAN("alsa: ALSA devices; where none is named, the one called default for both directions.  null: nothing is heard, "
-			   "silence is recorded.  wav: files.  sim: a simulated card with control elements and jacks, moved by the socket of "
-			   "--control.  auto: alsa where a stream is named.  pipewire, a word of vhost-device-sound, is the ALSA device of "
+		.man = MAN("alsa: ALSA devices; where none is named, the one called default for both directions.  "
+			   "null: nothing is heard, "
+			   "silence is recorded.  wav: files.  sim: a simulated card with control elements and jacks, "
+			   "moved by the socket of "
+			   "--control.  auto: alsa where a stream is named.  pipewire, a word of vhost-device-sound, "
+			   "is the ALSA device of "
 			   "that name; gstreamer is refused."),
 	},
 	{
@@ -308,7 +331,8 @@ const struct opt sound_opts[] = {
 		.arg = "WORD",
 		.def = "auto",
 		.help = "of null, wav, sim: real, free or control",
-		.man = MAN("How fast a card of software is: real, as time passes; free, as fast as the guest can; control, as the command "
+		.man = MAN("How fast a card of software is: real, as time passes; free, what is played as fast as the "
+			   "guest can (input keeps to time); control, as the command "
 			   "advance says.  auto is real, and for sim control."),
 	},
 	{
@@ -344,7 +368,8 @@ const struct opt sound_opts[] = {
 		.def = "100",
 		.max = 100,
 		.help = "how loud the guest can be at most (100)",
-		.man = MAN("What is played is made lower: each sample is multiplied by so many percent.  Formats that are not linear are not "
+		.man = MAN("What is played is made lower: each sample is multiplied by so many percent.  Formats that "
+			   "are not linear are not "
 			   "offered then.  At 100 samples are left alone."),
 	},
 	{
@@ -352,8 +377,10 @@ const struct opt sound_opts[] = {
 		.type = OPT_FLAG,
 		.off = offsetof(struct sound, polling),
 		.help = "offer MSG_POLLING: the guest does not kick",
-		.man = MAN("Offer VIRTIO_SND_PCM_F_MSG_POLLING, which Linux' driver takes whenever it is there: it does not kick then, and "
-			   "vdevd looks at its ring four times in a period.  For guests whose kicks cost more than that."),
+		.man = MAN(
+			"Offer VIRTIO_SND_PCM_F_MSG_POLLING, which Linux' driver takes whenever it is there: it does "
+			"not kick then, and "
+			"vdevd looks at its ring four times in a period.  For guests whose kicks cost more than that."),
 	},
 	VDEV_SIM_CONTROL,
 	{0},

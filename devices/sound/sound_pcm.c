@@ -26,8 +26,8 @@ bool sound_pcm_may(enum sound_pcm_state state, enum sound_pcm_ask ask)
 enum sound_pcm_state sound_pcm_next(enum sound_pcm_ask ask)
 {
 	static const uint8_t next[PCM_ASKS] = {
-		[PCM_SET_PARAMS] = PCM_SET,   [PCM_PREPARE] = PCM_PREPARED, [PCM_RELEASE] = PCM_RELEASED,
-		[PCM_START] = PCM_RUNNING, [PCM_STOP] = PCM_STOPPED,
+		[PCM_SET_PARAMS] = PCM_SET, [PCM_PREPARE] = PCM_PREPARED, [PCM_RELEASE] = PCM_RELEASED,
+		[PCM_START] = PCM_RUNNING,  [PCM_STOP] = PCM_STOPPED,
 	};
 
 	return next[ask];
@@ -96,8 +96,11 @@ unsigned int sound_frame_bytes(const struct sound_params *p)
 
 uint64_t sound_bytes_ns(const struct sound_params *p, uint64_t bytes)
 {
-	const uint64_t frames = bytes / sound_frame_bytes(p), hz = sound_rate_hz(p->rate);
+	const unsigned int frame = sound_frame_bytes(p);
+	const uint64_t hz = sound_rate_hz(p->rate), frames = frame ? bytes / frame : 0;
 
+	if (!hz)
+		return 0;
 	/* Rounded up: at that time the last of them is over. */
 	return frames / hz * 1000000000 + (frames % hz * 1000000000 + hz - 1) / hz;
 }
@@ -119,7 +122,8 @@ int sound_params_check(const struct sound_params *p, const struct sound_caps *ca
 	    p->channels < caps->channels_min || p->channels > caps->channels_max)
 		return -EOPNOTSUPP;
 	frame = sound_frame_bytes(p);
-	if (!frame || !p->period_bytes || !p->buffer_bytes || p->buffer_bytes % p->period_bytes || p->period_bytes % frame)
+	if (!frame || !p->period_bytes || !p->buffer_bytes || p->buffer_bytes % p->period_bytes ||
+	    p->period_bytes % frame)
 		return -EINVAL;
 	return p->buffer_bytes > SOUND_BUFFER_MAX ? -EOPNOTSUPP : 0;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * sound_pcm.h - what a PCM stream is and may be asked: VIRTIO 1.4, section 5.14.6.6 "PCM Control Messages".  No ring, no
- * clock, no host.
+ * sound_pcm.h - what a PCM stream is and may be asked: VIRTIO 1.4, section 5.14.6.6 "PCM Control Messages".  No ring,
+ *no clock, no host.
  *
  *	               SET_PARAMS        PREPARE           START          STOP           RELEASE
  *	  none ---------> set ----------> prepared -------> running -----> stopped -----> released

@@ -185,13 +185,39 @@ const struct sound_pcm_ops sound_sim_ops = {
 #define ALL_ACCESS (SOUND_ACCESS_READ | SOUND_ACCESS_WRITE)
 
 static const struct sound_ctl_info sim_infos[] = {
-	{.name = "Master Playback Volume", .type = SOUND_CTL_INTEGER, .role = SOUND_ROLE_VOLUME, .count = 2, .max = 100, .step = 1,
+	{.name = "Master Playback Volume",
+	 .type = SOUND_CTL_INTEGER,
+	 .role = SOUND_ROLE_VOLUME,
+	 .count = 2,
+	 .max = 100,
+	 .step = 1,
 	 .access = ALL_ACCESS | SOUND_ACCESS_TLV_READ | SOUND_ACCESS_TLV_WRITE | SOUND_ACCESS_TLV_COMMAND},
-	{.name = "Master Playback Switch", .type = SOUND_CTL_BOOLEAN, .role = SOUND_ROLE_MUTE, .count = 2, .max = 1, .access = ALL_ACCESS},
-	{.name = "Capture Source", .type = SOUND_CTL_ENUMERATED, .count = 1, .items = 3, .access = ALL_ACCESS, .capture = true},
-	{.name = "Mic Capture Volume", .type = SOUND_CTL_INTEGER, .role = SOUND_ROLE_GAIN, .capture = true, .count = 1, .min = -60, .max = 20,
-	 .step = 2, .access = ALL_ACCESS | SOUND_ACCESS_VOLATILE},
-	{.name = "Position", .type = SOUND_CTL_INTEGER64, .count = 1, .min = -INT64_C(1000000000000), .max = INT64_C(1000000000000),
+	{.name = "Master Playback Switch",
+	 .type = SOUND_CTL_BOOLEAN,
+	 .role = SOUND_ROLE_MUTE,
+	 .count = 2,
+	 .max = 1,
+	 .access = ALL_ACCESS},
+	{.name = "Capture Source",
+	 .type = SOUND_CTL_ENUMERATED,
+	 .count = 1,
+	 .items = 3,
+	 .access = ALL_ACCESS,
+	 .capture = true},
+	{.name = "Mic Capture Volume",
+	 .type = SOUND_CTL_INTEGER,
+	 .role = SOUND_ROLE_GAIN,
+	 .capture = true,
+	 .count = 1,
+	 .min = -60,
+	 .max = 20,
+	 .step = 2,
+	 .access = ALL_ACCESS | SOUND_ACCESS_VOLATILE},
+	{.name = "Position",
+	 .type = SOUND_CTL_INTEGER64,
+	 .count = 1,
+	 .min = -INT64_C(1000000000000),
+	 .max = INT64_C(1000000000000),
 	 .access = ALL_ACCESS},
 	{.name = "Coefficients", .type = SOUND_CTL_BYTES, .count = 16, .access = ALL_ACCESS | SOUND_ACCESS_INACTIVE},
 	{.name = "IEC958 Playback Default", .type = SOUND_CTL_IEC958, .count = 1, .access = ALL_ACCESS},
@@ -220,7 +246,8 @@ struct sound_host_ctls {
 	bool fails;
 };
 
-static int run_control(void *arg, struct control_client *client, unsigned int argc, char **argv, char *why, size_t why_size)
+static int run_control(void *arg, struct control_client *client, unsigned int argc, char **argv, char *why,
+		       size_t why_size)
 {
 	struct sound_host_ctls *c = arg;
 	char *end, *stop;
@@ -236,7 +263,8 @@ static int run_control(void *arg, struct control_client *client, unsigned int ar
 	return 0;
 }
 
-static int run_jack(void *arg, struct control_client *client, unsigned int argc, char **argv, char *why, size_t why_size)
+static int run_jack(void *arg, struct control_client *client, unsigned int argc, char **argv, char *why,
+		    size_t why_size)
 {
 	struct sound_host_ctls *c = arg;
 	const bool in = strcmp(argv[1], "in") == 0;
@@ -251,7 +279,8 @@ static int run_jack(void *arg, struct control_client *client, unsigned int argc,
 	return 0;
 }
 
-static int run_control_fail(void *arg, struct control_client *client, unsigned int argc, char **argv, char *why, size_t why_size)
+static int run_control_fail(void *arg, struct control_client *client, unsigned int argc, char **argv, char *why,
+			    size_t why_size)
 {
 	((struct sound_host_ctls *)arg)->fails = true;
 	return 0;

@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * sound_stream.c - txq and rxq: messages, their way to the host and back.  VIRTIO 1.4, section 5.14.6.8 "PCM I/O Messages".
+ * sound_stream.c - txq and rxq: messages, their way to the host and back.  VIRTIO 1.4, section 5.14.6.8 "PCM I/O
+ * Messages".
  *
- * Theory of operation.  A message is held from its pop until its frames have been played, or until it is full: then it is
- * given back, one by one and in order.  Drivers take that for the position of the hardware.  Frames lie in guest memory until
- * the host takes them; the host plays what it has taken up to a place, which it tells.  So at each look at a stream
- * (stream_run) the host is given what it has room for, messages that end before its place are given back, and the host is
- * asked to call when it comes to the end of the next.
+ * Theory of operation.  A message is held from its pop until its frames have been played, or until it is full: then it
+ * is given back, one by one and in order.  Drivers take that for the position of the hardware.  Frames lie in guest
+ * memory until the host takes them; the host plays what it has taken up to a place, which it tells.  So at each look at
+ * a stream (stream_run) the host is given what it has room for, messages that end before its place are given back, and
+ * the host is asked to call when it comes to the end of the next.
  *
- * Where the host forgets what it has not yet played, at a STOP, the messages are still here, and their rest is given again.
+ * Where the host forgets what it has not yet played, at a STOP, the messages are still here, and their rest is given
+ * again.
  *
  * Output that has run empty is an underflow when the driver goes on: at the end of a piece it is none.  Input that was
  * lost is one at once.
  *
- * RELEASE is answered when all messages are given back, also those that stand in the ring: the queue gets turns until one
- * finds nothing there.
+ * With --pace=free there is no time by which a guest could tell how far a stream is: a driver that finds a whole buffer
+ * of messages given back takes that for none.  So the last message is kept until there is another one, or none has come
+ * for a while: that is the end of a piece.
+ *
+ * RELEASE is answered when all messages are given back, also those that stand in the ring: the queue gets turns until
+ * one finds nothing there.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,6 +31,9 @@
 
 /* The most bytes that go to or from a host in one look. */
 #define RUN_MAX (1u << 20)
+
+/* How long --pace=free keeps the last message, s. */
+#define FREE_PATIENCE 0.25
 
 /* Pieces of a message that are copied at once. */
 #define PIECES 16
@@ -195,6 +204,19 @@ static ssize_t stream_feed(struct sound_stream *st)
 	return sum;
 }
 
+/* Whether a message that is done is kept, for it is the last. */
+static bool stream_keeps(struct sound_stream *st)
+{
+	if (st->args.pace != SOUND_PACE_FREE || st->first != st->last || st->give_last ||
+	    st->params.period_bytes == st->params.buffer_bytes)
+		return false;
+	if (!ev_is_active(&st->patience)) {
+		ev_timer_set(&st->patience, FREE_PATIENCE, 0.);
+		ev_timer_start(st->s->d.loop, &st->patience);
+	}
+	return true;
+}
+
 /* Gives messages back whose frames the host has played.  Returns 0 or -errno. */
 static int stream_played(struct sound_stream *st)
 {
@@ -206,7 +228,7 @@ static int stream_played(struct sound_stream *st)
 		return err;
 	st->starved |= err == -EPIPE;
 	place = err ? st->sent : place + st->base;
-	while (st->first && st->first->done == st->first->len && st->at + st->first->len <= place)
+	while (st->first && st->first->done == st->first->len && st->at + st->first->len <= place && !stream_keeps(st))
 		stream_shift(st, SND_S_OK, latency);
 	return 0;
 }
@@ -248,7 +270,9 @@ static ssize_t stream_take(struct sound_stream *st)
 		if (s->ops->place(st->host, &place, &latency) < 0)
 			latency = 0;
 		else
-			latency += place + st->base > st->sent ? (uint32_t)min_u64(place + st->base - st->sent, UINT32_MAX / 2) : 0;
+			latency += place + st->base > st->sent
+					   ? (uint32_t)min_u64(place + st->base - st->sent, UINT32_MAX / 2)
+					   : 0;
 		stream_shift(st, SND_S_OK, latency);
 	}
 	return sum;
@@ -305,6 +329,16 @@ void sound_streams_look(struct sound *s)
 		stream_run(&s->streams[i]);
 }
 
+/* Nothing has come behind the last message. */
+static void stream_is_over(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	struct sound_stream *st = container_of(w, struct sound_stream, patience);
+
+	st->give_last = true;
+	stream_run(st);
+	st->give_last = false;
+}
+
 static void stream_goes_on(struct loop_again *again)
 {
 	stream_run(container_of(again, struct sound_stream, go_on));
@@ -352,6 +386,7 @@ static void stream_halt(struct sound_stream *st)
 
 	stream_run(st);
 	loop_again_stop(&st->go_on, st->s->d.loop);
+	ev_timer_stop(st->s->d.loop, &st->patience);
 	if (!st->started)
 		return;
 	begin = st->at;
@@ -383,9 +418,10 @@ static uint32_t ask_params(struct sound_stream *st, const struct sound_params *p
 	if (!err && st->s->ops->check)
 		err = st->s->ops->check(st->host, p);
 	if (err) {
-		log_guest(&st->s->d.log, "stream %u: parameters refused: %u bytes in periods of %u, %s, %u Hz, %u channels: %s",
-			  st->id, p->buffer_bytes, p->period_bytes, sound_format_name(p->format), sound_rate_hz(p->rate),
-			  p->channels, strerror(-err));
+		log_guest(&st->s->d.log,
+			  "stream %u: parameters refused: %u bytes in periods of %u, %s, %u Hz, %u channels: %s",
+			  st->id, p->buffer_bytes, p->period_bytes, sound_format_name(p->format),
+			  sound_rate_hz(p->rate), p->channels, strerror(-err));
 		return status_of(err);
 	}
 	stream_flush(st, SND_S_IO_ERR);
@@ -496,7 +532,8 @@ static bool msg_fits(struct sound_stream *st, const struct chain *c, uint32_t *l
 
 	if (chain_writable(c) < sizeof(struct pcm_status) || bytes > st->params.buffer_bytes ||
 	    bytes % sound_frame_bytes(&st->params)) {
-		log_guest(&st->s->d.log, "refused message: not frames of stream %u, or more than its buffer holds", st->id);
+		log_guest(&st->s->d.log, "refused message: not frames of stream %u, or more than its buffer holds",
+			  st->id);
 		return false;
 	}
 	*len = (uint32_t)bytes;
@@ -682,8 +719,9 @@ int sound_streams_load(struct sound *s, const struct state_record *r)
 	};
 	err = sound_params_check(&p, &st->caps, sound_stream_features(st));
 	if (err == -EOPNOTSUPP)
-		log_warn(&s->d.log, "the guest's stream %u has parameters that the one here does not: %s, %u Hz, %u channels", st->id,
-			 sound_format_name(p.format), sound_rate_hz(p.rate), p.channels);
+		log_warn(&s->d.log,
+			 "the guest's stream %u has parameters that the one here does not: %s, %u Hz, %u channels",
+			 st->id, sound_format_name(p.format), sound_rate_hz(p.rate), p.channels);
 	if (err || st->state != PCM_NONE || !le32toh(saved.state) || le32toh(saved.state) >= PCM_STATES ||
 	    le32toh(saved.skip) > p.buffer_bytes || le32toh(saved.skip) % sound_frame_bytes(&p))
 		return -EINVAL;
@@ -722,7 +760,8 @@ static int stream_cut(struct sound_stream *st)
 	}
 	if (caps->rates && caps->formats && caps->channels_min <= caps->channels_max)
 		return 0;
-	log_error(&s->d.log, "stream %u: %s: no rate, format or number of channels is left for the guest", st->id, st->args.name);
+	log_error(&s->d.log, "stream %u: %s: no rate, format or number of channels is left for the guest", st->id,
+		  st->args.name);
 	return -EINVAL;
 }
 
@@ -748,6 +787,7 @@ static int stream_open(struct sound *s, bool capture, const char *name)
 		.user = st,
 	};
 	ev_init(&st->poll, stream_polls);
+	ev_init(&st->patience, stream_is_over);
 	loop_again_init(&st->go_on, stream_goes_on);
 	err = s->ops->open(&st->args, &st->host, &st->caps);
 	if (err)
@@ -785,6 +825,7 @@ void sound_streams_close(struct sound *s)
 
 		loop_again_stop(&st->go_on, s->d.loop);
 		ev_timer_stop(s->d.loop, &st->poll);
+		ev_timer_stop(s->d.loop, &st->patience);
 		s->ops->close(st->host);
 	}
 	s->nstreams = 0;

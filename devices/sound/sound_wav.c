@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * sound_wav.c - streams into files and from files: RIFF WAVE ("Multimedia Programming Interface and Data Specifications",
- * 1991; WAVE_FORMAT_EXTENSIBLE of 2001).
+ * sound_wav.c - streams into files and from files: RIFF WAVE ("Multimedia Programming Interface and Data
+ * Specifications", 1991; WAVE_FORMAT_EXTENSIBLE of 2001).
  *
  * Files are read and written by core/uring.h in blocks.  Frames that are played go into the block that is being filled
  * while the other is written; where both are full, the disk is too slow, and the stream stands until one is free.  The
@@ -21,7 +21,7 @@
 #include "devices/sound/sound_card.h"
 #include "devices/sound/sound_host.h"
 
-#define BLOCK (128u << 10)
+#define BLOCK  (128u << 10)
 #define BLOCKS 2
 
 #define WAVE_PCM	0x0001
@@ -49,8 +49,9 @@ static const struct {
 	uint16_t tag;
 	uint8_t format, bits;
 } wav_formats[] = {
-	{WAVE_PCM, FMT_U8, 8},	     {WAVE_PCM, FMT_S16, 16},	  {WAVE_PCM, FMT_S24_3, 24},   {WAVE_PCM, FMT_S32, 32},
-	{WAVE_FLOAT, FMT_FLOAT, 32}, {WAVE_FLOAT, FMT_FLOAT64, 64}, {WAVE_A_LAW, FMT_A_LAW, 8}, {WAVE_MU_LAW, FMT_MU_LAW, 8},
+	{WAVE_PCM, FMT_U8, 8},	    {WAVE_PCM, FMT_S16, 16},	  {WAVE_PCM, FMT_S24_3, 24},
+	{WAVE_PCM, FMT_S32, 32},    {WAVE_FLOAT, FMT_FLOAT, 32},  {WAVE_FLOAT, FMT_FLOAT64, 64},
+	{WAVE_A_LAW, FMT_A_LAW, 8}, {WAVE_MU_LAW, FMT_MU_LAW, 8},
 };
 
 /* A part of the file in memory. */
@@ -70,12 +71,12 @@ struct sound_host_pcm {
 	struct uring *u;
 	int fd;
 	bool header;
-	uint64_t begin, size; /* of the frames in the file; bytes */
+	uint64_t begin, size;	  /* of the frames in the file; bytes */
 	struct sound_params file; /* capture: what the file has; playback: what it was begun with */
 	bool begun;
 	struct block blocks[BLOCKS];
-	unsigned int turn;	/* the block that is filled, or given next */
-	uint64_t end;		/* playback: where the next block is written; capture: where the next is read; in frames' bytes */
+	unsigned int turn; /* the block that is filled, or given next */
+	uint64_t end; /* playback: where the next block is written; capture: where the next is read; in frames' bytes */
 	struct uring_op head_op;
 	struct iovec head_iov;
 	struct wav_header head;
@@ -90,7 +91,8 @@ static bool has_header(const char *name)
 	return dot && (strcasecmp(dot, ".wav") == 0 || strcasecmp(dot, ".wave") == 0);
 }
 
-/* The header of a file with so many bytes of frames.  What is longer than it can say is said to be as long as it can. */
+/* The header of a file with so many bytes of frames.  What is longer than it can say is said to be as long as it can.
+ */
 static void head_fill(const struct sound_host_pcm *p, uint64_t bytes, struct wav_header *h)
 {
 	const unsigned int frame = sound_frame_bytes(&p->file), hz = sound_rate_hz(p->file.rate);
@@ -212,7 +214,8 @@ static ssize_t wav_write(struct sound_host_pcm *p, const uint8_t *buf, size_t le
 /* Empties a file, when the frames to come are not of the kind that is there.  Returns 0 or -errno. */
 static int file_begin(struct sound_host_pcm *p, const struct sound_params *params)
 {
-	const bool same = p->begun && p->file.format == params->format && p->file.rate == params->rate && p->file.channels == params->channels;
+	const bool same = p->begun && p->file.format == params->format && p->file.rate == params->rate &&
+			  p->file.channels == params->channels;
 
 	for (unsigned int i = 0; i < BLOCKS; i++)
 		if (!same && (p->blocks[i].busy || p->head_busy))
@@ -220,8 +223,8 @@ static int file_begin(struct sound_host_pcm *p, const struct sound_params *param
 	if (same)
 		return 0;
 	if (p->begun)
-		log_info(p->card.args.log, "%s: begins anew, with %s, %u Hz, %u channels", p->card.args.name, sound_format_name(params->format),
-			 sound_rate_hz(params->rate), params->channels);
+		log_info(p->card.args.log, "%s: begins anew, with %s, %u Hz, %u channels", p->card.args.name,
+			 sound_format_name(params->format), sound_rate_hz(params->rate), params->channels);
 	if (ftruncate(p->fd, 0) < 0)
 		return -errno;
 	p->file = *params;
@@ -363,8 +366,8 @@ static bool fmt_parse(struct sound_host_pcm *p, const uint8_t *fmt, uint32_t siz
 		if (sound_rate_hz(i) == hz)
 			p->file.rate = (uint8_t)i;
 	}
-	return p->file.format != 0xff && p->file.rate != 0xff && p->file.channels && p->file.channels <= SOUND_CHANNELS_MAX &&
-	       (get32(fmt + 12) & 0xffff) == sound_frame_bytes(&p->file);
+	return p->file.format != 0xff && p->file.rate != 0xff && p->file.channels &&
+	       p->file.channels <= SOUND_CHANNELS_MAX && (get32(fmt + 12) & 0xffff) == sound_frame_bytes(&p->file);
 }
 
 /* Reads the header of a file of so many bytes.  Returns what is wrong with it, or NULL. */
@@ -374,7 +377,8 @@ static const char *head_read(struct sound_host_pcm *p, uint64_t file_size)
 	bool known = false;
 	uint64_t at = sizeof(head);
 
-	if (pread(p->fd, head, sizeof(head), 0) != sizeof(head) || memcmp(head, "RIFF", 4) != 0 || memcmp(head + 8, "WAVE", 4) != 0)
+	if (pread(p->fd, head, sizeof(head), 0) != sizeof(head) || memcmp(head, "RIFF", 4) != 0 ||
+	    memcmp(head + 8, "WAVE", 4) != 0)
 		return "no WAVE file";
 	for (unsigned int i = 0; i < 64 && pread(p->fd, chunk, sizeof(chunk), (off_t)at) == sizeof(chunk); i++) {
 		const uint64_t size = get32(chunk + 4);
@@ -384,7 +388,8 @@ static const char *head_read(struct sound_host_pcm *p, uint64_t file_size)
 			const size_t want = (size_t)min_u64(size, sizeof(fmt));
 
 			memset(fmt, 0, sizeof(fmt));
-			known = pread(p->fd, fmt, want, (off_t)at) == (ssize_t)want && fmt_parse(p, fmt, (uint32_t)size);
+			known = pread(p->fd, fmt, want, (off_t)at) == (ssize_t)want &&
+				fmt_parse(p, fmt, (uint32_t)size);
 			if (!known)
 				return "a format, rate or number of channels that virtio does not have";
 		} else if (memcmp(chunk, "data", 4) == 0 && known) {
@@ -404,7 +409,8 @@ static void wav_close(struct sound_host_pcm *p)
 {
 	struct wav_header h;
 
-	/* What is under way ends first; then what is left is written here: the process ends.  What does not end is left alone. */
+	/* What is under way ends first; then what is left is written here: the process ends.  What does not end is left
+	 * alone. */
 	if (!uring_free(p->u, 10000)) {
 		log_error(p->card.args.log, "%s: the disk does not answer", p->card.args.name);
 		card_close(&p->card);
@@ -438,8 +444,10 @@ static void wav_close(struct sound_host_pcm *p)
 
 static void caps_any(const struct sound_host_pcm *p, struct sound_caps *caps)
 {
-	*caps = (struct sound_caps){
-		.formats = p->header ? 0 : SOUND_FORMATS_ALL, .rates = SOUND_RATES_ALL, .channels_min = 1, .channels_max = 8};
+	*caps = (struct sound_caps){.formats = p->header ? 0 : SOUND_FORMATS_ALL,
+				    .rates = SOUND_RATES_ALL,
+				    .channels_min = 1,
+				    .channels_max = 8};
 	for (unsigned int i = 0; p->header && i < ARRAY_SIZE(wav_formats); i++)
 		caps->formats |= BIT(wav_formats[i].format);
 	card_chmap(caps);
@@ -451,7 +459,8 @@ static int file_open(struct sound_host_pcm *p, const struct sound_pcm_args *args
 	const char *wrong = NULL;
 	struct stat st;
 
-	p->fd = args->capture ? open(args->name, O_RDONLY | O_CLOEXEC) : open(args->name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	p->fd = args->capture ? open(args->name, O_RDONLY | O_CLOEXEC)
+			      : open(args->name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
 	if (p->fd < 0 || fstat(p->fd, &st) < 0) {
 		int err = -errno;
 
@@ -464,8 +473,10 @@ static int file_open(struct sound_host_pcm *p, const struct sound_pcm_args *args
 		wrong = "no file";
 	} else if (args->capture && p->header) {
 		wrong = head_read(p, (uint64_t)st.st_size);
-		*caps = (struct sound_caps){.formats = BIT(p->file.format % 64), .rates = BIT(p->file.rate % 64),
-					    .channels_min = p->file.channels, .channels_max = p->file.channels};
+		*caps = (struct sound_caps){.formats = BIT(p->file.format % 64),
+					    .rates = BIT(p->file.rate % 64),
+					    .channels_min = p->file.channels,
+					    .channels_max = p->file.channels};
 		if (!wrong)
 			card_chmap(caps);
 	} else if (args->capture) {
