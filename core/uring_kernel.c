@@ -3,7 +3,8 @@
  * uring_kernel.c - reads and writes of files by io_uring(7), with liburing; see uring.h.
  *
  * What was begun in a turn waits in our own queue.  Before the loop sleeps (ev_prepare), it goes into the submission
- * queue and to the kernel.  So nothing is lost where that queue is full, or where the kernel takes nothing for now
+ * queue and to the kernel.  Of all that is done then this is the last: others may find work just before the loop sleeps, as
+ * a transport does that looks at its rings once more, and a watcher that is started at that moment comes too late.  So nothing is lost where that queue is full, or where the kernel takes nothing for now
  * (-EAGAIN, -EBUSY): the rest goes in the next turn, which comes with the next completion, or by a timer.
  *
  * The ring's descriptor is readable while completions wait: no eventfd, and nothing to drain.
@@ -113,10 +114,10 @@ static void turn_ends(struct ev_loop *loop, struct ev_prepare *w, int revents)
 {
 	struct kernel *k = container_of(w, struct kernel, turn_ends);
 
+	if (!pending(k))
+		return;
 	flush(k);
-	if (!pending(k)) {
-		ev_prepare_stop(loop, w);
-	} else if (!ev_is_active(&k->retry)) {
+	if (pending(k) && !ev_is_active(&k->retry)) {
 		ev_timer_set(&k->retry, RETRY, 0.);
 		ev_timer_start(loop, &k->retry);
 	}
@@ -138,7 +139,6 @@ static void completed(struct kernel *k, struct uring_op_way *op, int res)
 	}
 	op->state = TO_BEGIN;
 	list_put_last(&k->queue, &op->queue);
-	ev_prepare_start(k->u->loop, &k->turn_ends);
 }
 
 static void reap(struct kernel *k)
@@ -198,6 +198,9 @@ static int kernel_open(struct uring *u, const struct uring_opts *opts)
 	k->u = u;
 	list_init(&k->queue);
 	ev_prepare_init(&k->turn_ends, turn_ends);
+	ev_set_priority(&k->turn_ends, EV_MINPRI);
+	ev_prepare_start(u->loop, &k->turn_ends);
+	ev_unref(u->loop); /* it keeps no loop running */
 	ev_timer_init(&k->retry, retry_due, RETRY, 0.);
 	ev_io_init(&k->completed, completed_ready, k->ring.ring_fd, EV_READ);
 	loop_rewatch_init(&k->rewatch, &k->completed);
@@ -212,7 +215,6 @@ static void kernel_begin(struct uring *u, struct uring_op_way *op)
 
 	op->state = TO_BEGIN;
 	list_put_last(&k->queue, &op->queue);
-	ev_prepare_start(u->loop, &k->turn_ends);
 }
 
 static void kernel_cancel(struct uring *u, struct uring_op_way *op)
@@ -226,7 +228,6 @@ static void kernel_cancel(struct uring *u, struct uring_op_way *op)
 	}
 	op->state = TO_CANCEL;
 	list_put_last(&k->queue, &op->queue);
-	ev_prepare_start(u->loop, &k->turn_ends);
 }
 
 static int64_t now_ms(void)
@@ -252,6 +253,7 @@ static bool kernel_close(struct uring *u, unsigned int patience_ms)
 	struct pollfd p = {.fd = k->ring.ring_fd, .events = POLLIN};
 	int64_t until = now_ms() + patience_ms, left;
 
+	ev_ref(u->loop);
 	ev_prepare_stop(u->loop, &k->turn_ends);
 	ev_timer_stop(u->loop, &k->retry);
 	loop_rewatch_stop(&k->rewatch, u->loop);

@@ -242,6 +242,42 @@ START_TEST(test_sync_and_allocate)
 }
 END_TEST
 
+static struct op late_op;
+
+static void begin_late(struct ev_loop *l, struct ev_prepare *w, int revents)
+{
+	if (!late_op.op.done) {
+		late_op = op(&late_op.res, 1);
+		uring_readv(u, &late_op.op, file, &late_op.iov, 1, 0);
+	}
+}
+
+/* What is begun just before the loop sleeps is not forgotten until something wakes it. */
+static void too_late(struct ev_loop *l, struct ev_timer *w, int revents)
+{
+	ck_abort_msg("the loop slept");
+}
+
+START_TEST(test_begun_late)
+{
+	struct ev_prepare late;
+	struct ev_timer timer;
+
+	make(_i, (struct uring_opts){0});
+	NEEDS_RING();
+	ck_assert_int_eq(write(file, "0", 1), 1);
+	memset(&late_op, 0, sizeof(late_op));
+	ev_prepare_init(&late, begin_late);
+	ev_prepare_start(loop, &late);
+	ev_timer_init(&timer, too_late, 30., 0.);
+	ev_timer_start(loop, &timer);
+	run_until(1);
+	ev_timer_stop(loop, &timer);
+	ev_prepare_stop(loop, &late);
+	finish();
+}
+END_TEST
+
 /* done begins the next with the same struct. */
 START_TEST(test_again)
 {
@@ -479,6 +515,7 @@ Suite *suite_uring(void)
 	tcase_add_loop_test(tc, test_errors, 0, 2);
 	tcase_add_loop_test(tc, test_sync_and_allocate, 0, 2);
 	tcase_add_loop_test(tc, test_again, 0, 2);
+	tcase_add_loop_test(tc, test_begun_late, 0, 2);
 	tcase_add_loop_test(tc, test_pipe, 0, 2);
 	tcase_add_loop_test(tc, test_cancel, 0, 2);
 	tcase_add_loop_test(tc, test_cancel_some, 0, 2);
