@@ -225,6 +225,7 @@ static struct blk_req *req_new(struct blk *b, struct chain *c, enum disk_what wh
 	req->r.unmap = false;
 	req->r.off = req->r.len = 0;
 	req->r.chain = NULL;
+	req->r.repeat = 0;
 	req->r.done = req_done;
 	return req;
 }

@@ -179,6 +179,16 @@ size_t disk_view(struct disk_req *r, size_t limit)
 {
 	size_t left = (size_t)min_u64(r->len - r->way.moved, limit), sum = 0;
 
+	if (!r->chain && r->repeat) {
+		for (r->way.niov = 0; sum < left && r->way.niov < DISK_IOV; r->way.niov++) {
+			size_t skip = (size_t)((r->way.moved + sum) % r->repeat),
+			       n = min_size(r->repeat - skip, left - sum);
+
+			r->way.iov[r->way.niov] = (struct iovec){(char *)r->buf + skip, n};
+			sum += n;
+		}
+		return sum;
+	}
 	if (!r->chain) {
 		r->way.iov[0] = (struct iovec){(char *)r->buf + r->way.moved, left};
 		r->way.niov = 1;

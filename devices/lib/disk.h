@@ -55,6 +55,7 @@ struct disk_req {
 	struct chain *chain;
 	size_t at;
 	void *buf;
+	size_t repeat; /* WRITE: buf has so many bytes, which are written again and again; 0: it has them all */
 	/*
 	 * On the loop, later than disk_begin: it has ended, well (0) or not: -EIO, -ENOSPC, -EOPNOTSUPP, -ECANCELED,
 	 * ...  It may begin the next, also with this struct.
