@@ -238,6 +238,10 @@ const struct vdev_class vdev_scmi_class = {
 		"most once a "
 		"second.  Files are opened when vdevd starts; those below /sys/devices can be opened again, for that.\n"
 		"\n"
+		"Updates of a sensor are readings at the interval that the guest asks for; with the word buffered, an "
+		"iio device's own "
+		"samples, at the rate of its trigger.  While those come, many drivers answer a reading with BUSY.\n"
+		"\n"
 		"Linux sends over virtio in messages of 128 bytes: lists are cut to the room there is.  Sensors have "
 		"at most seven axes.  "
 		"FastChannels and shared memory regions are not there: the virtio standard has no FastChannels.\n"
@@ -250,7 +254,12 @@ const struct vdev_class vdev_scmi_class = {
 		"\n"
 		"With a guest that moves to another host (live migration) goes what it has set: notices, sensors' "
 		"settings, rates and "
-		"levels, which are set there too; the things must be the same.  A response that is still due is BUSY."),
+		"levels, which are set there too; the things must be the same.  A response that is still due is "
+		"BUSY.  Settings of pins do not go along.\n"
+		"\n"
+		"What is missing: a gpio chip that was unplugged stays lost until vdevd starts again; the kernel lets "
+		"no program set a "
+		"clock of the host; the energy of performance levels is not told."),
 	.virtio_id = 32,
 	.face.features = BIT(SCMI_F_P2A_CHANNELS),
 	.feature_names = scmi_features,

@@ -159,7 +159,11 @@ struct scmi_res {
 	unsigned int known;    /* BIT(what): which of them are known */
 	struct list ios;       /* that wait, or run: the first one */
 	struct ev_timer poll;  /* the next reading for updates and trip points */
-	struct scmi_io poll_io, back_io;
+	struct scmi_io poll_io, back_io, stream_io;
+	struct ev_io sample; /* the thing's stream is readable */
+	bool streaming;	     /* it is switched on, or about to be */
+	bool stream_failed;  /* since the guest asked last: it is polled */
+	uint64_t told;	     /* ns of CLOCK_MONOTONIC: the last sample that was told */
 	unsigned int to_set; /* BIT(what): back_io sets them, to */
 	int64_t target[8][2];
 	bool has_last;

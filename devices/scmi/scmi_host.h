@@ -14,6 +14,7 @@
 #define SCMI_AXES_MAX	7  /* of a sensor: what a message of 128 bytes has room for */
 #define SCMI_LEVELS_MAX 64 /* rates, voltages, performance levels of a thing */
 #define SCMI_VALUES	28 /* of one get or set: two for each setting of a pin */
+#define SCMI_SAMPLE_MAX 256
 #define SCMI_NAME_MAX	63 /* letters; the standard's 64 bytes with a zero */
 #define SCMI_MODES	32 /* types of settings that a pin can have; and then: */
 
@@ -48,6 +49,7 @@ enum scmi_what {
 	SCMI_PAI,     /* of a power cap: averaging interval, us */
 	SCMI_DRAW,    /* of a power cap: average power, and the interval it is of */
 	SCMI_SETTING, /* of a pin: pairs of type and value */
+	SCMI_STREAM,  /* of a sensor: 1, its samples come by themselves; 0, no more */
 };
 
 /* Types of sensors and their axes: Arm SCMI 3.2, "Sensor Type Enumerations", which are those of DMTF DSP0249. */
@@ -96,6 +98,7 @@ enum scmi_prop {
 	SCMI_PROP_RO,
 	SCMI_PROP_RW,
 	SCMI_PROP_ACTIVE_LOW,
+	SCMI_PROP_BUFFERED,
 	SCMI_PROPS,
 };
 
@@ -123,6 +126,9 @@ struct scmi_thing {
 	int scale;	   /* a reading is in 10^scale of the unit; -16 to 15 */
 	unsigned int axes; /* 0: a scalar.  Axes are X, Y, Z, W, ... */
 	uint64_t interval; /* us; how often it has another value */
+	bool streams;	   /* samples can come by themselves: SCMI_STREAM can be set, and then: */
+	int stream_fd;	   /* is readable, and not blocking; the host's */
+	size_t sample;	   /* bytes of a sample there, at most SCMI_SAMPLE_MAX */
 	/* of a reading, a rate, a level: allowed ones are these, ascending; or from min to max in steps */
 	unsigned int nlevels;
 	int64_t levels[SCMI_LEVELS_MAX];
@@ -160,6 +166,9 @@ struct scmi_type {
 	 * Returns 0 or -errno: -EOPNOTSUPP: there is no such thing; -ERANGE; any other is the hardware's.
 	 */
 	int (*get)(struct scmi_host *h, enum scmi_what what, unsigned int index, int64_t *v, unsigned int n);
+	/* What a sample of the thing's stream_fd says of each axis.  On the loop, while others may be under way.  NULL:
+	 * no thing streams. */
+	void (*sample)(const struct scmi_host *h, const uint8_t *bytes, int64_t *v, unsigned int n);
 	/* Settings: all of these or none; n is 0: those that there were at open. */
 	int (*set)(struct scmi_host *h, enum scmi_what what, unsigned int index, const int64_t *v, unsigned int n);
 };

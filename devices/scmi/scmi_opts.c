@@ -50,6 +50,7 @@ static const struct {
 	[SCMI_PROP_RO] = {"ro", "the guest cannot set it", true},
 	[SCMI_PROP_RW] = {"rw", "the guest can set it", true},
 	[SCMI_PROP_ACTIVE_LOW] = {"active-low", "of a line: it is active when it is low", true},
+	[SCMI_PROP_BUFFERED] = {"buffered", "updates come by its buffer, /dev/iio:deviceN", true},
 };
 
 /* One of each: what drivers can be tried with. */
@@ -418,6 +419,8 @@ static int thing_open(struct scmi *s, const struct scmi_spec *spec)
 		r->thing.latency = (uint32_t)n;
 	if (scmi_spec_has(spec, SCMI_PROP_INTERVAL) && word_number(&spec->props[SCMI_PROP_INTERVAL], &n) == 0)
 		r->thing.interval = n;
+	if (r->thing.streams)
+		ev_io_set(&r->sample, r->thing.stream_fd, EV_READ);
 	policy_take(r);
 	initial_read(r);
 	r->id = s->count[r->thing.kind]++;
@@ -525,10 +528,16 @@ int scmi_things_open(struct scmi *s)
 
 void scmi_things_close(struct scmi *s)
 {
+	const int64_t off = 0;
+
 	for (unsigned int i = 0; i < s->nres; i++) {
 		struct scmi_res *r = s->res[i];
 
 		ev_timer_stop(s->d.loop, &r->poll);
+		ev_io_stop(s->d.loop, &r->sample);
+		if (r->host && r->streaming)
+			(void)r->type->set(r->host, SCMI_STREAM, 0, &off, 1);
+		ev_timer_stop(s->d.loop, &r->stream_io.delay);
 		ev_timer_stop(s->d.loop, &r->poll_io.delay);
 		ev_timer_stop(s->d.loop, &r->back_io.delay);
 		if (r->host)

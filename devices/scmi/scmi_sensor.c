@@ -7,7 +7,9 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "core/clock.h"
 #include "devices/scmi/scmi.h"
 
 enum {
@@ -193,7 +195,8 @@ static uint64_t interval_join(uint32_t seconds, uint32_t bits)
 	return us < INTERVAL_MIN ? INTERVAL_MIN : us;
 }
 
-/* From the shortest to four seconds, which is what Linux can compute with, in steps of a millisecond; a longer one is taken, too. */
+/* From the shortest to four seconds, which is what Linux can compute with, in steps of a millisecond; a longer one is
+ * taken, too. */
 static int run_intervals(struct scmi_cmd *c)
 {
 	uint64_t own = c->res->thing.interval ? c->res->thing.interval : INTERVAL_MIN;
@@ -318,11 +321,30 @@ static bool watched(const struct scmi_res *r)
 	       (g->notify[NOTE_UPDATE] || (g->notify[NOTE_TRIP] && trips));
 }
 
+/* Whether its samples are to come by themselves. */
+static bool streamed(const struct scmi_res *r)
+{
+	return watched(r) && r->thing.streams && r->guest.notify[NOTE_UPDATE] && !r->stream_failed;
+}
+
 static void poll_arm(struct scmi_res *r)
 {
 	ev_now_update(r->s->d.loop);
 	ev_timer_set(&r->poll, (double)interval_of(r) / 1e6, 0.);
 	ev_timer_start(r->s->d.loop, &r->poll);
+}
+
+/* Another reading of its own accord. */
+static void reading_told(const struct scmi_io *io)
+{
+	struct scmi_res *r = io->res;
+
+	if (r->guest.notify[NOTE_UPDATE])
+		update_tell(io);
+	if (r->guest.notify[NOTE_TRIP] && r->has_last)
+		trips_tell(r, io->v[0]);
+	memcpy(r->last, io->v, sizeof(r->last));
+	r->has_last = true;
 }
 
 static void poll_done(struct scmi_io *io)
@@ -331,17 +353,12 @@ static void poll_done(struct scmi_io *io)
 
 	if (!watched(r))
 		return;
-	if (!io->err && r->thing.kind == SCMI_POWERCAP) {
+	if (!io->err && r->thing.kind == SCMI_POWERCAP)
 		scmi_powercap_measured(r, io->v[0]);
-	} else if (!io->err) {
-		if (r->guest.notify[NOTE_UPDATE])
-			update_tell(io);
-		if (r->guest.notify[NOTE_TRIP] && r->has_last)
-			trips_tell(r, io->v[0]);
-		memcpy(r->last, io->v, sizeof(r->last));
-		r->has_last = true;
-	}
-	poll_arm(r);
+	else if (!io->err)
+		reading_told(io);
+	if (!streamed(r))
+		poll_arm(r);
 }
 
 static void poll_due(struct ev_loop *loop, struct ev_timer *w, int revents)
@@ -365,17 +382,90 @@ void scmi_changed(struct scmi_res *r)
 	scmi_io_start(&r->poll_io);
 }
 
+/* ---- samples that come by themselves */
+
+#define SAMPLES_TURN 16 /* that are read in a turn of the loop */
+
+static void sample_tell(struct scmi_res *r, const uint8_t *bytes)
+{
+	uint64_t now = clock_now(CLOCK_MONOTONIC);
+	struct scmi_io io = {.res = r, .n = axes_of(r), .when = clock_now(CLOCK_REALTIME)};
+
+	/* Those that are faster than the guest wants are passed over; an interval is met within a tenth. */
+	if (r->guest.interval && r->told && now - r->told < r->guest.interval * 900)
+		return;
+	r->told = now;
+	r->type->sample(r->host, bytes, io.v, io.n);
+	reading_told(&io);
+}
+
+static void sample_ready(struct ev_loop *loop, struct ev_io *w, int revents)
+{
+	struct scmi_res *r = container_of(w, struct scmi_res, sample);
+	uint8_t bytes[SAMPLES_TURN * SCMI_SAMPLE_MAX];
+	ssize_t got = read(r->thing.stream_fd, bytes, SAMPLES_TURN * r->thing.sample);
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got <= 0) {
+		log_guest(&r->s->d.log, "%s: its samples have ended: %s", r->thing.name,
+			  got ? strerror(errno) : "end of file");
+		r->stream_failed = true;
+		scmi_sensor_watch(r);
+		return;
+	}
+	for (size_t at = 0; at + r->thing.sample <= (size_t)got; at += r->thing.sample)
+		sample_tell(r, bytes + at);
+}
+
+static void stream_done(struct scmi_io *io)
+{
+	struct scmi_res *r = io->res;
+
+	if (io->err && io->v[0]) {
+		log_guest(&r->s->d.log, "%s: its buffer cannot be switched on: %s", r->thing.name, strerror(-io->err));
+		r->stream_failed = true;
+		r->streaming = false;
+	}
+	if (!io->err && io->v[0] && streamed(r))
+		ev_io_start(r->s->d.loop, &r->sample);
+	scmi_sensor_watch(r);
+}
+
+/* Switches the stream on or off, when the last switching has ended. */
+static void stream_switch(struct scmi_res *r)
+{
+	bool want = streamed(r);
+
+	if (!want)
+		ev_io_stop(r->s->d.loop, &r->sample);
+	if (!r->thing.streams || want == r->streaming || !list_empty(&r->stream_io.waiting))
+		return;
+	r->streaming = want;
+	r->told = 0;
+	r->stream_io.res = r;
+	r->stream_io.what = SCMI_STREAM;
+	r->stream_io.set = true;
+	r->stream_io.n = 1;
+	r->stream_io.v[0] = want;
+	r->stream_io.done = stream_done;
+	scmi_io_start(&r->stream_io);
+}
+
 void scmi_sensor_init(struct scmi_res *r)
 {
 	ev_init(&r->poll, poll_due);
+	ev_init(&r->sample, sample_ready);
 	scmi_io_init(&r->poll_io);
 	scmi_io_init(&r->back_io);
+	scmi_io_init(&r->stream_io);
 	list_init(&r->ios);
 }
 
 void scmi_sensor_watch(struct scmi_res *r)
 {
-	if (!watched(r)) {
+	stream_switch(r);
+	if (!watched(r) || streamed(r)) {
 		ev_timer_stop(r->s->d.loop, &r->poll);
 		return;
 	}
@@ -401,6 +491,7 @@ static int run_update_notify(struct scmi_cmd *c)
 {
 	int status = scmi_notify_set(c, NOTE_UPDATE);
 
+	c->res->stream_failed = false;
 	scmi_sensor_watch(c->res);
 	return status;
 }

@@ -21,6 +21,7 @@
 #define BANK	      CHIP "/bank0"
 #define IIO_CONFIGFS  "/sys/kernel/config/iio/devices/dummy"
 #define DUMMY	      IIO_CONFIGFS "/vdevd"
+#define TRIGGER	      "/sys/kernel/config/iio/triggers/hrtimer/vdevd-scmi"
 
 enum { POWER = 0x11, SENSOR = 0x15, RESET = 0x16, PINCTRL = 0x19 };
 
@@ -199,6 +200,63 @@ START_TEST(test_unplugged)
 }
 END_TEST
 
+/* One value of the event queue's next message: words 3 and 4 behind the header, agent and sensor. */
+static int64_t update_value(struct carrier *c)
+{
+	le32 in[16] = {0};
+	uint32_t used = carrier_await(c, 1, carrier_submit(c, 1, NULL, 0, sizeof(in)), in);
+
+	ck_assert_uint_eq(used, 12 + 16);
+	ck_assert_uint_eq(le32toh(in[0]), 1 | 3 << 8 | SENSOR << 10);
+	ck_assert_uint_eq(le32toh(in[2]), 0);
+	return (int64_t)(le32toh(in[3]) | (uint64_t)le32toh(in[4]) << 32);
+}
+
+/* Updates come from the buffer, whose data are others than those that are read directly: 344, and 34
+ * (iio_simple_dummy). */
+START_TEST(test_buffered)
+{
+	static char accel[400];
+	static const char *const args[] = {accel, NULL};
+	static const struct device_suite suite = {.device = "scmi", .args = args};
+	struct carrier *c;
+	char path[400];
+	uint32_t w[8];
+	int64_t direct;
+
+	things_remove();
+	(void)rmdir(TRIGGER);
+	ck_assert_int_eq(mkdir(DUMMY, 0755), 0);
+	ck_assert_int_eq(mkdir(TRIGGER, 0755), 0);
+	snprintf(path, sizeof(path), "%s/trigger/current_trigger", dummy_path());
+	put(path, "vdevd-scmi");
+	snprintf(accel, sizeof(accel), "--device=iio,path=%s,channel=in_accel,buffered,rw", dummy_path());
+	c = carrier_open((enum carrier_kind)_i, &suite);
+	ck_assert_int_eq(ASK(c, SENSOR, 6, 0, 0), 0);
+	direct = (int64_t)(w[0] | (uint64_t)w[1] << 32);
+	ck_assert_int_ne(direct, 0);
+	snprintf(path, sizeof(path), "%s/buffer/enable", dummy_path());
+	for (unsigned int turn = 0; turn < 2; turn++) {
+		unsigned int turns = 0;
+
+		ck_assert_int_eq(ASK(c, SENSOR, 0xb, 0, 1), 0);
+		for (unsigned int i = 0; i < 5; i++)
+			ck_assert_int_eq(update_value(c) * 34, direct * 344);
+		ck_assert_str_eq(get(path), "1");
+		ck_assert_int_eq(ASK(c, SENSOR, 0xb, 0, 0), 0);
+		for (; strcmp(get(path), "0") != 0; turns++) {
+			ck_assert_uint_lt(turns, 1000);
+			carrier_idle(c, 10);
+		}
+		/* What still waits. */
+		carrier_reset(c);
+	}
+	ck_assert_int_eq(ASK(c, SENSOR, 6, 0, 0), 0);
+	things_close(c);
+	ck_assert_int_eq(rmdir(TRIGGER), 0);
+}
+END_TEST
+
 START_TEST(test_lines)
 {
 	struct carrier *c = things_open(_i);
@@ -261,5 +319,6 @@ Suite *suite_hw_scmi(void)
 	tcase_add_loop_test(tc, test_iio, 0, CARRIER_KINDS);
 	tcase_add_loop_test(tc, test_unplugged, 0, CARRIER_KINDS);
 	tcase_add_loop_test(tc, test_lines, 0, CARRIER_KINDS);
+	tcase_add_loop_test(tc, test_buffered, 0, CARRIER_KINDS);
 	return s;
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/unix_socket.h"
+#include "devices/scmi/scmi_scan.h"
 #include "test/lib/carrier.h"
 #include "test/lib/open_device.h"
 #include "test/unit/suites.h"
@@ -1334,6 +1335,7 @@ START_TEST(test_options)
 		{"--device=hwmon,path=/nowhere,channel=temp1/../x", -EINVAL},
 		{"--device=iio,path=/nowhere,channel=accel", -EINVAL},
 		{"--device=iio,path=/nowhere,channel=in_../x", -EINVAL},
+		{"--device=hwmon,path=/nowhere,channel=temp1,buffered", -EINVAL},
 		{"--device=gpio,path=/dev/null,line=1", -EINVAL},
 		{"--device=gpio,path=/dev/null,line=1:2,kind=reset", -EINVAL},
 		{"--device=gpio,path=/dev/null,line=x,kind=pins", -EINVAL},
@@ -1380,6 +1382,77 @@ START_TEST(test_options)
 }
 END_TEST
 
+/* Samples of an IIO buffer, of any form. */
+START_TEST(test_scan)
+{
+	static const struct {
+		const char *text;
+		int err;
+		uint8_t bytes[8];
+		int64_t value;
+	} rows[] = {
+		{"le:s12/16>>4", 0, {0xf0, 0x80}, -2033},
+		{"le:s16/16>>0", 0, {0xfe, 0xff}, -2},
+		{"be:u12/16>>4", 0, {0x80, 0xf0}, 0x80f},
+		{"be:s24/32>>8", 0, {0xff, 0xff, 0xfe, 0x55}, -2},
+		{"le:u8/8", 0, {200}, 200},
+		{"le:s8/8\n", 0, {200}, -56},
+		{"le:s64/64>>0", 0, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, -1},
+		{"be:u32/32", 0, {1, 2, 3, 4}, 0x01020304},
+		{"le:s16/16X4>>0", 0, {5, 0, 6, 0, 7, 0, 8, 0}, 5},
+		{"le:s16/24>>0", -EINVAL, {0}, 0},
+		{"le:s16/16>>1", -EINVAL, {0}, 0},
+		{"xe:s16/16", -EINVAL, {0}, 0},
+		{"le:f16/16", -EINVAL, {0}, 0},
+		{"le:s0/16", -EINVAL, {0}, 0},
+		{"le:s16", -EINVAL, {0}, 0},
+		{"le:s16/16X0>>0", -EINVAL, {0}, 0},
+		{"le:s16/16 ", -EINVAL, {0}, 0},
+		{"le:s99999999999999999999/16", -EINVAL, {0}, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct scmi_scan s = {0};
+		struct scmi_scan_element e = {.axis = 0};
+		int64_t v = 0;
+
+		ck_assert_msg(scmi_scan_parse(rows[i].text, &e.type) == rows[i].err, "%s", rows[i].text);
+		if (rows[i].err)
+			continue;
+		ck_assert_int_eq(scmi_scan_add(&s, &e), 0);
+		scmi_scan_finish(&s);
+		ck_assert_uint_le(s.size, sizeof(rows[i].bytes));
+		scmi_scan_take(&s, rows[i].bytes, &v, 1);
+		ck_assert_msg(v == rows[i].value, "%s: %lld", rows[i].text, (long long)v);
+	}
+}
+END_TEST
+
+/* Elements by their index, each aligned; another's element and a time stamp in between. */
+START_TEST(test_scan_layout)
+{
+	static const uint8_t sample[24] = {1, 0xee, 2, 0, 0xee, 0xee, 0xee, 0xee, 3, 0, 0, 0, 0, 0, 0, 0, 4};
+	static const char *const types[] = {"le:s64/64>>0", "le:u8/8", "le:s16/16", "le:s8/8"};
+	static const unsigned int indexes[] = {5, 0, 2, 9};
+	static const int axes[] = {-1, 1, 0, 2};
+	struct scmi_scan s = {0};
+	int64_t v[3] = {0};
+
+	for (unsigned int i = 0; i < 4; i++) {
+		struct scmi_scan_element e = {.index = indexes[i], .axis = axes[i]};
+
+		ck_assert_int_eq(scmi_scan_parse(types[i], &e.type), 0);
+		ck_assert_int_eq(scmi_scan_add(&s, &e), 0);
+	}
+	scmi_scan_finish(&s);
+	ck_assert_uint_eq(s.size, sizeof(sample));
+	scmi_scan_take(&s, sample, v, 3);
+	ck_assert_int_eq(v[0], 2);
+	ck_assert_int_eq(v[1], 1);
+	ck_assert_int_eq(v[2], 4);
+}
+END_TEST
+
 /* The command line of vhost-device-scmi: its "fake" is an accelerometer. */
 START_TEST(test_compat)
 {
@@ -1410,6 +1483,8 @@ Suite *suite_scmi(void)
 
 	tcase_add_test(tc, test_options);
 	tcase_add_test(tc, test_compat);
+	tcase_add_test(tc, test_scan);
+	tcase_add_test(tc, test_scan_layout);
 	suite_add_tcase(s, tc);
 
 	suite_add_device(s, &scmi_device);
