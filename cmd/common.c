@@ -40,6 +40,16 @@ static int set_mode(void *obj, const struct opt *o, const char *value, char *why
 	return common_parse_mode(value, &c->socket.mode, why, why_size);
 }
 
+/* --socket-group */
+static int set_group(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
+{
+	struct common *c = obj;
+
+	(void)o;
+	c->socket.has_group = true;
+	return sandbox_parse_group(value, &c->socket.group, why, why_size);
+}
+
 /* --features */
 static int set_features(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
@@ -145,6 +155,17 @@ static const struct opt common_opts[] = {
 		.man = MAN(
 			"Permissions of the socket at --socket-path, in octal. Without it they are as the umask leaves "
 			"them."),
+	},
+	{
+		.name = "socket-group",
+		.type = OPT_CALL,
+		.set = set_group,
+		.once = true,
+		.rare = true,
+		.arg = "GROUP",
+		.help = "the group that may connect",
+		.man = MAN("Give the socket at --socket-path to this group, a name of /etc/group or a number, with permissions "
+			   "0660 unless --socket-mode says others."),
 	},
 	{
 		.name = "fd",
@@ -483,6 +504,10 @@ int common_take_socket(struct common *c)
 		}
 		if (ways[i].given)
 			first = ways[i].name;
+	}
+	if (s->has_group && !s->path) {
+		log_usage(&c->d->log, "--socket-group: goes with --socket-path only");
+		return -EINVAL;
 	}
 	if (s->mode != UINT64_MAX && !s->path) {
 		log_usage(&c->d->log, "--socket-mode: goes with --socket-path only");

@@ -42,7 +42,7 @@ static const char *protocol_feature_name(const struct vdev_class *class, unsigne
 
 /* Writes the names of the bits that are set, as an array. */
 static void print_bits(struct json *j, const struct vdev_class *class, const char *member, uint64_t bits,
-		       const char *(*name_of)(const struct vdev_class *class, unsigned int bit))
+		       const char *(*name_of)(const struct vdev_class *class, unsigned int bit), const char *const *more)
 {
 	json_array(j, member, false);
 	for (unsigned int bit = 0; bit < 64; bit++) {
@@ -53,6 +53,8 @@ static void print_bits(struct json *j, const struct vdev_class *class, const cha
 		if (bits & BIT(bit))
 			json_text(j, NULL, name ? name : number);
 	}
+	for (const char *const *w = more; w && *w; w++)
+		json_text(j, NULL, *w);
 	json_end(j);
 }
 
@@ -79,10 +81,11 @@ void print_capabilities(const struct common *c)
 	json_begin(&j, stdout);
 	json_object(&j, NULL, true);
 	json_text(&j, "type", class->name);
-	print_bits(&j, class, "features", vu_offered_features(c->d), feature_name);
+	print_bits(&j, class, "features", vu_offered_features(c->d), feature_name,
+		   class->compat ? class->compat->says : NULL);
 	print_bits(&j, class, "protocol-features",
 		   vu_offered_protocol_features(c->d) | (common_offers_xen(c) ? vu_offered_xen_features(c->d) : 0),
-		   protocol_feature_name);
+		   protocol_feature_name, NULL);
 	json_uint(&j, "virtio-id", class->virtio_id);
 	print_queues(&j, class);
 	json_uint(&j, "config-size", class->face.config_size);

@@ -126,6 +126,7 @@ struct vdev_sample {
 /* How the daemon this device replaces ("vhost-device-NAME") is called. */
 struct vdev_compat {
 	const char *name; /* what it is called where that is another name; NULL: vhost-device-NAME alone */
+	const char *const *says; /* words among the features it shows (--print-capabilities), ends with NULL; or NULL */
 	bool suffix;     /* its socket is PATH with the instance's number appended, even when there is one */
 	bool count;      /* it knows -c/--socket-count */
 	/*

@@ -115,6 +115,9 @@ int sandbox_parse_layers(const char *value, struct sandbox_opts *o, char *why, s
  */
 int sandbox_parse_user(const char *value, struct sandbox_opts *o, char *why, size_t why_size);
 
+/* Reads a group: a name of /etc/group or a number.  Returns 0 and *gid, or -EINVAL with a reason in why. */
+int sandbox_parse_group(const char *value, gid_t *gid, char *why, size_t why_size);
+
 /* Reads --oom-score-adj: -1000 to 1000 (proc(5)).  Returns 0, or -EINVAL with a reason in why. */
 int sandbox_parse_oom(const char *value, struct sandbox_opts *o, char *why, size_t why_size);
 

@@ -199,6 +199,14 @@ int sandbox_parse_user(const char *value, struct sandbox_opts *o, char *why, siz
 	return 0;
 }
 
+int sandbox_parse_group(const char *value, gid_t *gid, char *why, size_t why_size)
+{
+	if (read_id(value, strlen(value), gid) || find_group(value, gid))
+		return 0;
+	snprintf(why, why_size, "no group '%s' in /etc/group", value);
+	return -EINVAL;
+}
+
 int sandbox_parse_oom(const char *value, struct sandbox_opts *o, char *why, size_t why_size)
 {
 	bool minus = *value == '-';

@@ -594,7 +594,11 @@ static const struct vdev_sample fs_samples[] = {
 	{0},
 };
 
-static const struct vdev_compat fs_compat = {.name = "virtiofsd"};
+/* libvirt looks for these. */
+static const char *const fs_says[] = {"migrate-precopy", "separate-options", "posix-acl-negotiation-mode",
+				      "security-label-negotiation-mode", NULL};
+
+static const struct vdev_compat fs_compat = {.name = "virtiofsd", .says = fs_says};
 
 static const struct vdev_queue_desc fs_queues[] = {
 	{.name = "hiprio", .size = 128, .max = 32768},

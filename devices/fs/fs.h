@@ -49,9 +49,38 @@
 #define FS_JOBS	      64		    /* requests that wait for threads */
 #define FS_JOB_IOV    280		    /* pieces of one */
 #define FS_OWNERS     1024		    /* processes that hold locks */
+#define FS_ACCMODE    3			    /* O_ACCMODE, to which some C libraries add O_PATH */
 #define FS_HANDLE_MAX 128
 #define FS_REF_INLINE 64   /* bytes of a handle or name that fit into the record */
 #define FS_DEPTH      1024 /* folders between a file that has no handle and one that is open */
+
+/* statx(2), as linux/stat.h has it: not every C library does. */
+struct fs_time {
+	int64_t tv_sec;
+	uint32_t tv_nsec;
+	int32_t reserved;
+};
+
+struct fs_stat {
+	uint32_t stx_mask, stx_blksize;
+	uint64_t stx_attributes;
+	uint32_t stx_nlink, stx_uid, stx_gid;
+	uint16_t stx_mode, spare0;
+	uint64_t stx_ino, stx_size, stx_blocks, stx_attributes_mask;
+	struct fs_time stx_atime, stx_btime, stx_ctime, stx_mtime;
+	uint32_t stx_rdev_major, stx_rdev_minor, stx_dev_major, stx_dev_minor;
+	uint64_t stx_mnt_id, spare3[13];
+};
+
+_Static_assert(sizeof(struct fs_stat) == 256, "linux/stat.h: struct statx");
+
+#ifndef STATX_BASIC_STATS
+#define STATX_BASIC_STATS 0x7ffu
+#define STATX_BTIME	  0x800u
+#endif
+#ifndef STATX_MNT_ID
+#define STATX_MNT_ID 0x1000u
+#endif
 
 enum fs_cache { FS_CACHE_AUTO, FS_CACHE_ALWAYS, FS_CACHE_METADATA, FS_CACHE_NEVER };
 enum fs_when { FS_NEVER, FS_WHEN_AUTO, FS_ALWAYS };
@@ -169,7 +198,8 @@ struct fs {
 	unsigned int cache, posix_acl, label, handles, on_error, migration;
 	bool allow_mmap, no_readdirplus, readdirplus, writeback, direct_io, xattr, killpriv, no_killpriv, readonly;
 	bool no_submounts, noatime, flock, posix_lock, flush, no_flush, squash_ok;
-	bool ignored[4];
+	bool ignored[4], has_level;
+	enum log_level level;
 	unsigned int ignored_word;
 	const char *ignored_text;
 	struct {
@@ -264,9 +294,9 @@ static inline uint32_t fs_index(const struct fs *f, const struct fs_inode *n)
 }
 uint64_t fs_number(const struct fs *f, const struct fs_inode *n);
 /* The record of the file that st is about, or NULL. */
-struct fs_inode *fs_inode_find(struct fs *f, const struct statx *st, unsigned int mount);
+struct fs_inode *fs_inode_find(struct fs *f, const struct fs_stat *st, unsigned int mount);
 /* Makes one that is not yet remembered, nor found.  Returns NULL: there are as many as may be. */
-struct fs_inode *fs_inode_new(struct fs *f, const struct statx *st, unsigned int mount);
+struct fs_inode *fs_inode_new(struct fs *f, const struct fs_stat *st, unsigned int mount);
 /* Forgets so many lookups; the record goes where nothing else holds it. */
 void fs_inode_forget(struct fs *f, struct fs_inode *n, uint64_t lookups);
 /* Lets the record go where nobody remembers it. */
@@ -276,7 +306,7 @@ void fs_inodes_forget_all(struct fs *f);
 int fs_inode_ref(struct fs *f, struct fs_inode *n, unsigned int how, const void *bytes, size_t len, uint32_t type,
 		 struct fs_inode *parent);
 const uint8_t *fs_inode_ref_bytes(const struct fs *f, const struct fs_inode *n);
-uint32_t fs_born(const struct statx *st);
+uint32_t fs_born(const struct fs_stat *st);
 
 /* ---- fs_find.c */
 
@@ -289,14 +319,15 @@ int fs_dir_fd(struct fs *f, uint64_t node, struct fs_inode **out);
 /* Opens a regular file or folder anew.  Returns a descriptor that is the caller's, or -errno. */
 int fs_reopen(struct fs *f, struct fs_inode *n, int flags);
 /* Remembers, or finds, the file of this name; st is of it.  Returns 0 and *out, or -errno. */
-int fs_learn(struct fs *f, struct fs_inode *parent, int pfd, const char *name, struct statx *st, struct fs_inode **out);
+int fs_learn(struct fs *f, struct fs_inode *parent, int pfd, const char *name, struct fs_stat *st,
+	     struct fs_inode **out);
 /* A name has come to be: where the file is remembered, that is how it is found now. */
 void fs_renamed(struct fs *f, struct fs_inode *parent, int pfd, const char *name);
-int fs_stat(int fd, const char *name, struct statx *st);
+int fs_stat(int fd, const char *name, struct fs_stat *st);
 /* Closes a kept descriptor. */
 void fs_slot_drop(struct fs *f, struct fs_inode *n);
 void fs_slot_drop_all(struct fs *f);
-int fs_mount_of(struct fs *f, const struct statx *st, int pfd, const char *name);
+int fs_mount_of(struct fs *f, const struct fs_stat *st, int pfd, const char *name);
 /* "N" below /proc/self/fd. */
 struct fs_proc {
 	char text[16];
@@ -324,9 +355,9 @@ void fs_opens_loaded(struct fs *f, uint32_t last);
 /* ---- handlers: 0, FS_LATER, FS_SILENT or -errno */
 
 struct fuse_attr;
-void fs_attr(const struct fs *f, const struct statx *st, struct fuse_attr *a, bool submount);
+void fs_attr(const struct fs *f, const struct fs_stat *st, struct fuse_attr *a, bool submount);
 /* Fills in the answer that names a file. */
-void fs_entry(struct fs *f, const struct statx *st, const struct fs_inode *n, const struct fs_inode *parent,
+void fs_entry(struct fs *f, const struct fs_stat *st, const struct fs_inode *n, const struct fs_inode *parent,
 	      struct fuse_entry_out *e);
 /* Whether a name of the guest's can be one in a folder.  Returns 0 or -errno. */
 int fs_name_check(const char *name);

@@ -29,7 +29,7 @@ static uint32_t encode_dev(uint32_t ma, uint32_t mi)
 	return (mi & 0xff) | ma << 8 | (mi & ~0xffu) << 12;
 }
 
-void fs_attr(const struct fs *f, const struct statx *st, struct fuse_attr *a, bool submount)
+void fs_attr(const struct fs *f, const struct fs_stat *st, struct fuse_attr *a, bool submount)
 {
 	*a = (struct fuse_attr){
 		.ino = fs64(f, st->stx_ino),
@@ -58,7 +58,7 @@ static bool is_submount(const struct fs *f, const struct fs_inode *n)
 	       f->inodes[n->parent].mount != n->mount;
 }
 
-void fs_entry(struct fs *f, const struct statx *st, const struct fs_inode *n, const struct fs_inode *parent,
+void fs_entry(struct fs *f, const struct fs_stat *st, const struct fs_inode *n, const struct fs_inode *parent,
 	      struct fuse_entry_out *e)
 {
 	memset(e, 0, sizeof(*e));
@@ -83,7 +83,7 @@ int fs_lookup(struct fs *f, struct fs_req *r)
 {
 	struct fs_inode *parent, *n;
 	struct fuse_entry_out e;
-	struct statx st;
+	struct fs_stat st;
 	int pfd, err = fs_name_check(r->name[0]);
 
 	if (err)
@@ -155,7 +155,7 @@ int fs_getattr(struct fs *f, struct fs_req *r)
 	const struct fuse_getattr_in *in = r->arg;
 	struct fuse_attr_out out = {0};
 	struct fs_inode *n;
-	struct statx st;
+	struct fs_stat st;
 	int fd = attr_fd(f, r, &n, fs32(f, in->getattr_flags) & FUSE_GETATTR_FH, fs64(f, in->fh)), err;
 
 	if (fd < 0)
@@ -168,7 +168,7 @@ int fs_getattr(struct fs *f, struct fs_req *r)
 	return fs_put(r, &out, sizeof(out));
 }
 
-static struct fuse_sx_time sx_time(const struct fs *f, struct statx_timestamp t)
+static struct fuse_sx_time sx_time(const struct fs *f, struct fs_time t)
 {
 	return (struct fuse_sx_time){.tv_sec = (int64_t)fs64(f, (uint64_t)t.tv_sec), .tv_nsec = fs32(f, t.tv_nsec)};
 }
@@ -179,7 +179,7 @@ int fs_statx(struct fs *f, struct fs_req *r)
 	struct fuse_statx_out out = {0};
 	uint32_t known = STATX_BASIC_STATS | STATX_BTIME;
 	struct fs_inode *n;
-	struct statx st;
+	struct fs_stat st;
 	int fd = attr_fd(f, r, &n, fs32(f, in->getattr_flags) & FUSE_GETATTR_FH, fs64(f, in->fh)), err;
 
 	if (fd < 0)
@@ -282,7 +282,7 @@ static int set_times(struct fs *f, int fd, uint32_t valid, const struct fuse_set
 /* The guest's kernel leaves it to us to take set-user-id and set-group-id away (HANDLE_KILLPRIV_V2). */
 int fs_kill_suid(struct fs *f, int fd, const struct fs_inode *n)
 {
-	struct statx st;
+	struct fs_stat st;
 	int err = fs_stat(fd, "", &st);
 	mode_t mode = st.stx_mode & 07777;
 
@@ -326,7 +326,7 @@ int fs_setattr(struct fs *f, struct fs_req *r)
 	struct fs_open *o = NULL;
 	struct fuse_attr_out out = {0};
 	struct fs_inode *n;
-	struct statx st;
+	struct fs_stat st;
 	int fd = attr_fd(f, r, &n, has_fh, fs64(f, in->fh)), err;
 
 	if (fd < 0)
@@ -366,7 +366,7 @@ int fs_access(struct fs *f, struct fs_req *r)
 	uint32_t mask = fs32(f, in->mask), granted, uid, gid;
 	struct fs_inode *n = fs_node(f, r->node);
 	int fd = n ? fs_fd(f, n) : -ESTALE, err;
-	struct statx st;
+	struct fs_stat st;
 
 	if (fd < 0)
 		return fd;

@@ -71,7 +71,7 @@ struct listing {
 static struct fs_inode *plus_entry(struct listing *l, const struct host_dirent *h, struct fuse_entry_out *e)
 {
 	struct fs_inode *parent = &l->f->inodes[l->o->inode], *n = NULL;
-	struct statx st;
+	struct fs_stat st;
 
 	memset(e, 0, sizeof(*e));
 	if (strcmp(h->name, ".") == 0 || strcmp(h->name, "..") == 0)

@@ -28,17 +28,33 @@
 
 #define HEAD sizeof(struct fuse_out_header)
 
+/* Not every C library has these. */
+static ssize_t fs_preadv2(int fd, const struct iovec *iov, int n, off_t off, int flags)
+{
+	return syscall(SYS_preadv2, fd, iov, (unsigned long)n, (unsigned long)off, (unsigned long)((uint64_t)off >> 32),
+		       flags);
+}
+
+static ssize_t fs_pwritev2(int fd, const struct iovec *iov, int n, off_t off, int flags)
+{
+	return syscall(SYS_pwritev2, fd, iov, (unsigned long)n, (unsigned long)off,
+		       (unsigned long)((uint64_t)off >> 32), flags);
+}
+
+/* Bytes that are copied at once: as many as the shorter answer can tell, and as the host copies. */
+#define COPY_MAX 0x7ffff000u
+
 /* Younger than this, a file may be written to again within a tick of its clock: its times do not tell all of its states
  * apart. */
 #define SETTLED_NS INT64_C(2000000000)
 
 int fs_host_flags(const struct fs *f, uint32_t flags)
 {
-	int host = (int)(flags & (O_ACCMODE | O_TRUNC | O_SYNC | O_DSYNC));
+	int host = (int)(flags & (FS_ACCMODE | O_TRUNC | O_SYNC | O_DSYNC));
 
 	/* The guest's kernel reads what it is to write a part of. */
-	if (f->flags & FUSE_WRITEBACK_CACHE && (flags & O_ACCMODE) == O_WRONLY)
-		host = (host & ~O_ACCMODE) | O_RDWR;
+	if (f->flags & FUSE_WRITEBACK_CACHE && (flags & FS_ACCMODE) == O_WRONLY)
+		host = (host & ~FS_ACCMODE) | O_RDWR;
 	if (f->direct_io)
 		host |= (int)(flags & O_DIRECT);
 	if (f->noatime)
@@ -50,13 +66,13 @@ int fs_host_flags(const struct fs *f, uint32_t flags)
 static uint32_t state_of(int fd)
 {
 	struct timespec now;
-	struct statx st;
+	struct fs_stat st;
 	uint64_t h;
 
 	if (fs_stat(fd, "", &st) < 0 || clock_gettime(CLOCK_REALTIME, &now) < 0)
 		return 0;
 	for (unsigned int i = 0; i < 2; i++) {
-		const struct statx_timestamp *t = i ? &st.stx_ctime : &st.stx_mtime;
+		const struct fs_time *t = i ? &st.stx_ctime : &st.stx_mtime;
 		int64_t age = (now.tv_sec - t->tv_sec) * INT64_C(1000000000) + now.tv_nsec - t->tv_nsec;
 
 		if (t->tv_sec < now.tv_sec - 3600)
@@ -104,9 +120,9 @@ int fs_open_file(struct fs *f, struct fs_req *r)
 		return -ESTALE;
 	if (n->type != S_IFREG >> 12)
 		return n->type == S_IFDIR >> 12 ? -EISDIR : -ENXIO;
-	if ((flags & O_ACCMODE) == O_ACCMODE)
+	if ((flags & FS_ACCMODE) == FS_ACCMODE)
 		return -EINVAL;
-	if (f->readonly && ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC))
+	if (f->readonly && ((flags & FS_ACCMODE) != O_RDONLY || flags & O_TRUNC))
 		return -EROFS;
 	fd = fs_reopen(f, n, fs_host_flags(f, flags));
 	if (fd < 0)
@@ -154,7 +170,8 @@ static ssize_t read_now(struct fs *f, struct fs_req *r, struct fs_open *o, uint6
 	while (*done < want) {
 		unsigned int n = chain_iov(r->c, CHAIN_WRITE, HEAD + *done, iov, FS_JOB_IOV, want - *done);
 		off_t at = (off_t)(off + *done);
-		ssize_t got = f->threads ? preadv2(o->fd, iov, (int)n, at, RWF_NOWAIT) : preadv(o->fd, iov, (int)n, at);
+		ssize_t got =
+			f->threads ? fs_preadv2(o->fd, iov, (int)n, at, RWF_NOWAIT) : preadv(o->fd, iov, (int)n, at);
 
 		if (got < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
 			got = preadv(o->fd, iov, (int)n, at);
@@ -206,7 +223,7 @@ static int job_write(struct fs_job *j)
 	ssize_t got;
 
 	do
-		got = pwritev2(j->fd, j->iov, (int)j->niov, j->off, (int)j->flags);
+		got = fs_pwritev2(j->fd, j->iov, (int)j->niov, j->off, (int)j->flags);
 	while (got < 0 && errno == EINTR && !work_interrupted(&j->work));
 	if (got < 0)
 		return -errno;
@@ -221,7 +238,7 @@ static int write_now(struct fs_req *r, struct fs_open *o, uint64_t off, size_t w
 
 	while (*done < want) {
 		unsigned int n = chain_iov(r->c, CHAIN_READ, *done, iov, FS_JOB_IOV, want - *done);
-		ssize_t got = flags ? pwritev2(o->fd, iov, (int)n, (off_t)(off + *done), flags)
+		ssize_t got = flags ? fs_pwritev2(o->fd, iov, (int)n, (off_t)(off + *done), flags)
 				    : pwritev(o->fd, iov, (int)n, (off_t)(off + *done));
 
 		if (got < 0 && errno == EINTR)
@@ -434,8 +451,7 @@ int fs_copy_file_range(struct fs *f, struct fs_req *r)
 	j->fd2 = b->fd;
 	j->off = (int64_t)from;
 	j->off2 = (int64_t)to;
-	/* As much as the answer can tell, and a pointer's width. */
-	j->len = min_u64(len, wide ? 0x7ffff000u : 0x7ffff000u);
+	j->len = min_u64(len, COPY_MAX);
 	j->answer = wide ? FS_ANSWER_OFFSET : FS_ANSWER_WRITE;
 	return fs_job_begin(j);
 }

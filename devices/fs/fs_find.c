@@ -29,9 +29,6 @@ struct open_how_v0 {
 #ifndef AT_HANDLE_CONNECTABLE
 #define AT_HANDLE_CONNECTABLE 0x002
 #endif
-#ifndef STATX_MNT_ID
-#define STATX_MNT_ID 0x1000U
-#endif
 
 #ifndef SYS_openat2
 #define SYS_openat2 437
@@ -44,11 +41,11 @@ struct handle {
 	uint8_t bytes[FS_HANDLE_MAX];
 };
 
-int fs_stat(int fd, const char *name, struct statx *st)
+int fs_stat(int fd, const char *name, struct fs_stat *st)
 {
 	int flags = *name ? AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT : AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW;
 
-	return statx(fd, name, flags, STAT_MASK, st) < 0 ? -errno : 0;
+	return syscall(SYS_statx, fd, name, flags, STAT_MASK, st) < 0 ? -errno : 0;
 }
 
 const char *fs_proc(struct fs_proc *p, int fd)
@@ -83,7 +80,7 @@ static int mount_open(struct fs *f, int pfd, const char *name)
 	return openat(pfd, *name ? name : ".", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-int fs_mount_of(struct fs *f, const struct statx *st, int pfd, const char *name)
+int fs_mount_of(struct fs *f, const struct fs_stat *st, int pfd, const char *name)
 {
 	uint64_t id = st->stx_mask & STATX_MNT_ID ? st->stx_mnt_id : 0;
 	struct fs_mount *m;
@@ -200,7 +197,7 @@ static int by_handle(struct fs *f, const struct fs_inode *n, int flags)
 static int verify(struct fs *f, const struct fs_inode *n, int fd)
 {
 	const struct fs_mount *m = &f->mounts[n->mount];
-	struct statx st;
+	struct fs_stat st;
 	int err;
 
 	if (fd < 0)
@@ -320,7 +317,7 @@ static int note(struct fs *f, struct fs_inode *n, struct fs_inode *parent, int p
 }
 
 /* Without a handle the file is opened: what was looked at is what is kept. */
-static int open_to_learn(struct fs *f, int pfd, const char *name, struct statx *st)
+static int open_to_learn(struct fs *f, int pfd, const char *name, struct fs_stat *st)
 {
 	int fd = open_name(pfd, name), err;
 
@@ -333,7 +330,7 @@ static int open_to_learn(struct fs *f, int pfd, const char *name, struct statx *
 	return err;
 }
 
-static int learn_new(struct fs *f, struct fs_inode *parent, int pfd, const char *name, struct statx *st, int mount,
+static int learn_new(struct fs *f, struct fs_inode *parent, int pfd, const char *name, struct fs_stat *st, int mount,
 		     struct fs_inode **out)
 {
 	int fd = -1, err;
@@ -380,7 +377,8 @@ static bool moved(const struct fs *f, const struct fs_inode *n, const struct fs_
 	return n->how == FS_BY_NAME && (n->len != strlen(name) || memcmp(fs_inode_ref_bytes(f, n), name, n->len) != 0);
 }
 
-int fs_learn(struct fs *f, struct fs_inode *parent, int pfd, const char *name, struct statx *st, struct fs_inode **out)
+int fs_learn(struct fs *f, struct fs_inode *parent, int pfd, const char *name, struct fs_stat *st,
+	     struct fs_inode **out)
 {
 	int mount = fs_mount_of(f, st, pfd, name);
 
@@ -395,7 +393,7 @@ int fs_learn(struct fs *f, struct fs_inode *parent, int pfd, const char *name, s
 void fs_renamed(struct fs *f, struct fs_inode *parent, int pfd, const char *name)
 {
 	struct fs_inode *n;
-	struct statx st;
+	struct fs_stat st;
 	int mount;
 
 	if (fs_stat(pfd, name, &st) < 0)
@@ -428,7 +426,7 @@ static void try_handles(struct fs *f)
 static int root_learn(struct fs *f)
 {
 	struct fs_inode *n;
-	struct statx st;
+	struct fs_stat st;
 	int err = fs_stat(f->root_fd, "", &st);
 
 	if (err)

@@ -74,7 +74,7 @@ void fs_inodes_close(struct fs *f)
 
 /* ---- the hash */
 
-uint32_t fs_born(const struct statx *st)
+uint32_t fs_born(const struct fs_stat *st)
 {
 	if (!(st->stx_mask & STATX_BTIME))
 		return 0;
@@ -88,7 +88,7 @@ static uint32_t *bucket_of(struct fs *f, uint64_t ino, unsigned int mount)
 	return &f->buckets[(h >> 32) & (f->nbuckets - 1)];
 }
 
-struct fs_inode *fs_inode_find(struct fs *f, const struct statx *st, unsigned int mount)
+struct fs_inode *fs_inode_find(struct fs *f, const struct fs_stat *st, unsigned int mount)
 {
 	uint32_t born = fs_born(st);
 
@@ -176,7 +176,7 @@ static void give(struct fs *f, uint32_t i)
 	if (word < f->hint)
 		f->hint = word;
 	if (f->free_map[word] == UINT32_MAX)
-		madvise(&f->inodes[word * PER_PAGE], PER_PAGE * sizeof(*f->inodes), MADV_DONTNEED);
+		madvise(&f->inodes[(size_t)word * PER_PAGE], PER_PAGE * sizeof(*f->inodes), MADV_DONTNEED);
 }
 
 void fs_inodes_loaded(struct fs *f, uint32_t last)
@@ -187,7 +187,7 @@ void fs_inodes_loaded(struct fs *f, uint32_t last)
 	}
 }
 
-struct fs_inode *fs_inode_new(struct fs *f, const struct statx *st, unsigned int mount)
+struct fs_inode *fs_inode_new(struct fs *f, const struct fs_stat *st, unsigned int mount)
 {
 	struct fs_inode *n;
 	uint32_t i;

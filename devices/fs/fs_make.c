@@ -93,7 +93,7 @@ static int answer(struct fs *f, struct fs_req *r, struct fs_inode *parent, int p
 {
 	struct fuse_entry_out e;
 	struct fs_inode *n;
-	struct statx st;
+	struct fs_stat st;
 	int err = fs_stat(pfd, name, &st);
 
 	if (!err)
@@ -284,7 +284,7 @@ int fs_tmpfile(struct fs *f, struct fs_req *r)
 	const struct fuse_create_in *in = r->arg;
 	struct fs_inode *parent, *n;
 	struct fuse_entry_out e;
-	struct statx st;
+	struct fs_stat st;
 	int pfd = fs_dir_fd(f, r->node, &parent), fd, mount, err;
 
 	if (pfd < 0)

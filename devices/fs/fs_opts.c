@@ -15,7 +15,7 @@
 #define DEFAULT_OPEN 65536u
 
 /* A request's descriptors, and some. */
-#define CACHE_MIN 64
+#define CACHE_MIN UINT64_C(64)
 
 static const char *const cache_words[] = {[FS_CACHE_AUTO] = "auto",
 					  [FS_CACHE_ALWAYS] = "always",
@@ -27,6 +27,7 @@ static const char *const handles_words[] = {[FS_HANDLES_NEVER] = "never",
 					    [FS_HANDLES_MANDATORY] = "mandatory",
 					    "fallback",
 					    NULL};
+static const char *const level_words[] = {"error", "warn", "info", "debug", "off", "trace", "err", "warning", NULL};
 static const char *const seccomp_words[] = {"none", "kill", "log", "trap", NULL};
 
 static const char *const error_words[] = {"abort", "guest-error", NULL};
@@ -105,6 +106,32 @@ static int set_userns(void *obj, const struct opt *o, const char *value, char *w
 	(void)o;
 	(void)value;
 	snprintf(why, why_size, "not supported (--translate-uid and --translate-gid map numbers)");
+	return -EINVAL;
+}
+
+static bool find_level(const char *word, size_t len, enum log_level *level)
+{
+	static const enum log_level levels[] = {LOG_LEVEL_ERROR, LOG_LEVEL_WARN,  LOG_LEVEL_INFO,  LOG_LEVEL_DEBUG,
+						LOG_LEVEL_ERROR, LOG_LEVEL_DEBUG, LOG_LEVEL_ERROR, LOG_LEVEL_WARN};
+
+	for (size_t i = 0; level_words[i]; i++) {
+		if (strlen(level_words[i]) == len && memcmp(level_words[i], word, len) == 0) {
+			*level = levels[i];
+			return true;
+		}
+	}
+	return false;
+}
+
+static int set_level(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
+{
+	struct fs *f = obj;
+
+	(void)o;
+	f->has_level = find_level(value, strlen(value), &f->level);
+	if (f->has_level)
+		return 0;
+	snprintf(why, why_size, "error, warn, info, debug, trace or off is wanted");
 	return -EINVAL;
 }
 
@@ -197,8 +224,10 @@ static bool set_o(struct fs *f, struct word key, const char *value, char *why, s
 		*err = fs_xattrmap_parse(&f->xattrmap, value, why, why_size);
 		return true;
 	}
+	if (word_is(&key, "loglevel"))
+		return f->has_level = find_level(v.text, v.len, &f->level);
 	/* What is the common options' here. */
-	return word_is(&key, "loglevel") || word_is(&key, "sandbox") || word_is(&key, "modcaps");
+	return word_is(&key, "sandbox") || word_is(&key, "modcaps");
 }
 
 static int set_list(void *obj, const struct opt *o, const char *list, char *why, size_t why_size)
@@ -305,6 +334,8 @@ int fs_check(struct vdev *d)
 		f->queues[q] = (struct vdev_queue_desc){.name = "requestq", .size = 1024, .max = 32768};
 	d->face.queues = f->queues;
 	d->face.nqueues = 1 + (unsigned int)f->num_queues;
+	if (f->has_level)
+		log_set_level(f->level);
 	/* Without a tag the front-end has one, and the space with it. */
 	if (!f->tag)
 		d->face.config_size = 0;
@@ -744,6 +775,8 @@ const struct opt fs_opts[] = {
 		.man = MAN("Accepted, as are --modcaps, --syslog, -d and -f, and without effect: see --sandbox and "
 			   "--log-level."),
 	},
+	/* The common one's words are fewer. */
+	{.name = "virtiofsd-log-level", .type = OPT_CALL, .set = set_level, .arg = "LEVEL", .compat = "log-level"},
 	{.name = "modcaps", .type = OPT_TEXT, .off = AT(ignored_text), .arg = "CAPS"},
 	{.name = "syslog", .type = OPT_FLAG, .off = AT(ignored[1])},
 	{.name = "d", .letter = 'd', .type = OPT_FLAG, .off = AT(ignored[2])},

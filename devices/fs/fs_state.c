@@ -80,7 +80,7 @@ static int path_of(struct fs *f, struct fs_inode *n, char *path, size_t room)
  */
 static bool path_leads(struct fs *f, const struct fs_inode *n, const char *path)
 {
-	struct statx st;
+	struct fs_stat st;
 	int mount;
 
 	if (fs_stat(f->root_path, path, &st) < 0)
@@ -238,7 +238,7 @@ static struct fs_inode *walk(struct fs *f, char *path, uint64_t number, bool *ba
 {
 	struct fs_inode *n = &f->inodes[FUSE_ROOT_ID], *next;
 	char *rest = path, *name;
-	struct statx st;
+	struct fs_stat st;
 
 	while ((name = strsep(&rest, "/"))) {
 		int fd;
@@ -321,7 +321,7 @@ static int load_files(struct fs *f, const struct state_record *r)
 
 static int load_opens(struct fs *f, const struct state_record *r)
 {
-	const int known = O_ACCMODE | O_DIRECT | O_NOATIME | O_SYNC | O_DSYNC;
+	const int known = FS_ACCMODE | O_DIRECT | O_NOATIME | O_SYNC | O_DSYNC;
 	uint32_t last = 0, lost = 0;
 	struct state_open e;
 

@@ -64,7 +64,7 @@ int fs_setxattr(struct fs *f, struct fs_req *r)
 	char name[FS_XATTR_NAME_MAX + 1];
 	struct fs_inode *n;
 	struct path p;
-	struct statx st;
+	struct fs_stat st;
 	int fd = begin(f, r, &n, name);
 
 	if (fd < 0)

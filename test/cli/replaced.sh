@@ -121,4 +121,50 @@ if built vsock; then
 	refuses 'vsock: a CID that is reserved' 2 '^vdevd vsock: --guest-cid=2: ' "$VDEVD" vsock -s v --uds-path=w --guest-cid=2
 	refuses 'vsock: what is no port' 2 '^vdevd vsock: --forward-listen=1+x: ' "$VDEVD" vsock -s v --forward-listen=1+x
 fi
+if built fs; then
+	ln -s "$VDEVD" virtiofsd
+	mkdir shared
+
+	# called ARGUMENT...: virtiofsd makes its socket, and serves.
+	called()
+	{
+		./virtiofsd --socket-path=f "$@" 2>log &
+		pid=$!
+		for _ in $(seq 500); do
+			[ ! -S f ] || break
+			kill -0 $pid 2>/dev/null || break
+			sleep 0.02
+		done
+		"$VDEVD" probe --socket-path=f --id=fs --quiet >probe.log 2>&1
+		set -- $?
+		kill $pid
+		wait $pid
+		[ "$1" = 0 ] || cat log probe.log
+		return "$1"
+	}
+
+	# As libvirt, its older releases, Kata, Incus and virtme-ng call it.
+	expect 'fs: separate options' called --shared-dir shared --cache auto --xattr --thread-pool-size 4 --log-level off
+	expect 'fs: -o' called -o cache=always,xattr,no_posix_lock,no_flock,allow_direct_io,loglevel=warn,source=shared
+	expect 'fs: in the foreground' called --syslog --cache=never -d -f --shared-dir=shared --announce-submounts --sandbox=chroot
+	expect 'fs: without a sandbox' called --sandbox none --seccomp none --cache=never --posix-acl=auto -o source=shared --modcaps=+sys_admin
+	expect 'fs: ids' called --no-announce-submounts --sandbox none --translate-uid squash-host:0:1000:4000000000 \
+		--translate-gid squash-guest:0:0:4000000000 --shared-dir shared --log-level error --inode-file-handles=fallback
+	expect 'fs: a group' called --shared-dir=shared --socket-group="$(id -g)" --rlimit-nofile=2000
+	expect 'fs: labels and moves' called --shared-dir=shared --security-label=auto --migration-mode find-paths \
+		--migration-on-error guest-error --migration-confirm-paths --writeback --killpriv-v2 --allow-mmap --no-readdirplus
+	expect 'fs: what libvirt looks for' prints '"separate-options"' ./virtiofsd --print-capabilities
+	refuses 'fs: no folder' 2 '^vdevd fs: no folder: --shared-dir=DIR is wanted$' ./virtiofsd --socket-path=f
+	refuses 'fs: one that is not there' 1 '^vdevd fs: error: --shared-dir=nowhere: No such file' ./virtiofsd --socket-path=f --shared-dir=nowhere
+	refuses 'fs: a word of -o' 2 "^vdevd fs: -o sauce=x: 'sauce=x' is not known$" ./virtiofsd --socket-path=f -o sauce=x
+	refuses 'fs: rules that end nowhere' 2 '^vdevd fs: --xattrmap=:ok:all:user.::: rule 1: no rule fits all' \
+		./virtiofsd --socket-path=f --shared-dir=shared --xattrmap=:ok:all:user.::
+	refuses 'fs: ids twice' 2 '^vdevd fs: --translate-uid=map:5:9:1: it has numbers' \
+		./virtiofsd --socket-path=f --shared-dir=shared --translate-uid=map:0:0:10 --translate-uid=map:5:9:1
+	refuses 'fs: ids and lists' 2 '^vdevd fs: --posix-acl goes with neither' \
+		./virtiofsd --socket-path=f --shared-dir=shared --translate-uid=map:0:0:10 --posix-acl
+	refuses 'fs: user namespaces' 2 '^vdevd fs: --uid-map=:0:1000:1:: not supported' \
+		./virtiofsd --socket-path=f --shared-dir=shared --uid-map=:0:1000:1:
+	refuses 'fs: a long tag' 2 '^vdevd fs: --tag=' ./virtiofsd --socket-path=f --shared-dir=shared --tag=1234567890123456789012345678901234567
+fi
 exit $status

@@ -172,16 +172,29 @@ static int adopt_fd(struct vu_socket *s, int fd, bool must_listen)
 	return 0;
 }
 
+/* Makes the socket, and the group's where there is one. */
+static int listen_at(struct vu_socket *s, const struct vu_socket_opts *opts)
+{
+	uint64_t mode = opts->has_group && opts->mode == UINT64_MAX ? 0660 : opts->mode;
+	int err = unix_listen(&s->own, opts->path, mode, BACKLOG);
+
+	s->listen_fd = s->own.fd;
+	if (err)
+		log_error(&s->d->log, "cannot listen on %s: %s%s", opts->path, strerror(-err),
+			  err == -EADDRINUSE ? " (another process serves it, or it is no socket)" : "");
+	if (err || !opts->has_group || lchown(opts->path, (uid_t)-1, opts->group) == 0)
+		return err;
+	err = -errno;
+	log_error(&s->d->log, "--socket-group: group %u cannot be given to %s: %s", (unsigned int)opts->group, opts->path, strerror(-err));
+	return err;
+}
+
 static int socket_begin(struct vu_socket *s, const struct vu_socket_opts *opts)
 {
 	int err = 0;
 
 	if (opts->path) {
-		err = unix_listen(&s->own, opts->path, opts->mode, BACKLOG);
-		s->listen_fd = s->own.fd;
-		if (err)
-			log_error(&s->d->log, "cannot listen on %s: %s%s", opts->path, strerror(-err),
-				  err == -EADDRINUSE ? " (another process serves it, or it is no socket)" : "");
+		err = listen_at(s, opts);
 	} else if (opts->connect) {
 		s->connect = opts->connect;
 		connect_now(s);

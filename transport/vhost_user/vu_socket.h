@@ -15,6 +15,8 @@ struct vu_socket_opts {
 	int fd;               /* a connected socket, or a listening one (SO_ACCEPTCONN tells) */
 	int listen_fd;        /* a listening socket */
 	uint64_t mode;        /* permissions of path, octal value; UINT64_MAX: as the umask says */
+	bool has_group;       /* path belongs to this group, and is its to connect to */
+	gid_t group;
 };
 
 struct vu_socket;

@@ -371,7 +371,7 @@ static void large(struct carrier *c)
 	struct fs_client *f = fs_mount(c);
 	static uint8_t bytes[65536];
 	uint64_t node, fh;
-	char *host = malloc(sizeof(bytes));
+	uint8_t *host = malloc(sizeof(bytes));
 	int fd;
 
 	for (size_t i = 0; i < sizeof(bytes); i++)
@@ -868,7 +868,7 @@ static void flocks(struct carrier *c)
 	ck_assert_int_eq(lock(f, FUSE_SETLK, node, b.fh, 2, F_UNLCK, true), 0);
 	ck_assert(host_flock(fd));
 	/* The front-end goes while one waits. */
-	req = carrier_submit(c, REQUESTS, &r, sizeof(r), sizeof(out));
+	carrier_submit(c, REQUESTS, &r, sizeof(r), sizeof(out));
 	carrier_stays(c, REQUESTS, 20);
 	carrier_reconnect(c);
 	fs_walk(fs_mount(c), ROOT, "hello");
