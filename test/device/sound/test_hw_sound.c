@@ -36,7 +36,7 @@ enum { S16 = 5, HZ48000 = 7, XRUNS = 16 };
 #define PERIOD  (1920 * FRAME) /* 40 ms */
 #define PERIODS 24 /* nearly a second: the test may be kept from running for so long */
 #define BUFFER	(PERIODS * PERIOD)
-#define TURNS   50 /* periods that are played: two seconds */
+#define TURNS   25 /* periods that are played: a second */
 
 static size_t words(uint8_t *out, unsigned int n, const uint32_t *w)
 {
@@ -115,7 +115,7 @@ static void played(struct carrier *c, struct frontend_request *req)
 /* All frames that are played are recorded: once, in order, to the bit. */
 static void loop(struct carrier *c)
 {
-	static uint8_t heard[(TURNS + 3 * PERIODS) * PERIOD];
+	static uint8_t heard[(TURNS + PERIODS) * PERIOD];
 	struct frontend_request *tx[PERIODS], *rx[PERIODS];
 	uint8_t in[PERIOD + 8];
 	size_t first = 0;
@@ -128,7 +128,7 @@ static void loop(struct carrier *c)
 	}
 	ck_assert_uint_eq(ASK(c, START, 1), OK);
 	ck_assert_uint_eq(ASK(c, START, 0), OK);
-	for (unsigned int i = 0; i < TURNS + 2 * PERIODS; i++) {
+	for (unsigned int i = 0; i < TURNS + PERIODS; i++) {
 		if (i < TURNS) {
 			played(c, tx[i % PERIODS]);
 			if (i + PERIODS < TURNS)
