@@ -575,10 +575,14 @@ static const char *check_init(const uint8_t *in, uint32_t used)
 	return check_answer(in, used, 80, 1);
 }
 
+/* Also of the INIT before it. */
 static const char *check_root(const uint8_t *in, uint32_t used)
 {
-	const char *wrong = check_answer(in, used, 120, 2);
+	const char *wrong;
 
+	if (used == 80)
+		return check_init(in, used);
+	wrong = check_answer(in, used, 120, 2);
 	return wrong ? wrong : used == 120 ? NULL : "no attributes";
 }
 

@@ -119,3 +119,72 @@ case_fs_uml_host() {
 	wait "$guest" || fail 'the guest failed'
 	vdevd_stop
 }
+
+# A lock of the host's keeps the guest out, and the other way round.
+case_fs_uml_locks() {
+	command -v flock >/dev/null || lacking 'no flock (apt-get install util-linux)'
+	fs_start --flock --posix-lock
+	(flock 9 && exec sleep 1000) 9>>share/file &
+	holder=$!
+	tries=0
+	while flock -n share/file true; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 1000 ] || fail 'the host has no lock'
+		sleep 0.01
+	done
+	# shellcheck disable=SC2016 # for the guest's shell
+	fs_in '
+		! flock -n file true
+		echo >asks
+		# This one waits until the host lets go.
+		flock file sh -c "echo >has; n=0; while [ ! -e tried ]; do sleep .1; n=\$((n + 1)); [ \$n -lt 300 ]; done"
+	' &
+	guest=$!
+	tries=0
+	while [ ! -e share/asks ]; do
+		vdevd_alive
+		tries=$((tries + 1))
+		[ "$tries" -lt 3000 ] || fail 'the guest never came'
+		sleep 0.02
+	done
+	[ ! -e share/has ] || fail 'the guest has a lock that the host holds'
+	kill "$holder"
+	tries=0
+	while [ ! -e share/has ]; do
+		vdevd_alive
+		tries=$((tries + 1))
+		[ "$tries" -lt 3000 ] || fail 'the guest never got the lock'
+		sleep 0.02
+	done
+	! flock -n share/file true || fail 'the host got a lock that the guest holds'
+	: >share/tried
+	wait "$guest" || fail 'the guest failed'
+	vdevd_stop
+}
+
+# A repository in the folder.
+case_fs_uml_git() {
+	command -v git >/dev/null || lacking 'no git (apt-get install git)'
+	fs_start
+	# shellcheck disable=SC2016 # for the guest's shell
+	fs_in '
+		export HOME=/tmp
+		git config --global user.name nobody
+		git config --global user.email nobody@localhost
+		git config --global --add safe.directory "*"
+		git init -q here
+		cd here
+		for i in $(seq 200); do echo $i >f$i; done
+		git add -A
+		git commit -qm first
+		echo more >>f7
+		git commit -qam second
+		cd ..
+		git clone -q here there
+		git -C there fsck --strict 2>/dev/null
+		[ -z "$(git -C there status --short)" ]
+		[ "$(git -C there log --format=%s | tr "\n" " ")" = "second first " ]
+	'
+	[ "$(tail -n 1 share/there/f7)" = more ] || fail 'other bytes'
+	vdevd_stop
+}

@@ -132,8 +132,8 @@ static void random_requests(struct carrier *c)
 			bytes[k] = (uint8_t)((seed >> 60) < 9 ? 0 : (seed >> 60) < 14 ? (seed >> 40) & 3 : seed >> 40);
 		}
 		fs_begin(f, m, op, seed >> 62 ? ROOT : seed >> 32);
-		fs_add(m, bytes, (seed >> 20) % (sizeof(bytes) - 1));
-		ck_assert_int_le(fs_send(f, m, (seed >> 10) % 300), 0);
+		fs_add(m, bytes, (size_t)((seed >> 20) % (sizeof(bytes) - 1)));
+		ck_assert_int_le(fs_send(f, m, (size_t)((seed >> 10) % 300)), 0);
 	}
 	free(m);
 	f = fs_mount(c);
