@@ -18,7 +18,7 @@
 /* How long anything may take that should happen at once: with valgrind on a busy machine. */
 #define CARRIER_PATIENCE_MS 20000
 
-#define CARRIER_MAX_QUEUES 16
+#define CARRIER_MAX_QUEUES 64
 
 /* Regions that the memory is announced as. */
 #define CARRIER_MAX_CUTS 8
