@@ -347,11 +347,12 @@ describe = $(if $(call page,$(1)),"$$(sed -n 's/^\.Nd //p' $(call page,$(1)))",'
 # Types that QEMU's docs/interop/vhost-user.json knows (VHostUserBackendType).  One it does not know has no description: libvirt
 # then refuses all that are in the folder, and guests with other back ends do not start.
 QEMU_TYPES := 9p balloon block caif console crypto fs gpu input net rng rpmsg rproc-serial scsi vsock
-described = $(filter $(QEMU_TYPES),$(PERSONALITIES))
+qemu_type = $(or $(shell sed -n 's/^\t\.backend_type = "\([a-z0-9]*\)".*/\1/p' $(srcdir)/devices/$(1)/$(1).c 2>/dev/null),$(1))
+described = $(foreach d,$(PERSONALITIES),$(if $(filter $(QEMU_TYPES),$(call qemu_type,$(d))),$(d)))
 
 # The description is of the same document; libvirt finds a back end by it.
 define install_description
-	$(Q)printf '{\n  "description": "vdevd: %s",\n  "type": "$(1)",\n  "binary": "$(BINDIR)/vdevd-$(1)",\n  "tags": []\n}\n' \
+	$(Q)printf '{\n  "description": "vdevd: %s",\n  "type": "$(call qemu_type,$(1))",\n  "binary": "$(BINDIR)/vdevd-$(1)",\n  "tags": []\n}\n' \
 		$(call describe,$(1)) >$(qemu)/50-vdevd-$(1).json
 
 endef

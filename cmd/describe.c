@@ -80,7 +80,7 @@ void print_capabilities(const struct common *c)
 
 	json_begin(&j, stdout);
 	json_object(&j, NULL, true);
-	json_text(&j, "type", class->name);
+	json_text(&j, "type", class->backend_type ? class->backend_type : class->name);
 	print_bits(&j, class, "features", vu_offered_features(c->d), feature_name,
 		   class->compat ? class->compat->says : NULL);
 	print_bits(&j, class, "protocol-features",

@@ -159,6 +159,7 @@ struct vdev_class {
 	const char *name;    /* the personality: "rng" */
 	const char *summary; /* one line: "entropy device" */
 	const char *about;   /* the man page's DESCRIPTION, paragraphs parted by an empty line */
+	const char *backend_type; /* in QEMU's docs/interop/vhost-user.json; NULL: the name */
 	uint32_t virtio_id;  /* VIRTIO 1.4, section 5 "Device Types" */
 	struct vdev_face face; /* of an instance with its options at their defaults; what --print-capabilities shows */
 	const struct vdev_feature *feature_names; /* ends with a NULL name; may be NULL */

@@ -792,6 +792,11 @@ static const struct vdev_sample blk_samples[] = {
 	{0},
 };
 
+/* The options that QEMU's VHostUserBackendBlockFeature stands for. */
+static const char *const blk_says[] = {"read-only", "blk-file", NULL};
+
+static const struct vdev_compat blk_compat = {.says = blk_says};
+
 static const char *const blk_examples[] = {
 	"truncate -s 10G disk.img",
 	"vdevd blk --socket-path=/run/blk.sock --file=disk.img --cache=none",
@@ -840,6 +845,8 @@ const struct vdev_class vdev_blk_class = {
 		"there: it must "
 		"have the same size, and on one host both sides want --share.\n"
 		"\n" DISK_SIM_MAN),
+	.backend_type = "block",
+	.compat = &blk_compat,
 	.virtio_id = 2,
 	.face.features = BIT(F_SIZE_MAX) | BIT(F_SEG_MAX) | BIT(F_GEOMETRY) | BIT(F_BLK_SIZE) | BIT(F_FLUSH) |
 			 BIT(F_TOPOLOGY) | BIT(F_CONFIG_WCE) | BIT(F_MQ) | BIT(F_DISCARD) | BIT(F_WRITE_ZEROES),

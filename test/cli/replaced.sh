@@ -167,4 +167,25 @@ if built fs; then
 		./virtiofsd --socket-path=f --shared-dir=shared --uid-map=:0:1000:1:
 	refuses 'fs: a long tag' 2 '^vdevd fs: --tag=' ./virtiofsd --socket-path=f --shared-dir=shared --tag=1234567890123456789012345678901234567
 fi
+
+if built blk; then
+	ln -s "$VDEVD" vhost-user-blk
+	truncate -s 1M disk
+	expect 'blk: what QEMU looks for' prints '"type": "block"' ./vhost-user-blk --print-capabilities
+	expect 'blk: and by which options' prints '"read-only", "blk-file"' ./vhost-user-blk --print-capabilities
+	./vhost-user-blk --socket-path=b --blk-file=disk --read-only 2>log &
+	pid=$!
+	served()
+	{
+		for _ in $(seq 500); do
+			[ ! -S b ] || break
+			sleep 0.02
+		done
+		"$VDEVD" probe --socket-path=b --id=2 --quiet | grep -q "^  configuration      00 08 00 00"
+	}
+	expect 'blk: is called as it is there' served
+	kill $pid
+	wait $pid
+fi
+
 exit $status

@@ -478,6 +478,112 @@ static void power_cut(struct carrier *c)
 	carrier_idle(c, 5);
 }
 
+/* ---- a journal that survives power cuts */
+
+#define ACCOUNTS 16u /* at sectors of their own, from PLACE on */
+#define PLACE	 64u
+#define JOURNAL	 8u /* where the record is */
+#define CUTS	 1000u
+
+/* What a transaction writes: the new balances of two accounts; it counts where its sum is right. */
+struct record {
+	uint32_t number, from, to, from_balance, to_balance, sum;
+};
+
+static uint32_t record_sum(const struct record *r)
+{
+	return r->number * 31 + r->from * 37 + r->to * 41 + r->from_balance * 43 + r->to_balance * 47 + 1;
+}
+
+static void put_word(struct carrier *c, uint64_t sector, const void *bytes, size_t len)
+{
+	uint8_t data[SECTOR] = {0};
+
+	memcpy(data, bytes, len);
+	ck_assert_int_eq(put(c, sector, data, SECTOR), OK);
+}
+
+static void flush_disk(struct carrier *c)
+{
+	ck_assert_int_eq(send_data(c, 0, FLUSH, 0, NULL, 0), OK);
+}
+
+/* After a cut: what the record says is done once more; then all the money must be there.  Returns the record's number.
+ */
+static uint32_t recover(struct carrier *c)
+{
+	uint8_t data[SECTOR];
+	uint32_t all = 0, balance;
+	struct record r;
+
+	ck_assert_int_eq(get(c, JOURNAL, data, SECTOR), OK);
+	memcpy(&r, data, sizeof(r));
+	ck_assert_msg(r.sum == record_sum(&r), "a record is torn");
+	put_word(c, PLACE + r.from, &r.from_balance, 4);
+	put_word(c, PLACE + r.to, &r.to_balance, 4);
+	flush_disk(c);
+	for (unsigned int i = 0; i < ACCOUNTS; i++) {
+		ck_assert_int_eq(get(c, PLACE + i, data, SECTOR), OK);
+		memcpy(&balance, data, 4);
+		all += balance;
+	}
+	ck_assert_msg(all == ACCOUNTS * 1000, "%u of %u are there", all, ACCOUNTS * 1000);
+	return r.number;
+}
+
+/* Moves money: the record, a flush, the balances.  The flush before the next record keeps those. */
+static void transact(struct carrier *c, uint32_t number, uint32_t *random)
+{
+	struct record r = {.number = number, .from = random_next(random) % ACCOUNTS};
+	uint32_t amount = random_next(random) % 100;
+	uint8_t data[SECTOR];
+
+	r.to = (r.from + 1 + random_next(random) % (ACCOUNTS - 1)) % ACCOUNTS;
+	ck_assert_int_eq(get(c, PLACE + r.from, data, SECTOR), OK);
+	memcpy(&r.from_balance, data, 4);
+	ck_assert_int_eq(get(c, PLACE + r.to, data, SECTOR), OK);
+	memcpy(&r.to_balance, data, 4);
+	r.from_balance -= amount;
+	r.to_balance += amount;
+	r.sum = record_sum(&r);
+	flush_disk(c);
+	put_word(c, JOURNAL, &r, sizeof(r));
+	flush_disk(c);
+	put_word(c, PLACE + r.to, &r.to_balance, 4);
+	put_word(c, PLACE + r.from, &r.from_balance, 4);
+}
+
+/* A transaction whose record was flushed is there after a cut, whatever else is lost, and no half of one ever is. */
+static void journal(struct carrier *c)
+{
+	const char *depth = getenv("VDEVD_TEST_DEPTH");
+	unsigned int cuts = depth && strcmp(depth, "few") == 0 ? CUTS / 10 : CUTS;
+	uint32_t random = 7, number = 1, thousand = 1000;
+	struct record first = {.from_balance = thousand, .to_balance = thousand, .to = 1};
+	char command[32], answer[256];
+	int fd = control(c);
+
+	first.sum = record_sum(&first);
+	for (unsigned int i = 0; i < ACCOUNTS; i++)
+		put_word(c, PLACE + i, &thousand, 4);
+	put_word(c, JOURNAL, &first, sizeof(first));
+	flush_disk(c);
+	for (unsigned int cut = 0; cut < cuts; cut++) {
+		for (unsigned int n = random_next(&random) % 3; n; n--)
+			transact(c, number++, &random);
+		snprintf(command, sizeof(command), cut % 2 ? "cut whole %u\n" : "cut %u\n", cut);
+		ck_assert_int_eq(write(fd, command, strlen(command)), (ssize_t)strlen(command));
+		for (ssize_t got = 0, more; got < 3 || memcmp(answer + got - 3, "ok\n", 3) != 0;
+		     got += more > 0 ? more : 0) {
+			carrier_idle(c, 0);
+			more = read(fd, answer + got, sizeof(answer) - (size_t)got);
+		}
+		ck_assert_uint_eq(recover(c), number - 1);
+	}
+	close(fd);
+	carrier_idle(c, 5);
+}
+
 /* Who turns the cache off, or does not know it, has what was written on the disk. */
 static void write_through(struct carrier *c)
 {
@@ -670,6 +776,7 @@ static const struct device_case cases[] = {
 	{.name = "shuffled", .run = shuffled, .args = control_args, .flags = CASE_ONCE, .depth = DEPTH},
 	{.name = "leaves", .run = leaves, CONTROL},
 	{.name = "power cut", .run = power_cut, CONTROL},
+	{.name = "journal", .run = journal, .args = control_args, .flags = CASE_ONCE | CASE_NOT_BINARY},
 	{.name = "write through", .run = write_through, .args = control_args, .flags = CASE_ONCE | CASE_CONFIG},
 	{.name = "resize", .run = resize, .args = control_args, .flags = CASE_ONCE | CASE_CONFIG},
 	{.name = "moves", .run = moves, .flags = CASE_ONCE | CASE_CONFIG},
