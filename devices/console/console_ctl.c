@@ -34,7 +34,9 @@ static void tell_name(struct console_ctl *m, unsigned int id)
 	size_t len = min_size(strlen(name), CONSOLE_NAME_MAX);
 
 	memcpy(message, &c, sizeof(c));
-	memcpy(message + sizeof(c), name, len);
+	/* Without the zero at its end. */
+	for (size_t i = 0; i < len; i++)
+		message[sizeof(c) + i] = (uint8_t)name[i];
 	m->send(m->user, message, sizeof(c) + len, false);
 }
 

@@ -66,7 +66,7 @@ static bool line_parse(const struct word *w, struct tty_value *v)
 	at = w->text + digits;
 	if (digits == w->len)
 		return true;
-	if (w->len - digits < 2 || w->len - digits > 3 || !memchr("noe", at[0], 3) || at[1] < '5' || at[1] > '8')
+	if (w->len - digits < 2 || w->len - digits > 3 || (at[0] != 'n' && at[0] != 'o' && at[0] != 'e') || at[1] < '5' || at[1] > '8')
 		return false;
 	v->parity = at[0];
 	v->bits = (unsigned int)(at[1] - '0');
