@@ -470,8 +470,11 @@ int fs_load(struct vdev *d, const struct state_record *r);
 	"\n\n"                                                                                                         \
 	"Looking up, making and removing names are done by the thread that serves, also where a disk has to be "       \
 	"waited for.  "                                                                                                \
-	"Not there are: ioctl(2) on files, DAX, user namespaces (--uid-map), guests that move to another host, and "   \
-	"going on after vdevd "                                                                                        \
+	"A guest that moves to another host finds its files there by their paths, where both have the same folder; "   \
+	"about "                                                                                                       \
+	"50000 of them can go with it, and its locks do not.  See --migration-on-error."                               \
+	"\n\n"                                                                                                         \
+	"Not there are: ioctl(2) on files, DAX, user namespaces (--uid-map), and going on after vdevd "                \
 	"was killed: the guest has to mount again."
 
 extern const struct opt fs_opts[];
