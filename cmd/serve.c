@@ -230,6 +230,8 @@ static int serve_compat(struct call *call)
 	struct common *c = &call->common;
 	int status;
 
+	if (call->d->class->compat->instances)
+		c->count = call->d->class->compat->instances(call->d);
 	if (c->socket.path && call->d->class->compat->suffix && !c->no_suffix &&
 	    strlen(c->socket.path) + (size_t)snprintf(NULL, 0, "%u", (unsigned int)c->count - 1) > UNIX_PATH_LEN) {
 		log_usage(&call->d->log, "--socket-path=%s: too long with an instance's number behind it", c->socket.path);

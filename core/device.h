@@ -134,6 +134,8 @@ struct vdev_compat {
 	 * May be NULL.  Returns 0, or -EINVAL after a line on stderr.
 	 */
 	int (*fit)(struct vdev *d, unsigned int i, unsigned int count);
+	/* How many instances the parsed options ask for, at least 1, where no option says a number.  May be NULL. */
+	unsigned int (*instances)(const struct vdev *d);
 };
 
 /* The most queues of a device, and the most that a front-end can name. */
