@@ -1006,8 +1006,7 @@ static const struct vdev_compat input_compat = {
 };
 
 static const char *const input_examples[] = {
-	"vdevd input --socket-path=/run/panel.sock --evdev=/dev/input/by-id/usb-panel-event "
-	"--abs-range=ABS_X=0:1919,ABS_Y=0:719",
+	"vdevd input --socket-path=/run/panel.sock --evdev=/dev/input/by-id/usb-panel-event --abs-range=ABS_X=0:1919",
 	"vdevd input --socket-path=/run/keys.sock --evdev='gpio-keys' --allow-keys=KEY_VOLUMEUP,KEY_VOLUMEDOWN",
 	"vhost-device-input -s /run/input.sock -e /dev/input/event0,/dev/input/event1",
 	"",
