@@ -110,9 +110,9 @@ case_scsi_uml_hotplug() {
 	vdevd_stop
 }
 
-# libiscsi's tests of commands.  Three suites have cases that want something else than is right here: an iSCSI target refuses WRITE
-# SAME with more or less data than a block, where this is an overrun or a residual; READ CAPACITY of 2 GiB and more is not asked
-# through /dev/sg; and a version of 1.19 does not know what is newer than it.
+# libiscsi's tests of commands.  A few cases of three suites fail, and no others may.  WRITE SAME with more or less data than a
+# block is refused by an iSCSI target; here it leaves a residual, or is an overrun.  A case of WriteSame16 reads more at once than
+# /dev/sg takes (SG_IO fails).  Of Inquiry it is one of seven.
 case_scsi_uml_conformance() {
 	need_scsi
 	command -v iscsi-test-cu >/dev/null || lacking 'no iscsi-test-cu (apt-get install libiscsi-bin)'
