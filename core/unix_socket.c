@@ -35,6 +35,20 @@ void unix_listener_needs(const char *path, struct sandbox *s)
 	sandbox_folder(s, path, SANDBOX_MAKE, "the socket is removed at the end");
 }
 
+static const struct sandbox_call unix_listen_calls[] = {
+	{.name = "bind", .why = "a Unix socket is made"},
+	{.name = "listen", .why = "a Unix socket is made"},
+	{0},
+};
+
+void unix_listen_needs(const char *path, struct sandbox *s)
+{
+	sandbox_calls(s, unix_connect_calls);
+	sandbox_calls(s, unix_listen_calls);
+	unix_listener_needs(path, s);
+	sandbox_folder(s, path, SANDBOX_CONNECT, "the socket may be another process's");
+}
+
 _Static_assert(UNIX_PATH_LEN + 1 == sizeof(((struct sockaddr_un *)0)->sun_path), "a path ends with a zero");
 
 bool unix_path_fits(const char *path)

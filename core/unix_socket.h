@@ -60,4 +60,7 @@ extern const struct sandbox_call unix_accept_calls[], unix_connect_calls[];
 /* What unix_listener_close needs for a socket at path, besides. */
 void unix_listener_needs(const char *path, struct sandbox *s);
 
+/* What unix_listen at path needs, where it is called while the device serves, with unix_listener_close and unix_connect. */
+void unix_listen_needs(const char *path, struct sandbox *s);
+
 #endif

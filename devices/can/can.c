@@ -69,12 +69,13 @@ struct can_pending {
 struct can {
 	struct vdev d;
 	/* options */
-	const char *interface, *can_devices;
+	const char *interface, *can_devices, *sim_bus;
 	char listed[IF_NAMESIZE];
 	struct policy_set allow_rx, allow_tx;
 	struct rate_gate gate;
 	bool loopback, brs, sim_echo;
 	uint64_t priority, rx_queue;
+	uint32_t bitrate, data_bitrate;
 	unsigned int backend;
 	/* host */
 	struct can_host_args args;
@@ -366,7 +367,7 @@ static void host_down(void *user, int err)
 {
 	struct can *n = user;
 
-	log_guest(&n->d.log, "--interface=%s: %s; frames cannot be sent", n->interface, strerror(-err));
+	log_guest(&n->d.log, "%s: %s; frames cannot be sent", n->interface ? n->interface : "the bus", strerror(-err));
 	tx_cancel(n);
 }
 
@@ -576,7 +577,7 @@ static const char *const backend_words[] = {"auto", "socketcan", "sim", NULL};
 
 static bool is_sim(const struct can *n)
 {
-	return n->backend == BACKEND_SIM || (n->backend == BACKEND_AUTO && n->sim_echo);
+	return n->backend == BACKEND_SIM || (n->backend == BACKEND_AUTO && (n->sim_echo || n->sim_bus));
 }
 
 enum { ALLOW_BOTH, ALLOW_RX, ALLOW_TX };
@@ -602,6 +603,24 @@ static int set_allow(void *obj, const struct opt *o, const char *value, char *wh
 static int set_rate(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
 	return rate_gate_set(&((struct can *)obj)->gate, value, why, why_size);
+}
+
+/* "500000" or "500000,2000000" */
+static int set_bitrate(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
+{
+	struct can *n = obj;
+	struct word first = word_of(value), second;
+	const bool two = word_cut(&first, ',', &second);
+	uint64_t rate, data = 0;
+
+	if (word_number(&first, &rate) < 0 || rate < 1000 || rate > 1000000 ||
+	    (two && (word_number(&second, &data) < 0 || data < rate || data > 20000000))) {
+		snprintf(why, why_size, "bit/s are wanted, from 1000 to 1000000; for CAN FD with those of the data behind a comma, up to 20000000");
+		return -EINVAL;
+	}
+	n->bitrate = (uint32_t)rate;
+	n->data_bitrate = (uint32_t)data;
+	return 0;
 }
 
 /* vhost-device-can: the i-th name of the list is this instance's. */
@@ -636,10 +655,10 @@ static int can_check(struct vdev *d)
 
 	if (n->can_devices && can_fit(d, 0, 1) < 0)
 		return -EINVAL;
-	if (is_sim(n) && (n->interface || n->brs || n->priority))
-		wrong = "--interface, --brs and --priority go with --backend=socketcan only";
-	else if (!is_sim(n) && n->sim_echo)
-		wrong = "--sim-echo goes with --backend=sim only";
+	if (is_sim(n) && (n->interface || n->bitrate || n->brs || n->priority))
+		wrong = "--interface, --bitrate, --brs and --priority go with --backend=socketcan only";
+	else if (!is_sim(n) && (n->sim_echo || n->sim_bus))
+		wrong = "--sim-echo and --sim-bus go with --backend=sim only";
 	else if (!is_sim(n) && !n->interface)
 		wrong = "no bus: --interface=can0 is wanted, or --backend=sim";
 	else if (n->interface && (!n->interface[0] || strlen(n->interface) >= IF_NAMESIZE))
@@ -653,11 +672,14 @@ static struct can_host_args host_args(const struct can *n)
 {
 	return (struct can_host_args){
 		.interface = n->interface,
+		.bitrate = n->bitrate,
+		.data_bitrate = n->data_bitrate,
 		.brs = n->brs,
 		.priority = n->priority,
 		.allow_rx = &n->allow_rx,
 		.allow_tx = &n->allow_tx,
 		.sim_echo = n->sim_echo,
+		.sim_bus = n->sim_bus,
 	};
 }
 
@@ -737,11 +759,22 @@ static const struct opt can_opts[] = {
 		.help = "CAN interface of the host: can0, vcan0",
 		.man = MAN("A SocketCAN interface of the host.  Its bit rate is the host's to set (ip link set can0 "
 			   "type can bitrate "
-			   "500000), and so is bringing it up: while it is down, the guest's controller cannot be "
+			   "500000), and so is bringing it up, but with --bitrate: while it is down, the guest's controller cannot be "
 			   "started, and what it "
 			   "sends is answered with an error.  Where its MTU is 72 the guest may use CAN FD.  One that "
 			   "was unplugged "
 			   "is looked for every second until it is back."),
+	},
+	{
+		.name = "bitrate",
+		.type = OPT_CALL,
+		.once = true,
+		.arg = "BPS[,DATA]",
+		.help = "bring it up with this bit rate: 500000",
+		.man = MAN("Set the bit rate of --interface, bit/s, and bring it up; with a second number it is brought up with CAN FD, whose "
+			   "data have that rate.  It takes CAP_NET_ADMIN, at the beginning alone.  Without the option both are the host's "
+			   "to see to.  A virtual interface has no bit rate."),
+		.set = set_bitrate,
 	},
 	{
 		.name = "allow",
@@ -827,7 +860,7 @@ static const struct opt can_opts[] = {
 		.arg = "NAME",
 		.def = "auto",
 		.help = "socketcan, or sim: a simulated bus",
-		.man = MAN("socketcan: an interface of the host.  sim: a simulated bus.  auto: sim with --sim-echo, "
+		.man = MAN("socketcan: an interface of the host.  sim: a simulated bus.  auto: sim with --sim-echo or --sim-bus, "
 			   "otherwise socketcan."),
 	},
 	{
@@ -838,6 +871,17 @@ static const struct opt can_opts[] = {
 		.man = MAN("On the simulated bus is a node that answers each frame of the guest with one whose id and "
 			   "data bytes are greater by "
 			   "one, as canfdtest(1) does."),
+	},
+	{
+		.name = "sim-bus",
+		.type = OPT_SOCKET,
+		.off = offsetof(struct can, sim_bus),
+		.arg = "PATH",
+		.help = "join the simulated buses of several vdevds",
+		.man = MAN("The simulated buses of all vdevds that are given this path are one, so that their guests talk to each other "
+			   "without an interface of the host: up to nine of them.  The first one makes a Unix socket there; when it ends "
+			   "another one takes its place, and frames that were on their way then are lost, and answered with an error.  "
+			   "One that does not read for a second is dropped."),
 	},
 	VDEV_SIM_CONTROL,
 	{
@@ -907,11 +951,11 @@ const struct vdev_class vdev_can_class = {
 		     "are told in the log and by watch on the socket of --control; \"bus\" shows the controller's "
 		     "state and counters.  A "
 		     "simulated bus takes commands there: \"send 123#1122\", \"bus-off\", \"error TEXT\", \"errors TX "
-		     "RX\".\n"
+		     "RX\", \"nodes\".\n"
 		     "\n"
 		     "CAN XL is missing: neither the virtio standard nor its drivers have it yet.  So are BRS and ESI "
 		     "of received frames, which the "
-		     "protocol does not carry, and setting the bit rate of the host's interface.\n"
+		     "protocol does not carry.\n"
 		     "\n"
 		     "A guest can move to another host (live migration); its controller is started there.  Where that "
 		     "fails it finds itself "

@@ -74,10 +74,12 @@ struct can_user_ops {
 struct can_host_args {
 	struct vdev *d;	       /* its loop, log and control socket */
 	const char *interface; /* SocketCAN's; NULL: none */
+	uint32_t bitrate, data_bitrate; /* bit/s: the interface is brought up with these; 0: it is the host's to see to */
 	bool brs;	       /* CAN FD frames are sent with the fast bit rate */
 	uint64_t priority;     /* SO_PRIORITY of what is sent */
 	const struct policy_set *allow_rx, *allow_tx; /* empty: all */
 	bool sim_echo;
+	const char *sim_bus;   /* path of the bus of several vdevds; NULL: none */
 	const struct can_user_ops *ops;
 	void *user;
 };

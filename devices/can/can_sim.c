@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * can_sim.c - a simulated CAN bus: the guest's node, a node that echoes (--sim-echo), and the operator's, who sends frames
- * and makes errors at the control socket.
+ * and makes errors at the control socket; with --sim-bus those of other vdevds.
  *
  * Each turn of the loop is the time of one frame.  Of the frames that nodes want to send, the one with the lowest
  * arbitration field goes first (ISO 11898-1); a node's own frames keep their order.
+ *
+ * Where the bus is another vdevd's (can_bus.h), what wins here is put there, and was on the bus when that one says so.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,15 +15,17 @@
 
 #include "core/control.h"
 #include "core/loop.h"
-#include "devices/can/can_host.h"
+#include "devices/can/can_bus.h"
 
 /* Frames that a node can have ready for the bus. */
 #define NODE_QUEUE 64
 
-enum { NODE_GUEST, NODE_ECHO, NODE_OPERATOR, NODES };
+/* Behind them those of other vdevds, by their links. */
+enum { NODE_GUEST, NODE_ECHO, NODE_OPERATOR, NODE_LINKS, NODES = NODE_LINKS + CAN_BUS_LINKS };
 
 struct sim_node {
 	struct can_msg queue[NODE_QUEUE]; /* a ring */
+	uint8_t from[NODE_QUEUE];	  /* of a link: which of its nodes */
 	unsigned int first, waiting;
 };
 
@@ -30,17 +34,26 @@ struct can_host {
 	bool up, off; /* off: bus-off is due */
 	struct sim_node nodes[NODES];
 	struct loop_again turn;
+	struct can_bus bus; /* path NULL: there is none */
 };
 
-static int node_put(struct can_host *h, unsigned int i, const struct can_msg *m)
+static int node_add(struct can_host *h, unsigned int i, const struct can_msg *m, uint8_t from)
 {
 	struct sim_node *n = &h->nodes[i];
+	unsigned int at = (n->first + n->waiting) % NODE_QUEUE;
 
 	if (n->waiting == NODE_QUEUE)
 		return -EAGAIN;
-	n->queue[(n->first + n->waiting++) % NODE_QUEUE] = *m;
+	n->queue[at] = *m;
+	n->from[at] = from;
+	n->waiting++;
 	loop_again_start(&h->turn, h->args->d->loop);
 	return 0;
+}
+
+static int node_put(struct can_host *h, unsigned int i, const struct can_msg *m)
+{
+	return node_add(h, i, m, (uint8_t)i);
 }
 
 /* The bits of a frame in the order in which they win: 11 bits of id, RTR or SRR, IDE, 18 bits of id, RTR. */
@@ -85,30 +98,110 @@ static void echo_answer(struct can_host *h, struct can_msg m)
 	(void)node_put(h, NODE_ECHO, &m);
 }
 
+/* A frame is on the bus: its own nodes here hear of it; own: it is of the guest of this vdevd. */
+static void bus_tell(struct can_host *h, const struct can_msg *m, bool own, uint8_t from)
+{
+	const struct can_user_ops *tell = h->args->ops;
+
+	if (own)
+		tell->sent(h->args->user, m);
+	else if (h->up)
+		tell->received(h->args->user, m);
+	if (h->args->sim_echo && from != NODE_ECHO)
+		echo_answer(h, *m);
+}
+
+/* Other vdevds hear of it, and the one whose it is. */
+static void bus_pass(struct can_host *h, unsigned int winner, const struct can_msg *m, uint8_t from)
+{
+	for (unsigned int i = 0; i < CAN_BUS_LINKS; i++) {
+		const bool own = NODE_LINKS + i == winner;
+
+		can_bus_send(&h->bus, &h->bus.links[i], own && from == NODE_GUEST ? CAN_BUS_DONE : CAN_BUS_SEEN, from, m);
+	}
+	if (winner >= NODE_LINKS)
+		can_bus_resume(&h->bus, &h->bus.links[winner - NODE_LINKS]);
+}
+
+/* Takes the frame that wins the bus.  Returns its node; NODES: nobody has one. */
+static unsigned int bus_take(struct can_host *h, struct can_msg *m, uint8_t *from)
+{
+	unsigned int i = bus_winner(h);
+	struct sim_node *n = &h->nodes[i];
+
+	if (i == NODES)
+		return i;
+	*m = n->queue[n->first];
+	*from = n->from[n->first];
+	n->first = (n->first + 1) % NODE_QUEUE;
+	n->waiting--;
+	return i;
+}
+
 static void bus_turn(struct loop_again *again)
 {
 	struct can_host *h = container_of(again, struct can_host, turn);
-	const struct can_user_ops *tell = h->args->ops;
-	unsigned int i = bus_winner(h);
 	struct can_msg m;
+	unsigned int i;
+	uint8_t from;
 
 	if (h->off) {
 		h->off = false;
-		tell->bus_off(h->args->user);
-		i = bus_winner(h);
+		h->args->ops->bus_off(h->args->user);
 	}
+	/* Called again when it is: drained. */
+	if (h->bus.path && !can_bus_ready(&h->bus))
+		return;
+	i = bus_take(h, &m, &from);
 	if (i == NODES)
 		return;
-	m = h->nodes[i].queue[h->nodes[i].first];
-	h->nodes[i].first = (h->nodes[i].first + 1) % NODE_QUEUE;
-	h->nodes[i].waiting--;
 	loop_again_start(&h->turn, h->args->d->loop);
-	if (i == NODE_GUEST)
-		tell->sent(h->args->user, &m);
-	else if (h->up)
-		tell->received(h->args->user, &m);
-	if (h->args->sim_echo && i != NODE_ECHO)
-		echo_answer(h, m);
+	if (h->bus.path && !can_bus_is_here(&h->bus)) {
+		can_bus_send(&h->bus, NULL, CAN_BUS_PUT, from, &m);
+		can_bus_resume(&h->bus, NULL);
+		return;
+	}
+	if (h->bus.path)
+		bus_pass(h, i, &m, from);
+	bus_tell(h, &m, i == NODE_GUEST, from);
+}
+
+/* ---- the bus of several vdevds */
+
+static bool bus_came(struct can_bus *b, struct can_bus_link *link, enum can_bus_kind kind, uint8_t from, const struct can_msg *m)
+{
+	struct can_host *h = container_of(b, struct can_host, bus);
+
+	if (link) {
+		const unsigned int node = NODE_LINKS + link->index;
+
+		/* There was room: the link waits when the last place is taken. */
+		(void)node_add(h, node, m, from);
+		return h->nodes[node].waiting < NODE_QUEUE;
+	}
+	bus_tell(h, m, kind == CAN_BUS_DONE, from);
+	return h->nodes[NODE_ECHO].waiting < NODE_QUEUE;
+}
+
+static void bus_left(struct can_bus *b, struct can_bus_link *link)
+{
+	container_of(b, struct can_host, bus)->nodes[NODE_LINKS + link->index].waiting = 0;
+}
+
+static void bus_drained(struct can_bus *b)
+{
+	struct can_host *h = container_of(b, struct can_host, bus);
+
+	loop_again_start(&h->turn, h->args->d->loop);
+}
+
+/* What was put there, and not seen on the bus, is lost. */
+static void bus_gone(struct can_bus *b)
+{
+	struct can_host *h = container_of(b, struct can_host, bus);
+
+	if (h->up)
+		h->args->ops->down(h->args->user, -ENETDOWN);
 }
 
 /* ---- the operator */
@@ -221,7 +314,21 @@ static int run_errors(void *arg, struct control_client *c, unsigned int argc, ch
 	return 0;
 }
 
+static int run_nodes(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
+{
+	const struct can_host *h = arg;
+
+	if (!h->bus.path)
+		control_say(c, "bus of this vdevd alone");
+	else if (can_bus_is_here(&h->bus))
+		control_say(c, "bus here, %u other nodes", can_bus_nodes(&h->bus));
+	else
+		control_say(c, "bus %s", h->bus.up.fd >= 0 ? "of another vdevd" : "away");
+	return 0;
+}
+
 static const struct control_command sim_commands[] = {
+	{"nodes", "", "shows where the bus of --sim-bus is, and how many are on it", 0, 0, run_nodes},
 	{"send", "FRAME", "another node sends a frame: 123#1122, 12345678#, 123#R4, 123##0112233", 1, 1, run_send},
 	{"bus-off", "", "the controller has too many errors and leaves the bus", 0, 0, run_bus_off},
 	{"error", "TEXT", "an error on the bus", 1, 1, run_error},
@@ -233,17 +340,26 @@ static const struct control_command sim_commands[] = {
 
 static void sim_needs(const struct can_host_args *args, struct sandbox *s)
 {
-	/* The loop alone. */
+	/* Without a bus of several the loop alone. */
+	if (args->sim_bus)
+		can_bus_needs(args->sim_bus, s);
 }
 
 static int sim_start(const struct can_host_args *args, struct can_host **out, bool *fd)
 {
 	struct can_host *h = calloc(1, sizeof(*h));
+	int err;
 
 	if (!h)
 		return -ENOMEM;
 	h->args = args;
 	loop_again_init(&h->turn, bus_turn);
+	h->bus = (struct can_bus){.came = bus_came, .left = bus_left, .drained = bus_drained, .gone = bus_gone};
+	err = args->sim_bus ? can_bus_open(&h->bus, args, args->sim_bus) : 0;
+	if (err) {
+		free(h);
+		return err;
+	}
 	control_add(args->d->control, sim_commands, h);
 	*out = h;
 	*fd = true;
@@ -253,6 +369,8 @@ static int sim_start(const struct can_host_args *args, struct can_host **out, bo
 static void sim_stop(struct can_host *h)
 {
 	loop_again_stop(&h->turn, h->args->d->loop);
+	if (h->bus.path)
+		can_bus_close(&h->bus);
 	free(h);
 }
 

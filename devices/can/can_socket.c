@@ -20,6 +20,7 @@
 #include <linux/can/raw.h>
 
 #include "devices/can/can_host.h"
+#include "devices/can/can_link.h"
 
 /* Frames that are read before other watchers have their turn. */
 #define BURST 64
@@ -290,9 +291,20 @@ static int socket_start(const struct can_host_args *args, struct can_host **out,
 	if (!h)
 		return -ENOMEM;
 	h->args = args;
+	h->fd = -1;
 	ev_init(&h->io, frames_ready);
 	ev_timer_init(&h->retry, plugged_look, 0., UNPLUGGED_RETRY);
 	filters_make(h);
+	err = args->bitrate ? can_link_up(args->interface, args->bitrate, args->data_bitrate) : 0;
+	if (err) {
+		log_error(&args->d->log, "--bitrate=%u: %s: %s%s", args->bitrate, args->interface, strerror(-err),
+			  err == -EPERM	       ? " (CAP_NET_ADMIN is wanted)"
+			  : err == -EOPNOTSUPP ? " (it has no bit rate)"
+			  : err == -EAFNOSUPPORT ? " (it is no CAN interface)"
+					       : "");
+		socket_stop(h);
+		return err;
+	}
 	err = socket_setup(h);
 	if (err) {
 		log_error(&args->d->log, "--interface=%s: %s (a CAN interface is wanted: can0, vcan0; ip link show shows them)",

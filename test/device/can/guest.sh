@@ -67,3 +67,131 @@ case_can_vcan_uml() {
 	" >got 2>&1 || fail "$(cat got)"
 	grep -q '^100%: Checks: [1-9]' got || fail "$(cat got)"
 }
+
+# until_said TEXT FILE - wait until the file has a line of this text.
+until_said() {
+	tries=0
+	until grep -qx "$1" "$2"; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 600 ] || fail "no '$1' in $2: $(cat "$2")"
+		sleep 0.1
+	done
+}
+
+# Bus-off is seen by the guest, and ends when it starts the controller again.
+case_can_uml_busoff() {
+	need_can
+	vdevd_start can --sim-echo --control="$dir/control"
+	: >got
+	can_in '
+		ip link set can0 up
+		echo up
+		until ip -details link show can0 | grep -q "state BUS-OFF"; do sleep .1; done
+		! timeout 5 candump -n 1 -T 1000 can0 | grep . || exit 1
+		echo off
+		ip link set can0 down
+		ip link set can0 up
+		ip -details link show can0 | grep -o "state ERROR-ACTIVE"
+		candump -n 2 -T 5000 can0,043:7FF >/tmp/log &
+		sleep .2
+		cansend can0 042#01
+		cansend can0 042#02
+		wait
+		wc -l </tmp/log
+	' &
+	guest=$!
+	until_said up got
+	"$VDEVD" ctl "$dir/control" bus-off
+	wait "$guest" || fail "$(cat got)"
+	printf '%s\n' up off 'state ERROR-ACTIVE' 2 | diff got - || fail 'another course'
+	vdevd_stop
+}
+
+# can_other - a second vdevd on the simulated bus of the first, at other.sock.
+can_other() {
+	"$VDEVD" can --sim-bus="$dir/bus" --rate=1000/s:4 --control="$dir/other.ctl" --socket-path="$dir/other.sock" >>vdevd.log 2>&1 &
+	other=$!
+	tries=0
+	until [ -S other.sock ]; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 500 ] || fail 'no other vdevd'
+		sleep 0.02
+	done
+}
+
+# can_pair BEFORE AFTER BEFORE AFTER - two guests at once, the first and the other: BEFORE when the controller is up, AFTER when those
+# of both are; what they say to got and got.other.
+can_pair() {
+	# meet OWN OTHER: each says that it is there until it has heard the other, and then that it says no more; ids are 7OWN1, 7OWN2.
+	# A guest's own frames come back to all its programs.
+	meet() {
+		echo "
+			candump -n 1 can0,7${2}1:7FF >/dev/null & here=\$!
+			candump -n 1 can0,7${2}2:7FF >/dev/null & last=\$!
+			while kill -0 \$here 2>/dev/null; do cansend can0 7${1}1#; sleep .1; done
+			cansend can0 7${1}1#
+			cansend can0 7${1}2#
+			wait \$last
+		"
+	}
+	"$here/uml-run" --vu can="$dir/other.sock" --timeout 280 "set -e; ip link set can0 up; $3$(meet e d)$4" >got.other &
+	second=$!
+	"$here/uml-run" --vu can="$vdevd_socket" --timeout 280 "set -e; ip link set can0 up; $1$(meet d e)$2" >got ||
+		fail "a guest failed: $(tail -n 3 got)"
+	wait "$second" || fail "the other guest failed: $(tail -n 3 got.other)"
+	"$VDEVD" ctl "$dir/own.ctl" bus >counters
+	"$VDEVD" ctl "$dir/other.ctl" bus >counters.other
+	kill "$other"
+	wait "$other" || fail "the other vdevd ended with status $?"
+	vdevd_stop
+}
+
+# What each of two guests sends comes to the other once, and in order, both ways at the same time.  What candump itself is too slow
+# for is lost there; so what the devices have counted is compared.
+case_can_uml_two() {
+	need_can
+	frames=${VDEVD_CAN_FRAMES:-2000}
+	vdevd_start can --sim-bus="$dir/bus" --rate=1000/s:4 --control="$dir/own.ctl"
+	can_other
+	# hears OTHER, sends OWN: the frames of one id, and what has come of the other's until it says that there are no more.
+	hears() {
+		echo "candump -r 8388608 -L can0,$1:7FF >/tmp/log & log=\$!
+			candump -n 1 can0,7${2}3:7FF >/dev/null & end=\$!"
+	}
+	sends() {
+		echo "cangen can0 -g 0 -n $frames -L 8 -I $1 -D i -p 1000; cansend can0 7${2}3#; wait \$end; sleep .5; kill \$log
+			cut -d' ' -f3- /tmp/log"
+	}
+	can_pair "$(hears 200 e)" "$(sends 100 d)" "$(hears 100 d)" "$(sends 200 e)"
+	for log in got got.other; do
+		awk '{ sub(/.*#/, ""); s = ""; for (i = 15; i > 0; i -= 2) s = s substr($1, i, 2); print s }' "$log" >numbers
+		[ "$(wc -l <numbers)" -gt $((frames / 2)) ] || fail "$log: $(wc -l <numbers) frames"
+		LC_ALL=C sort -u numbers | cmp - numbers || fail "$log: not in order, or twice"
+	done
+	# What one has sent the other has received: the frames, three that say so, and more of those that said "here" when both were up.
+	for way in 'counters counters.other' 'counters.other counters'; do
+		# shellcheck disable=SC2086 # two names
+		set -- $way
+		sent=$(sed -n 's/^tx //p' "$1") came=$(sed -n 's/^rx //p' "$2")
+		if [ "$came" -lt $((frames + 3)) ] || [ "$came" -gt "$sent" ]; then
+			fail "$came of $sent frames have come"
+		fi
+	done
+	! grep -E '^(rx-lost|tx-failed|host-lost) [1-9]' counters counters.other || fail 'lost'
+}
+
+# A bit rate is set where there is one: a virtual interface has none, and stays as it is.
+case_can_bitrate_uml() {
+	need_can
+	"$here/uml-run" --share "${VDEVD%/*}" "
+		ip link add vcan0 type vcan && ip link set vcan0 up
+		'$VDEVD' can --interface=vcan0 --bitrate=500000 --socket-path=/tmp/s
+		echo \$?
+		ip link show vcan0 | grep -o ',UP,'
+		'$VDEVD' can --interface=lo --bitrate=500000 --socket-path=/tmp/s
+	" >got 2>&1 || :
+	printf '%s\n' 'vdevd can: error: --bitrate=500000: vcan0: Operation not supported (it has no bit rate)' 1 ',UP,' \
+		'vdevd can: error: --bitrate=500000: lo: Address family not supported by protocol (it is no CAN interface)' |
+		sort >want
+	sort got | diff want - || fail 'another answer'
+}

@@ -360,6 +360,86 @@ static void rate(struct carrier *c)
 
 static const char *const sim_args[] = {"--backend=sim", NULL};
 
+static char bus_arg[200];
+static const char *const bus_args[] = {"--backend=sim", bus_arg, "--sim-control=%T/ctl", NULL};
+static const struct device_suite on_bus = {.device = "can", .args = bus_args};
+
+/* A vdevd of its own on the bus of several. */
+static struct carrier *bus_node(void)
+{
+	struct carrier *c = carrier_open(CARRIER_BINARY, &on_bus);
+
+	ck_assert_int_eq(mode(c, START), OK);
+	return c;
+}
+
+/* Whether this one is the bus, with so many other nodes. */
+static bool bus_has(struct carrier *c, unsigned int others)
+{
+	char answer[64] = "", want[64];
+	int fd = unix_connect(carrier_path(c, "ctl"));
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, "nodes\n", 6), 6);
+	snprintf(want, sizeof(want), "bus here, %u other nodes\nok\n", others);
+	for (size_t len = 0; !strstr(answer, "ok\n");) {
+		ssize_t n;
+
+		carrier_idle(c, 2);
+		n = read(fd, answer + len, sizeof(answer) - 1 - len);
+		len += n > 0 ? (size_t)n : 0;
+	}
+	close(fd);
+	return strcmp(answer, want) == 0;
+}
+
+/* Frames of one go to the other, all and in order, and not back. */
+static void bus_talk(struct carrier *from, struct carrier *to, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		uint8_t data[2] = {(uint8_t)i, (uint8_t)(i >> 8)};
+
+		ck_assert_int_eq(send_frame(from, 0, 0x100 + i % 16, data, 2), OK);
+		check_rx(to, buffer(to), 0, 0x100 + i % 16, data, 2);
+	}
+}
+
+/* Guests of three vdevds on one bus; then that of the first, which is the bus, goes, and comes back. */
+static void sim_bus(struct carrier *c)
+{
+	struct carrier *a, *b, *d, *e;
+	struct frontend_request *reqs[2];
+	int fd;
+
+	if (carrier_kind(c) != CARRIER_BINARY)
+		return;
+	snprintf(bus_arg, sizeof(bus_arg), "--sim-bus=%s", carrier_path(c, "bus"));
+	a = bus_node();
+	b = bus_node();
+	bus_talk(a, b, 100);
+	bus_talk(b, a, 100);
+	d = bus_node();
+	/* What one sends all others get. */
+	reqs[0] = buffer(a);
+	reqs[1] = buffer(b);
+	ck_assert_int_eq(send_frame(d, F_EXTENDED, 0x12345, "all", 3), OK);
+	check_rx(a, reqs[0], F_EXTENDED, 0x12345, "all", 3);
+	check_rx(b, reqs[1], F_EXTENDED, 0x12345, "all", 3);
+	fd = unix_connect(carrier_path(a, "ctl"));
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, "quit\n", 5), 5);
+	close(fd);
+	while (!bus_has(b, 1) && !bus_has(d, 1))
+		carrier_idle(b, 20);
+	bus_talk(b, d, 20);
+	e = bus_node();
+	bus_talk(d, e, 20);
+	carrier_close(e);
+	carrier_close(d);
+	carrier_close(b);
+	carrier_close(a);
+}
+
 static const struct device_case cases[] = {
 	{.name = "classic", .run = classic},
 	{.name = "fd", .run = flexible},
@@ -374,6 +454,7 @@ static const struct device_case cases[] = {
 	{.name = "allow", .run = allow, .args = allow_args},
 	{.name = "bus-off", .run = bus_off, .args = with_control, .flags = CASE_ONCE | CASE_CONFIG},
 	{.name = "operator", .run = operator, .args = with_control, .flags = CASE_ONCE},
+	{.name = "sim bus", .run = sim_bus, .args = sim_args, .flags = CASE_ONCE},
 	{.name = "moves", .run = moves, .flags = CASE_ONCE},
 	{.name = "rate", .run = rate, .args = rate_args, .flags = CASE_ONCE},
 };
