@@ -132,13 +132,13 @@ if built fs; then
 		pid=$!
 		for _ in $(seq 500); do
 			[ ! -S f ] || break
-			kill -0 $pid 2>/dev/null || break
+			kill -0 "$pid" 2>/dev/null || break
 			sleep 0.02
 		done
 		"$VDEVD" probe --socket-path=f --id=fs --quiet >probe.log 2>&1
 		set -- $?
-		kill $pid
-		wait $pid
+		kill "$pid"
+		wait "$pid"
 		[ "$1" = 0 ] || cat log probe.log
 		return "$1"
 	}
