@@ -23,8 +23,10 @@ static struct run_child *find(struct run *r, const char *name, char *why, size_t
 static void say_column(char *out, size_t size, const char *text)
 {
 	snprintf(out, size, "%s", text && *text ? text : "-");
-	for (char *at = out; *at; at++)
-		*at = *at == ' ' ? '_' : *at;
+	for (char *at = out; *at; at++) {
+		if (*at == ' ')
+			*at = '_';
+	}
 }
 
 /* NAME DEVICE STATE PID RESTARTS SOCKET CONTROL FRONT-END LAST-END, a line a device. */

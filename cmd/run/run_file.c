@@ -76,8 +76,10 @@ static char *take_word(const struct reader *r, char *at)
 	char *to = at, quote = 0;
 
 	for (; *at && (quote || !strchr(" \t\r\n", *at)); at++) {
-		if (quote ? *at == quote : *at == '"' || *at == '\'')
-			quote = quote ? 0 : *at;
+		if (quote && *at == quote)
+			quote = 0;
+		else if (!quote && (*at == '"' || *at == '\''))
+			quote = *at;
 		else
 			*to++ = *at;
 	}
@@ -158,7 +160,7 @@ static char *option_value(const struct words_of *w, int *i, const char *const *n
 		const size_t len = strlen(*names);
 		char *word = w->words[*i];
 
-		if (strncmp(word, *names, len) != 0)
+		if (!word || strncmp(word, *names, len) != 0)
 			continue;
 		if (word[len] == '=')
 			return word + len + 1;
@@ -190,7 +192,7 @@ static int take_call(const struct reader *r, const struct words_of *w, struct ru
 				return wrong(r, "--socket-mode=%s: %s", value, why);
 			continue;
 		}
-		if ((value = option_value(w, &i, fds)))
+		if (option_value(w, &i, fds))
 			return wrong(r, "%s: the socket is run's; --socket-path=PATH is wanted", w->words[first]);
 		if ((value = option_value(w, &i, control)))
 			l->control = value;
@@ -273,18 +275,23 @@ static int make_line(const struct reader *r, const struct words_of *w, struct ru
 	return err ? err : keep(r, l);
 }
 
+static bool both_same(const char *a, const char *b)
+{
+	return a && b && strcmp(a, b) == 0;
+}
+
 /* Whether the file has the line's name or socket already. */
 static int check_unique(const struct reader *r, const struct run_file *f, const struct run_line *l)
 {
 	for (unsigned int i = 0; i < f->nlines; i++) {
 		const struct run_line *other = &f->lines[i];
 
-		if (strcmp(other->name, l->name) == 0)
+		if (both_same(other->name, l->name))
 			return wrong(r, "%s: line %u has this name; another one is wanted, with a colon before the device", l->name,
 				     other->number);
-		if (l->path && other->path && strcmp(other->path, l->path) == 0)
+		if (both_same(other->path, l->path))
 			return wrong(r, "%s: line %u has this socket", l->path, other->number);
-		if (strcmp(other->control, l->control) == 0)
+		if (both_same(other->control, l->control))
 			return wrong(r, "%s: line %u has this control socket", l->control, other->number);
 	}
 	return 0;
