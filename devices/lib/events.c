@@ -146,6 +146,15 @@ void events_forget(struct events *e, bool (*match)(const void *record, size_t le
 	e->waiting = keep;
 }
 
+bool events_has(const struct events *e, bool (*match)(const void *record, size_t len, const void *arg), const void *arg)
+{
+	for (unsigned int i = 0; i < e->waiting; i += slot_at(e, i)->after + 1) {
+		if (match(slot_at(e, i)->bytes, slot_at(e, i)->len, arg))
+			return true;
+	}
+	return false;
+}
+
 unsigned int events_waiting(const struct events *e)
 {
 	return e->waiting;

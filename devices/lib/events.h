@@ -78,6 +78,9 @@ bool events_put_many(struct events *e, const struct iovec *records, unsigned int
  */
 void events_forget(struct events *e, bool (*match)(const void *record, size_t len, const void *arg), const void *arg);
 
+/* Whether there is a group that waits whose first record matches. */
+bool events_has(const struct events *e, bool (*match)(const void *record, size_t len, const void *arg), const void *arg);
+
 /* Records that wait. */
 unsigned int events_waiting(const struct events *e);
 

@@ -108,6 +108,13 @@ void sound_event(struct sound *s, uint32_t code, uint32_t data)
 	events_put(&s->eventq, &e, sizeof(e));
 }
 
+bool sound_event_waits(const struct sound *s, uint32_t code, uint32_t data)
+{
+	const struct event e = {.code = htole32(code), .data = htole32(data)};
+
+	return events_has(&s->eventq, same_element, &e);
+}
+
 static void ctl_changed(void *user, unsigned int id, unsigned int what)
 {
 	struct sound *s = user;

@@ -145,6 +145,9 @@ static inline struct sound *to_sound(struct vdev *d)
 /* Tells the driver. */
 void sound_event(struct sound *s, uint32_t code, uint32_t data);
 
+/* Whether an event of that code about this stream, jack or element waits for the driver. */
+bool sound_event_waits(const struct sound *s, uint32_t code, uint32_t data);
+
 /* A stream's RELEASE is over: its messages are given back, and its ring was looked through. */
 void sound_release_done(struct sound *s, struct sound_stream *st);
 

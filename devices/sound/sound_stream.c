@@ -688,7 +688,8 @@ static void stream_resume(struct sound_stream *st, enum sound_pcm_state state)
 		return;
 	st->dead = st->s->ops->prepare(st->host, &st->params) < 0;
 	stream_poll(st, true);
-	if (state == PCM_RUNNING)
+	/* A guest that moves on before it has heard of it hears it once. */
+	if (state == PCM_RUNNING && !sound_event_waits(st->s, SND_EVT_PCM_XRUN, st->id))
 		stream_tell(st, "xrun");
 }
 
