@@ -179,7 +179,7 @@ static void request(struct harness *h, unsigned int q, const uint8_t *out, uint3
 struct record {
 	enum fuzz_do what;
 	unsigned int queue;
-	uint8_t a, b, how;
+	uint8_t a, b, how, sectors;
 	const uint8_t *bytes;
 	uint32_t len;
 };
@@ -201,7 +201,8 @@ static void run_record(struct harness *h, const struct record *r)
 	switch (r->what) {
 	case FUZZ_REQUEST:
 	case FUZZ_QUIET:
-		request(h, r->queue, r->bytes, r->len, r->b < 128 ? r->b : (r->b - 127u) * 64, r->how);
+		request(h, r->queue, r->bytes, r->len,
+			(r->b < 128 ? r->b : (r->b - 127u) * 64) + (r->sectors & 15u) * 512, r->how);
 		if (r->what == FUZZ_REQUEST)
 			kick(h, r->queue);
 		break;
@@ -239,12 +240,17 @@ static void run_input(struct harness *h, const uint8_t *data, size_t size)
 			.a = data[1],
 			.b = data[2],
 			.how = data[3],
-			.bytes = data + 4,
 		};
+		size_t head = data[0] & 0x80 && size > 4 ? 5 : 4;
 
-		data += 4;
-		size -= 4;
-		if (r.what == FUZZ_REQUEST || r.what == FUZZ_QUIET || r.what == FUZZ_CONFIG_WRITE)
+		if (head > 4)
+			r.sectors = data[4];
+		data += head;
+		size -= head;
+		r.bytes = data;
+		if (r.what == FUZZ_REQUEST || r.what == FUZZ_QUIET)
+			r.len = (uint32_t)min_size(r.a + (r.sectors >> 4) * 512u, size);
+		else if (r.what == FUZZ_CONFIG_WRITE)
 			r.len = (uint32_t)min_size(r.a, size);
 		data += r.len;
 		size -= r.len;

@@ -2,12 +2,13 @@
 /*
  * device_harness.h - requests made of a fuzzer's bytes, for any device that has a test/device/NAME/fuzz.args.
  *
- * The input is a row of records, each of four bytes and what they announce:
+ * The input is a row of records, each of four or five bytes and what they announce:
  *
- *	0  queue in the low 4 bits; above them what to do (enum fuzz_do)
+ *	0  queue in the low 4 bits; in the next three what to do (enum fuzz_do); in the last one whether there is a fifth byte
  *	1  bytes the device reads (FUZZ_REQUEST, FUZZ_RAW), that follow; offset in the configuration space
  *	2  bytes it may write, in units of 1 when below 128, else of 64; bytes of configuration space
  *	3  how: bytes in each descriptor; 0: one descriptor for each part
+ *	4  sectors of 512 bytes more: that the device reads in the high 4 bits, that it may write in the low 4
  *
  * Rings are well-formed: fuzz_ring is the target for those that are not.  What must hold is checked with abort.
  */
