@@ -168,13 +168,15 @@ static const char *tx_read(struct can *n, struct chain *c, struct can_msg *m)
 /* Takes the next frame of the ring that can be sent, and answers the others.  Returns false where there is none. */
 static bool tx_next(struct can *n)
 {
-	while (n->npending < CAN_PENDING_MAX && rate_gate_open(&n->gate)) {
+	/* What a stopped controller refuses has no rate. */
+	while (n->npending < CAN_PENDING_MAX && (!n->started || rate_gate_open(&n->gate))) {
 		struct chain *c = virtq_pop(vdev_queue(&n->d, TXQ));
 		const char *wrong;
 
 		if (!c)
 			return false;
-		rate_gate_pass(&n->gate);
+		if (n->started)
+			rate_gate_pass(&n->gate);
 		wrong = chain_writable(c) ? tx_read(n, c, &n->waiting_msg) : "a frame without room for the result";
 		if (!wrong && !n->started) {
 			n->count.failed++;
@@ -262,11 +264,13 @@ static void tx_cancel(struct can *n)
 	ev_timer_stop(n->d.loop, &n->retry);
 	while (n->npending)
 		pending_end(n, 0, VIRTIO_CAN_RESULT_NOT_OK);
-	if (!n->waiting)
-		return;
-	n->count.failed++;
-	result_push(n->waiting, VIRTIO_CAN_RESULT_NOT_OK);
-	n->waiting = NULL;
+	if (n->waiting) {
+		n->count.failed++;
+		result_push(n->waiting, VIRTIO_CAN_RESULT_NOT_OK);
+		n->waiting = NULL;
+	}
+	/* There may be frames left in the ring, for which no kick comes any more. */
+	virtq_again(vdev_queue(&n->d, TXQ));
 }
 
 static void patience_ends(struct ev_loop *loop, struct ev_timer *w, int revents)
@@ -345,6 +349,7 @@ static void host_lost(void *user, uint64_t lost)
 		  (unsigned long long)lost);
 	while (n->npending)
 		pending_end(n, 0, VIRTIO_CAN_RESULT_NOT_OK);
+	tx_again(n);
 }
 
 static void host_bus_off(void *user)

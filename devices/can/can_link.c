@@ -125,6 +125,9 @@ int can_link_up(const char *name, uint32_t bitrate, uint32_t data_bitrate)
 	if (err == -EBUSY) {
 		err = set_up(fd, index, false);
 		err = err ? err : set_rates(fd, index, bitrate, data_bitrate);
+		/* What was up is up again, whatever the rates. */
+		if (err)
+			(void)set_up(fd, index, true);
 	}
 	if (!err)
 		err = set_up(fd, index, true);

@@ -200,6 +200,7 @@ static void bus_gone(struct can_bus *b)
 {
 	struct can_host *h = container_of(b, struct can_host, bus);
 
+	h->nodes[NODE_GUEST].waiting = 0;
 	if (h->up)
 		h->args->ops->down(h->args->user, -ENETDOWN);
 }
