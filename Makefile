@@ -328,7 +328,7 @@ man: all
 	$(Q)$(test_env) $(srcdir)/test/tools/man-pages $(srcdir)/man
 
 lint: all $(REPLAYS)
-	$(Q)$(run_checks) $(call scripts,tools/lint-*) $(TREE_SCRIPTS)
+	$(Q)RUN_CHECKS_TIMEOUT=1400 $(run_checks) $(call scripts,tools/lint-*) $(TREE_SCRIPTS)
 
 # ---- install
 
