@@ -306,6 +306,19 @@ static uint64_t timeval_ns(const struct timeval *tv)
 	return (uint64_t)tv->tv_sec * 1000000000u + (uint64_t)tv->tv_usec * 1000u;
 }
 
+/* What it said, which the folder takes with it. */
+static void show_log(struct carrier *c)
+{
+	int log = open(carrier_path(c, "log"), O_RDONLY | O_CLOEXEC);
+	char buf[4096];
+	ssize_t n;
+
+	while (log >= 0 && (n = read(log, buf, sizeof(buf))) > 0)
+		fwrite(buf, 1, (size_t)n, stderr);
+	if (log >= 0)
+		close(log);
+}
+
 /* It must end well, and take its socket with it. */
 uint64_t carrier_process_end(struct carrier *c)
 {
@@ -319,6 +332,8 @@ uint64_t carrier_process_end(struct carrier *c)
 		usleep(1000);
 	}
 	ck_assert_int_eq(pid, c->pid);
+	if (status != 0)
+		show_log(c);
 	ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "vdevd ended with status 0x%x", status);
 	ck_assert_int_eq(access(carrier_path(c, "socket"), F_OK), -1);
 	return timeval_ns(&used.ru_utime) + timeval_ns(&used.ru_stime);
