@@ -475,9 +475,10 @@ static struct carrier *open_with(enum carrier_kind kind, const struct carrier_se
 	atexit(clear_away);
 	signal(SIGPIPE, SIG_IGN);
 	c->fds = open_fds("/proc/self/fd");
-	make_argv(c);
+	/* Before the arguments are made: they may name what it makes. */
 	if (prepare)
 		prepare(c);
+	make_argv(c);
 	c->ops->open(c);
 	carrier_arrive(c);
 	return c;

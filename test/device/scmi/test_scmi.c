@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <ev.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/unix_socket.h"
@@ -968,6 +971,81 @@ static void system_run(struct carrier *c)
 	unlink(carrier_path(c, "warm-reset0"));
 }
 
+/* ---- the process of --system-power=signal */
+
+static char signal_arg[40];
+static const char *const signals[] = {"--device=board", signal_arg, NULL};
+static pid_t signalled;
+
+static void stop_itself(int signum)
+{
+	(void)signum;
+	raise(SIGSTOP);
+}
+
+/* A process that stops at a SIGHUP, and ends by a SIGTERM.  Neither is lost that comes early; it does not outlive the test. */
+static void prepare_signals(struct carrier *c)
+{
+	sigset_t set, old;
+
+	(void)c;
+	sigemptyset(&set);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, &old);
+	signalled = fork();
+	ck_assert_int_ge(signalled, 0);
+	if (signalled == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		signal(SIGHUP, stop_itself);
+		signal(SIGTERM, SIG_DFL);
+		sigprocmask(SIG_UNBLOCK, &set, NULL);
+		for (;;)
+			pause();
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	snprintf(signal_arg, sizeof(signal_arg), "--system-power=signal:%d", (int)signalled);
+}
+
+/* What became of the process next, as waitpid(2) has it. */
+static int next_status(struct carrier *c)
+{
+	int status;
+	pid_t pid;
+
+	for (unsigned int i = 0; (pid = waitpid(signalled, &status, WNOHANG | WUNTRACED)) == 0; i++) {
+		ck_assert_uint_lt(i, 2000);
+		carrier_idle(c, 10);
+	}
+	ck_assert_int_eq(pid, signalled);
+	return status;
+}
+
+/* SIGHUP for either reset, SIGTERM for a shutdown, and none for the others.  A process that is gone is an error of the host. */
+static void system_signal(struct carrier *c)
+{
+	int status;
+
+	for (uint32_t reset = 1; reset <= 2; reset++) {
+		ck_assert_int_eq(ASK(c, SYSTEM, 3, reset & 1, reset).status, SUCCESS);
+		status = next_status(c);
+		ck_assert(WIFSTOPPED(status));
+		ck_assert_int_eq(WSTOPSIG(status), SIGSTOP);
+		kill(signalled, SIGCONT);
+	}
+	ck_assert_int_eq(ASK(c, SYSTEM, 3, 0, 5).status, INVALID);
+	ck_assert_int_eq(ASK(c, SYSTEM, 3, 0, 3).status, SUCCESS);
+	ck_assert_int_eq(ASK(c, SYSTEM, 3, 0, 4).status, SUCCESS);
+	carrier_idle(c, 20);
+	ck_assert_int_eq(waitpid(signalled, &status, WNOHANG | WUNTRACED), 0);
+	ck_assert_int_eq(ASK(c, SYSTEM, 3, 1, 0).status, SUCCESS);
+	status = next_status(c);
+	ck_assert(WIFSIGNALED(status));
+	ck_assert_int_eq(WTERMSIG(status), SIGTERM);
+	ck_assert_int_eq(ASK(c, SYSTEM, 3, 0, 0).status, HARDWARE);
+	ck_assert_uint_eq(ASK0(c, SYSTEM, 4).w[0], 3);
+}
+
 /* Errors are told to who wants to know. */
 static void error_notices(struct carrier *c)
 {
@@ -1288,6 +1366,11 @@ static const struct device_case cases[] = {
 	{.name = "pins", .run = pins, .flags = CASE_ONCE},
 	{.name = "system power", .run = system_power, .flags = CASE_ONCE},
 	{.name = "system run", .run = system_run, .args = runs, .flags = CASE_ONCE},
+	{.name = "system signal",
+	 .run = system_signal,
+	 .args = signals,
+	 .prepare = prepare_signals,
+	 .flags = CASE_ONCE},
 	{.name = "error notices", .run = error_notices, .flags = CASE_ONCE},
 	{.name = "policies", .run = policies, .args = limited, .prepare = prepare_config, .flags = CASE_ONCE},
 	{.name = "without p2a", .run = without_p2a, .flags = CASE_ONCE | CASE_NOT_BINARY},
