@@ -46,12 +46,14 @@ static uint32_t message_attributes(const struct scmi *s, unsigned int msg)
 /* Does what --system-power asks for.  Returns 0 or -errno. */
 static int act(struct scmi *s, const struct request *r)
 {
-	if (s->system_power == SCMI_SYSTEM_TELL || r->state > STATE_WARM_RESET)
+	if (s->system_power == SCMI_SYSTEM_TELL)
 		return 0;
 	if (s->system_power == SCMI_SYSTEM_RUN)
 		return send(s->system_fd, r, sizeof(*r), MSG_DONTWAIT | MSG_NOSIGNAL) < 0
 			       ? (errno == EAGAIN ? -EBUSY : -errno)
 			       : 0;
+	if (r->state > STATE_WARM_RESET)
+		return 0;
 	return syscall(SYS_pidfd_send_signal, s->system_fd, r->state == STATE_SHUTDOWN ? SIGTERM : SIGHUP, NULL, 0) < 0
 		       ? -errno
 		       : 0;

@@ -952,23 +952,23 @@ static void system_power(struct carrier *c)
 	ck_assert_uint_eq(a.w[2], 1);
 }
 
-/* The file is written, once and again, by a process outside of the sandbox. */
+/* A file for each state is written by a process outside of the sandbox. */
 static void system_run(struct carrier *c)
 {
+	static const struct {
+		uint32_t graceful, state;
+		const char *file;
+	} asked[] = {{1, 0, "shutdown1"}, {0, 2, "warm-reset0"}, {0, 3, "power-up0"}, {1, 4, "suspend1"}};
 	struct stat st;
 
-	ck_assert_int_eq(ASK(c, SYSTEM, 3, 1, 0).status, SUCCESS);
-	for (unsigned int i = 0; stat(carrier_path(c, "shutdown1"), &st) < 0; i++) {
-		ck_assert_uint_lt(i, 2000);
-		carrier_idle(c, 10);
+	for (unsigned int i = 0; i < ARRAY_SIZE(asked); i++) {
+		ck_assert_int_eq(ASK(c, SYSTEM, 3, asked[i].graceful, asked[i].state).status, SUCCESS);
+		for (unsigned int j = 0; stat(carrier_path(c, asked[i].file), &st) < 0; j++) {
+			ck_assert_uint_lt(j, 2000);
+			carrier_idle(c, 10);
+		}
+		unlink(carrier_path(c, asked[i].file));
 	}
-	ck_assert_int_eq(ASK(c, SYSTEM, 3, 0, 2).status, SUCCESS);
-	for (unsigned int i = 0; stat(carrier_path(c, "warm-reset0"), &st) < 0; i++) {
-		ck_assert_uint_lt(i, 2000);
-		carrier_idle(c, 10);
-	}
-	unlink(carrier_path(c, "shutdown1"));
-	unlink(carrier_path(c, "warm-reset0"));
 }
 
 /* ---- the process of --system-power=signal */
@@ -983,7 +983,7 @@ static void stop_itself(int signum)
 	raise(SIGSTOP);
 }
 
-/* A process that stops at a SIGHUP, and ends by a SIGTERM.  Neither is lost that comes early; it does not outlive the test. */
+/* A process that stops at a SIGHUP and ends by a SIGTERM, early ones too.  It does not outlive the test. */
 static void prepare_signals(struct carrier *c)
 {
 	sigset_t set, old;
@@ -1021,7 +1021,7 @@ static int next_status(struct carrier *c)
 	return status;
 }
 
-/* SIGHUP for either reset, SIGTERM for a shutdown, and none for the others.  A process that is gone is an error of the host. */
+/* SIGHUP for a reset, SIGTERM for a shutdown, none for the others.  A process that is gone is an error. */
 static void system_signal(struct carrier *c)
 {
 	int status;
