@@ -40,10 +40,11 @@ static void bus_lost(struct can_bus *b);
 
 static void link_close(struct can_bus_link *l)
 {
-	struct ev_loop *loop = l->bus->args->d->loop;
+	struct ev_loop *loop;
 
 	if (l->fd < 0)
 		return;
+	loop = l->bus->args->d->loop;
 	ev_io_stop(loop, &l->read);
 	ev_io_stop(loop, &l->write);
 	ev_timer_stop(loop, &l->patience);
