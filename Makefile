@@ -296,7 +296,7 @@ coverage:
 	+$(Q)$(call other_build,coverage,CC='$(CC)' CFLAGS='-O0 -g' --enable-coverage $(call with_module,coverage),coverage-report)
 
 # Adapters to hardware have their tests in guests.
-covered := core/ mem/ transport/ devices/.*/(?!gpio_chardev|gpio_gpiod|i2c_dev|input_evdev|spi_dev)
+covered := core/ mem/ transport/ devices/.*/(?!can_link|can_socket|gpio_chardev|gpio_gpiod|i2c_dev|input_evdev|scmi_gpio|scmi_iio|sound_alsa|sound_mixer|spi_dev)
 
 .PHONY: coverage-report
 coverage-report: install $(RUN_TESTS)
