@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "test/unit/suites.h"
+
 #define MEM_SIZE  (16u << 20)
 #define MEM_GUEST 0x40000000u
 
@@ -884,6 +886,9 @@ static bool suits(enum carrier_kind kind, const struct carrier_setting *set, con
 	const struct vdev_class *class = find_class(ds);
 
 	if (!(set->kinds & 1u << kind) || (ds->class && kind == CARRIER_BINARY))
+		return false;
+	/* Of a binary valgrind sees nothing. */
+	if (kind == CARRIER_BINARY && test_on_valgrind())
 		return false;
 	/* Some devices cannot keep it, and refuse to be asked: test_vu_offer.c. */
 	if (class->face.any_order && set->masks && strstr(set->masks, "in_order"))
