@@ -572,7 +572,7 @@ static void on_pty(struct carrier *c)
 	close(fd);
 }
 
-static const char *const file_args[] = {"--port=file:%T/log,size=1K,keep=2", NULL};
+static const char *const file_args[] = {"--port=file:%T/kept,size=1K,keep=2", NULL};
 
 static void wait_file(struct carrier *c, const char *name, const uint8_t *want, size_t len)
 {
@@ -604,11 +604,11 @@ static void on_file(struct carrier *c)
 	for (size_t at = 0; at < sizeof(bytes); at += 500) {
 		send_bytes(c, 0, bytes + at, 500);
 		/* Two of them fill a file. */
-		wait_file(c, "log", bytes + at - at % 1000, 500 + at % 1000);
+		wait_file(c, "kept", bytes + at - at % 1000, 500 + at % 1000);
 	}
-	wait_file(c, "log.1", bytes + 2000, 1000);
-	wait_file(c, "log.2", bytes + 1000, 1000);
-	ck_assert_int_lt(access(carrier_path(c, "log.3"), F_OK), 0);
+	wait_file(c, "kept.1", bytes + 2000, 1000);
+	wait_file(c, "kept.2", bytes + 1000, 1000);
+	ck_assert_int_lt(access(carrier_path(c, "kept.3"), F_OK), 0);
 }
 
 /* A serial line of which a pseudo-terminal is the other end. */
