@@ -37,7 +37,9 @@ void chardev_needs(const char *const *chips, unsigned int n, struct sandbox *s)
 	sandbox_calls(s, chardev_calls);
 	/* A node that comes back is another file: only its folder is known before. */
 	sandbox_path(s, DEV_DIR, SANDBOX_READ | SANDBOX_WRITE | SANDBOX_DEVICE, "chips that come back");
-	sandbox_path(s, "/sys/bus/gpio/devices", SANDBOX_READ, "whether a node is a chip's");
+	sandbox_path(s, "/sys/bus/gpio", SANDBOX_READ, "whether a node is a chip's");
+	/* libgpiod 2 looks there: a link by the number of the node. */
+	sandbox_path(s, "/sys/dev/char", SANDBOX_READ, "whether a node is a chip's");
 	sandbox_path(s, "/sys/devices", SANDBOX_READ, "whether a node is a chip's");
 	for (unsigned int i = 0; i < n; i++) {
 		if (strchr(chips[i], '/'))
