@@ -887,8 +887,8 @@ static bool suits(enum carrier_kind kind, const struct carrier_setting *set, con
 
 	if (!(set->kinds & 1u << kind) || (ds->class && kind == CARRIER_BINARY))
 		return false;
-	/* Of a binary valgrind sees nothing. */
-	if (kind == CARRIER_BINARY && test_on_valgrind())
+	/* Of a binary valgrind sees nothing, and by a session what the direct carrier shows. */
+	if ((kind != CARRIER_DIRECT || set != settings) && test_on_valgrind())
 		return false;
 	/* Some devices cannot keep it, and refuse to be asked: test_vu_offer.c. */
 	if (class->face.any_order && set->masks && strstr(set->masks, "in_order"))
