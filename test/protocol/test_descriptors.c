@@ -204,6 +204,7 @@ END_TEST
 START_TEST(test_made_blocking)
 {
 	const uint64_t full = UINT64_MAX - 1;
+	uint64_t least = UINT64_MAX;
 	eventfd_t value;
 	char *log;
 
@@ -216,16 +217,18 @@ START_TEST(test_made_blocking)
 	eventfd_read(fd, &value);
 	ck_assert_int_eq(write(fd, &full, sizeof(full)), 8);
 	ck_assert_int_eq(fcntl(fd, F_SETFL, 0), 0);
-	for (unsigned int i = 0; i < 3; i++) {
+	for (unsigned int i = 0; i < 6; i++) {
 		const uint64_t begin = process_now_us();
 		uint64_t features;
 
 		ck_assert_ptr_nonnull(carrier_submit(c, 0, NULL, 0, 16));
 		carrier_idle(c, 5);
 		ok(frontend_ask_u64(fe, VU_GET_FEATURES, &features));
-		/* In vain once. */
-		ck_assert_uint_lt(process_now_us() - begin, i ? 900000 : 4000000);
+		/* In vain once; a busy machine is slow now and then, one that is blocked each time. */
+		if (i)
+			least = min_u64(least, process_now_us() - begin);
 	}
+	ck_assert_uint_lt(least, 900000);
 	log = carrier_log(c);
 	ck_assert_ptr_nonnull(strstr(log, "the call descriptor blocks"));
 	free(log);
