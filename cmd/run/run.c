@@ -112,6 +112,9 @@ static void patience_ends(struct ev_loop *loop, struct ev_timer *w, int revents)
 static void start_child(struct run *r, struct run_child *c)
 {
 	ev_timer_stop(r->loop, &r->patience);
+	/* One that came by a file read again has begun already. */
+	while (c && c->device.state != RUN_IDLE)
+		c = c->next;
 	r->starting = c;
 	if (!c) {
 		service_notify("READY=1");

@@ -90,8 +90,6 @@ void run_child_free(struct run_child *c)
 			break;
 		}
 	}
-	if (r->starting == c)
-		r->starting = NULL;
 	ev_timer_stop(r->loop, &c->device.timer);
 	ev_timer_stop(r->loop, &c->relay_proc.timer);
 	close_door(&c->door);
@@ -158,6 +156,9 @@ void run_child_changed(struct run_child *c)
 	const enum run_state s = run_child_state(c);
 
 	if (!run_child_alive(c) && c->going) {
+		/* Who comes behind it at the beginning does not wait for what is gone. */
+		if (r->starting == c)
+			run_next(r);
 		run_child_free(c);
 	} else if (!run_child_alive(c) && c->follower && !r->ending) {
 		follow(c);

@@ -96,6 +96,7 @@ static char *take_word(const struct reader *r, char *at)
 static int cut(const struct reader *r, char *text, struct words_of *w)
 {
 	char *at = text;
+	bool options = false;
 
 	w->n = 0;
 	w->colon = -1;
@@ -112,7 +113,9 @@ static int cut(const struct reader *r, char *text, struct words_of *w)
 		if (!at)
 			return -EINVAL;
 		len = strlen(w->words[w->n]);
-		if (w->colon < 0 && len && w->words[w->n][len - 1] == ':' && w->words[w->n][0] != '-') {
+		/* Behind the first option a colon is part of a value. */
+		options |= w->words[w->n][0] == '-';
+		if (w->colon < 0 && !options && len && w->words[w->n][len - 1] == ':') {
 			w->words[w->n][len - 1] = '\0';
 			w->n += len > 1;
 			w->colon = w->n;
@@ -166,6 +169,9 @@ static char *option_value(const struct words_of *w, int *i, const char *const *n
 			return word + len + 1;
 		if (word[len] == '\0' && *i + 1 < w->n)
 			return w->words[++*i];
+		/* "-sPATH" */
+		if (len == 2 && word[len])
+			return word + len;
 	}
 	return NULL;
 }

@@ -220,7 +220,7 @@ static const char *const scmi_examples[] = {
 
 const struct vdev_class vdev_scmi_class = {
 	.name = "scmi",
-	.summary = "sensors, clocks, power and resets of a board",
+	.summary = "sensors, clocks and power of a board",
 	.about = MAN(
 		"Shares things of the host's board out to a guest by the Arm System Control and Management Interface "
 		"3.2: sensors, "

@@ -136,6 +136,23 @@ expect 'it ends well' test $? = 0
 expect 'with all devices' sh -c "! kill -0 $second 2>/dev/null"
 expect 'and leaves no socket' test -z "$(ls d)" -a ! -e 'a socket'
 
+# What is waited for at the beginning may go before it is there: those behind it are started.
+printf 'bad restart=1000: rng --source=/nonexistent\nrng\n' >file
+"$VDEVD" run --socket-dir=d file 2>log &
+run=$!
+until_ok 'the first one waits' is bad 3 waits
+expect 'the second for the first' is rng 3 stopped
+printf 'rng\nlate: rng -slate --max-bytes=8\n' >file
+kill -HUP $run
+until_ok 'the first is gone' gone bad
+until_ok 'and the others serve' ready '2 of 2'
+expect 'one on a socket given in short' test -S late
+sleep 11
+expect 'nobody is waited for any more' ready '2 of 2'
+kill $run
+wait $run
+expect 'it ends well again' test $? = 0
+
 # Who ends without a word takes the devices along.
 echo rng >file
 "$VDEVD" run --socket-dir=d file 2>log &
