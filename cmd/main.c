@@ -42,8 +42,8 @@ static int cmd_help(int argc, char **argv)
 	     "       vdevd probe --socket-path=PATH [OPTION]...   asks a back end what it is, and tries it\n"
 #endif
 	     "       vdevd relay --socket-path=PATH --to=PATH     lets a back end be restarted unnoticed\n"
-	     "       vdevd run FILE                               serves the devices of a file, starts again what fails\n"
-	     "       vdevd status [PATH]                          how those are, as a table\n"
+	     "       vdevd run FILE                               serves many devices, named in a file\n"
+	     "       vdevd status [PATH]                          shows how those are\n"
 	     "       vdevd ctl PATH WORD...                       gives a running device a command\n"
 	     "       vdevd --install-links DIR [-s]               makes DIR/vdevd-DEVICE for each\n"
 	     "       vdevd help [NAME]                            this, or the options of a device or command\n"
