@@ -36,13 +36,6 @@ bool test_simulated(const char *device)
 	return false;
 }
 
-bool test_on_valgrind(void)
-{
-	const char *preload = getenv("LD_PRELOAD");
-
-	return preload && strstr(preload, "vgpreload");
-}
-
 static int known(const char *name)
 {
 	for (const struct test_suite *s = test_suites; s->name; s++)

@@ -9,6 +9,8 @@
 
 #include <check.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 
 struct test_suite {
 	const char *name; /* X of test_X.c */
@@ -39,7 +41,12 @@ bool test_simulated(const char *device);
 #endif
 
 /* Whether valgrind runs this process. */
-bool test_on_valgrind(void);
+static inline bool test_on_valgrind(void)
+{
+	const char *preload = getenv("LD_PRELOAD");
+
+	return preload && strstr(preload, "vgpreload");
+}
 
 void test_note_skip(const char *test, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
