@@ -501,7 +501,7 @@ static int wav_open(const struct sound_pcm_args *args, struct sound_host_pcm **o
 	for (unsigned int i = 0; i < BLOCKS; i++) {
 		p->blocks[i].p = p;
 		p->blocks[i].op.done = block_done;
-		p->blocks[i].bytes = malloc(BLOCK);
+		p->blocks[i].bytes = calloc(1, BLOCK);
 		err = p->blocks[i].bytes ? err : -ENOMEM;
 	}
 	if (!err)

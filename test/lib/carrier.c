@@ -890,6 +890,8 @@ static bool suits(enum carrier_kind kind, const struct carrier_setting *set, con
 	/* Of a binary valgrind sees nothing, and by a session what the direct carrier shows. */
 	if ((kind != CARRIER_DIRECT || set != settings) && test_on_valgrind())
 		return false;
+	if ((dc->flags & CASE_NOT_VALGRIND) && test_on_valgrind())
+		return false;
 	/* Some devices cannot keep it, and refuse to be asked: test_vu_offer.c. */
 	if (class->face.any_order && set->masks && strstr(set->masks, "in_order"))
 		return false;

@@ -58,10 +58,11 @@ struct carrier_setting {
 
 /* What a case needs of a setting. */
 enum {
-	CASE_ONCE = 1,	     /* the plain setting only: it takes its time */
-	CASE_CONFIG = 2,     /* reads or writes the configuration space */
-	CASE_NOT_BINARY = 4, /* looks into the device (carrier_vdev) */
-	CASE_CONTROL = 8,    /* a binary has its control socket at carrier_path(c, "control") */
+	CASE_ONCE = 1,		/* the plain setting only: it takes its time */
+	CASE_CONFIG = 2,	/* reads or writes the configuration space */
+	CASE_NOT_BINARY = 4,	/* looks into the device (carrier_vdev) */
+	CASE_CONTROL = 8,	/* a binary has its control socket at carrier_path(c, "control") */
+	CASE_NOT_VALGRIND = 16, /* the device makes a system call that valgrind does not have */
 };
 
 struct device_case {

@@ -1370,7 +1370,7 @@ static const struct device_case cases[] = {
 	 .run = system_signal,
 	 .args = signals,
 	 .prepare = prepare_signals,
-	 .flags = CASE_ONCE},
+	 .flags = CASE_ONCE | CASE_NOT_VALGRIND}, /* pidfd_open */
 	{.name = "error notices", .run = error_notices, .flags = CASE_ONCE},
 	{.name = "policies", .run = policies, .args = limited, .prepare = prepare_config, .flags = CASE_ONCE},
 	{.name = "without p2a", .run = without_p2a, .flags = CASE_ONCE | CASE_NOT_BINARY},
