@@ -6,7 +6,7 @@
 srcdir ?= .
 BUILD ?= build
 ifeq ($(wildcard $(BUILD)/config.mk),)
-ifneq ($(filter-out help clean dist,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out help clean distclean dist,$(or $(MAKECMDGOALS),all)),)
 $(error There is no $(BUILD)/config.mk: run $(srcdir)/configure first)
 endif
 endif
@@ -112,7 +112,7 @@ $(LIB): $(call objects,$(LIB_SRCS))
 $(CMD_LIB): $(call objects,$(CMD_SRCS))
 $(LIB) $(CMD_LIB):
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
+	$(Q)rm -f $@ && $(AR) rcsD $@ $(filter %.o,$^)
 
 $(VDEVD): $(BUILD)/devices.mk $(BUILD)/cmd/main.o $(BUILD)/devtab.o $(call objects,$(BUILTIN_SRCS)) $(CMD_LIB) $(LIB)
 	$(call say,LD,$@)
@@ -333,7 +333,7 @@ lint: all $(REPLAYS)
 
 # ---- install
 
-.PHONY: install uninstall dist clean help
+.PHONY: install uninstall dist clean distclean help
 PERSONALITIES := $(DEVICES) $(MODULES)
 bin = $(DESTDIR)$(BINDIR)
 man1 = $(DESTDIR)$(MANDIR)/man1
@@ -390,6 +390,12 @@ clean:
 		$(BUILD)/pic $(BUILD)/modules $(BUILD)/fuzz $(BUILD)/log* $(BUILD)/*.o $(BUILD)/*.d $(BUILD)/*.a $(BUILD)/vdevd \
 		$(BUILD)/*.gc?? $(BUILD)/root $(TOP)
 
+# For packagers' tools, which call it also where nothing was configured.
+distclean: clean
+	$(Q)rm -rf $(BUILD)/config.* $(BUILD)/devices.mk $(BUILD)/devtab*.c $(BUILD)/module_*.c compile_commands.json
+	$(Q)rmdir $(BUILD) 2>/dev/null || :
+	$(if $(filter-out .,$(srcdir)),$(Q)rm -f Makefile)
+
 help:
 	@echo 'all             vdevd and its modules (the default)'
 	@echo 'check           every test that needs no root, virtual machine or hardware: under a minute'
@@ -411,7 +417,7 @@ help:
 	@echo 'man             writes man/vdevd-NAME.1 from the option tables'
 	@echo 'install         into PREFIX, below DESTDIR; uninstall takes it away again'
 	@echo 'dist            a tar file of the last commit'
-	@echo 'clean           removes what make has built'
+	@echo 'clean           removes what make has built; distclean also what configure has written'
 	@echo
 	@echo 'V=1 shows the commands; BUILD=DIR is another build, made by configure --builddir=DIR.'
 
