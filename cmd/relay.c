@@ -168,7 +168,7 @@ static int run(struct log *log, const struct relay_call *c)
 	log_never_block();
 	service_open(); /* an error is told with what cannot be sent */
 	signal(SIGPIPE, SIG_IGN);
-	signals_begin(&signals, loop);
+	signals_begin(&signals, loop, NULL, NULL);
 	ret = run_relay(loop, log, c);
 	signals_end(&signals);
 	ev_loop_destroy(loop);

@@ -48,6 +48,15 @@ static void on_done(void *arg)
 	ev_break(r->loop, EVBREAK_ALL);
 }
 
+/* SIGHUP: before the device is open there is nothing that could have changed. */
+static void on_hangup(void *arg)
+{
+	struct vdev *d = arg;
+
+	if (d->opened)
+		d->class->hangup(d);
+}
+
 /* What makes guest memory reachable.  Returns 0, or -errno after a line; mem_close is called for both. */
 static int mem_open(struct run *r, const struct common *c)
 {
@@ -146,7 +155,7 @@ static int serve(const struct common *c, const struct vu_socket_opts *socket, co
 	log_never_block();
 	service_open(); /* an error is told with what cannot be sent */
 	signal(SIGPIPE, SIG_IGN);
-	signals_begin(&signals, r.loop);
+	signals_begin(&signals, r.loop, d->class->hangup ? on_hangup : NULL, d);
 	notify_begin();
 	ret = run_device(&r, c, socket, self);
 	signals_end(&signals);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * signals.c - SIGTERM, SIGINT and SIGHUP end the loop; see signals.h.
+ * signals.c - what SIGTERM, SIGINT and SIGHUP do; see signals.h.
  */
 #include "cmd/signals.h"
 
@@ -11,6 +11,13 @@
 static void on_signal(struct ev_loop *loop, struct ev_signal *w, int revents)
 {
 	ev_break(loop, EVBREAK_ALL);
+}
+
+static void on_hangup(struct ev_loop *loop, struct ev_signal *w, int revents)
+{
+	const struct signals *s = container_of(w, struct signals, hangup);
+
+	s->on_hangup(s->arg);
 }
 
 /* Blocks or unblocks them. */
@@ -32,14 +39,16 @@ static bool is_ignored(int sig)
 	return sigaction(sig, NULL, &act) == 0 && !(act.sa_flags & SA_SIGINFO) && act.sa_handler == SIG_IGN;
 }
 
-void signals_begin(struct signals *s, struct ev_loop *loop)
+void signals_begin(struct signals *s, struct ev_loop *loop, void (*hangup)(void *arg), void *arg)
 {
 	s->loop = loop;
+	s->on_hangup = hangup;
+	s->arg = arg;
 	ev_signal_init(&s->term, on_signal, SIGTERM);
 	ev_signal_start(loop, &s->term);
 	ev_signal_init(&s->interrupt, on_signal, SIGINT);
 	ev_signal_start(loop, &s->interrupt);
-	ev_signal_init(&s->hangup, on_signal, SIGHUP);
+	ev_signal_init(&s->hangup, hangup ? on_hangup : on_signal, SIGHUP);
 	if (!is_ignored(SIGHUP))
 		ev_signal_start(loop, &s->hangup);
 	mask(SIG_UNBLOCK);

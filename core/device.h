@@ -243,6 +243,8 @@ struct vdev_class {
 	 * ring has started.  Returns 0; -EINVAL: not known, or impossible here.
 	 */
 	int (*load)(struct vdev *d, const struct state_record *r);
+	/* SIGHUP: the host may have changed what it was told to look at again.  NULL: the signal ends the process. */
+	void (*hangup)(struct vdev *d);
 	/* Gives host resources back; also called when open failed half-way.  May be NULL. */
 	void (*close)(struct vdev *d);
 };

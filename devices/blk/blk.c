@@ -142,6 +142,7 @@ struct blk {
 	/* host */
 	struct uring *ring;
 	struct disk_sim *sim;
+	struct disk_watch *watch;
 	struct disk *disk;
 	struct vdev_queue_desc queues[QUEUES_MAX];
 	struct blk_req *reqs[QUEUES_MAX]; /* of each queue QUEUE_MAX, by chain_id */
@@ -585,6 +586,22 @@ static int disk_learn(struct blk *b)
 	return 0;
 }
 
+/* The disk may have another size: the driver is told. */
+static void disk_touched(void *arg)
+{
+	struct blk *b = arg;
+
+	if (!b->disk || !disk_look(b->disk))
+		return;
+	log_debug(&b->d.log, "the disk has %llu bytes now", (unsigned long long)disk_info(b->disk)->size);
+	vdev_config_changed(&b->d);
+}
+
+static void blk_hangup(struct vdev *d)
+{
+	disk_touched(to_blk(d));
+}
+
 static int blk_open(struct vdev *d)
 {
 	struct blk *b = to_blk(d);
@@ -598,9 +615,16 @@ static int blk_open(struct vdev *d)
 	}
 	if (!err && args.path)
 		err = disk_ring_new(d, b->aio, &b->ring);
+	if (!err && args.path) {
+		b->watch = disk_watch_new(d);
+		err = b->watch ? 0 : -ENOMEM;
+	}
 	args.d = d;
 	args.ring = b->ring;
 	args.sim = b->sim;
+	args.watch = b->watch;
+	args.touched = disk_touched;
+	args.arg = b;
 	if (!err)
 		err = disk_open(&args, &b->disk);
 	if (err == -ENOMEM)
@@ -618,6 +642,7 @@ static void blk_close(struct vdev *d)
 		return;
 	}
 	disk_close(b->disk);
+	disk_watch_free(b->watch);
 	disk_sim_free(b->sim);
 	for (unsigned int q = 0; q < b->nqueues; q++)
 		free(b->reqs[q]);
@@ -629,8 +654,7 @@ static int run_resize(void *arg, struct control_client *c, unsigned int argc, ch
 {
 	struct blk *b = to_blk(arg);
 
-	if (disk_look(b->disk))
-		vdev_config_changed(&b->d);
+	disk_touched(b);
 	control_say(c, "%llu", (unsigned long long)disk_info(b->disk)->size);
 	return 0;
 }
@@ -663,40 +687,7 @@ static const struct opt blk_opts[] = {
 		.help = "the guest cannot write",
 		.letter = 'r',
 	},
-	{
-		.name = "cache",
-		.type = OPT_WORD,
-		.off = offsetof(struct blk, cache),
-		.words = disk_cache_words,
-		.arg = "MODE",
-		.def = "writeback",
-		.help = "writeback, or none: no page cache of the host",
-		.man = MAN(
-			"writeback: the host's page cache is used.  none: it is gone round (O_DIRECT), as is best for "
-			"a disk "
-			"that is not shared and a guest that has a cache itself.  What is on the disk when a flush has "
-			"ended is the same.  With none, and a disk whose blocks are larger than 512 bytes, a guest "
-			"that reads or writes parts of a block gets an error."),
-	},
-	{
-		.name = "aio",
-		.type = OPT_WORD,
-		.off = offsetof(struct blk, aio),
-		.words = disk_aio_words,
-		.arg = "WAY",
-		.def = "auto",
-		.help = "io_uring, threads, or auto: what the host has",
-	},
-	{
-		.name = "share",
-		.type = OPT_FLAG,
-		.off = offsetof(struct blk, share),
-		.help = "others may use the disk as well: no lock",
-		.man = MAN("Does not lock the disk.  Otherwise one vdevd or QEMU can have it, or several that only "
-			   "read.  Say it on "
-			   "both sides of a live migration on one host, or where the guests share a file system made "
-			   "for that."),
-	},
+	DISK_OPTS(struct blk),
 	{
 		.name = "num-queues",
 		.type = OPT_UINT,
@@ -804,8 +795,9 @@ static const char *const blk_examples[] = {
 	"vhost-user-blk --socket-path=/run/blk.sock --blk-file=disk.img --read-only",
 	"",
 	"# the disk grows, and the guest sees it",
-	"vdevd blk --socket-path=/run/blk.sock --file=disk.img --control=/run/blk.ctl &",
-	"truncate -s 20G disk.img && vdevd ctl /run/blk.ctl resize",
+	"truncate -s 20G disk.img",
+	"# a block device has, and vdevd is told to look",
+	"lvextend -L +10G vg/guest && systemctl kill -s HUP vdevd-blk",
 	"",
 	"# what is not raw comes as a block device",
 	"qemu-nbd --connect=/dev/nbd0 disk.qcow2 && vdevd blk --socket-path=/run/blk.sock --file=/dev/nbd0",
@@ -828,10 +820,7 @@ const struct vdev_class vdev_blk_class = {
 		"Discards and zeros that may be unmapped make holes in a file, so that it takes less room, and are "
 		"handed on to a "
 		"block device.\n"
-		"\n"
-		"The disk can grow while it is used: resize on the socket of --control has its size looked at, and "
-		"tells the "
-		"guest.\n"
+		"\n" DISK_RESIZE_MAN "\n"
 		"\n"
 		"qcow2 and other formats are not known, so that no guest can choose what is opened: qemu-nbd --connect "
 		"or a loop "
@@ -870,5 +859,6 @@ const struct vdev_class vdev_blk_class = {
 	.config_write = blk_config_write,
 	.save = blk_save,
 	.load = blk_load,
+	.hangup = blk_hangup,
 	.close = blk_close,
 };

@@ -85,6 +85,7 @@ int disk_open(const struct disk_args *args, struct disk **out)
 		free(d);
 		return err;
 	}
+	disk_watch_add(d);
 	*out = d;
 	return 0;
 }
@@ -93,6 +94,7 @@ void disk_close(struct disk *d)
 {
 	if (!d)
 		return;
+	disk_watch_remove(d);
 	loop_again_stop(&d->tell, d->args.d->loop);
 	d->ops->close(d);
 	free(d);

@@ -41,8 +41,41 @@ enum disk_aio { DISK_AIO_AUTO, DISK_AIO_URING, DISK_AIO_THREADS };
 /* The words of the options for them, for OPT_WORD; and the first's and the second's help. */
 extern const char *const disk_cache_words[], *const disk_aio_words[];
 
+/* The options of a device with disks: its struct has unsigned int cache and aio, and bool share. */
+#define DISK_OPTS(owner)                                                                                               \
+	{                                                                                                              \
+		.name = "cache",                                                                                       \
+		.type = OPT_WORD,                                                                                      \
+		.off = offsetof(owner, cache),                                                                         \
+		.words = disk_cache_words,                                                                             \
+		.arg = "MODE",                                                                                         \
+		.def = "writeback",                                                                                    \
+		.help = "writeback, or none: no page cache of the host",                                               \
+		.man = MAN("writeback: the host's page cache is used.  none: it is gone round (O_DIRECT), as is best " \
+			   "for a disk that is not shared and a guest that has a cache itself.  What is on the disk "  \
+			   "when a flush has ended is the same.  With none, and a disk whose blocks are larger than "  \
+			   "512 bytes, a guest that reads or writes parts of a block gets an error."),                 \
+	},                                                                                                             \
+		{                                                                                                      \
+			.name = "aio",                                                                                 \
+			.type = OPT_WORD,                                                                              \
+			.off = offsetof(owner, aio),                                                                   \
+			.words = disk_aio_words,                                                                       \
+			.arg = "WAY",                                                                                  \
+			.def = "auto",                                                                                 \
+			.help = "io_uring, threads, or auto: what the host has",                                       \
+		},                                                                                                     \
+	{                                                                                                              \
+		.name = "share", .type = OPT_FLAG, .off = offsetof(owner, share),                                      \
+		.help = "others may use the disk as well: no lock",                                                    \
+		.man = MAN("Does not lock the disk.  Otherwise one vdevd or QEMU can have it, or several that only "   \
+			   "read.  Say it on both sides of a live migration on one host, or where the guests share a " \
+			   "file system made for that."),                                                              \
+	}
+
 struct disk;
 struct disk_sim;
+struct disk_watch;
 
 /* A request.  Its owner fills in the first part; it stays as it is from disk_begin until done. */
 struct disk_req {
@@ -88,6 +121,10 @@ struct disk_args {
 	bool read_only;
 	bool share; /* others may use it as well: it is not locked */
 	enum disk_cache cache;
+	struct disk_watch *watch; /* of disk_watch_new; must outlive the disk.  NULL: the file is not watched */
+	void (*touched)(
+		void *arg); /* on the loop: somebody may have changed its size (disk_look).  Unused without a watch */
+	void *arg;
 };
 
 /* What is known of a disk. */
@@ -126,6 +163,14 @@ void disk_cancel(struct disk_req *r);
 /* Asks the host for the disk's size.  Returns whether it has changed: disk_info tells the new one. */
 bool disk_look(struct disk *d);
 
+/*
+ * Makes what sees that files of a device's disks are closed after writing: who makes one larger does that.  Where the
+ * host refuses, nothing is seen, after an info line.  Returns NULL when memory is short; free with disk_watch_free,
+ * after the disks.
+ */
+struct disk_watch *disk_watch_new(struct vdev *d);
+void disk_watch_free(struct disk_watch *w);
+
 /* What a disk needs once it serves, by its arguments alone. */
 void disk_needs(const struct disk_args *args, struct sandbox *s);
 
@@ -135,6 +180,13 @@ void disk_needs(const struct disk_args *args, struct sandbox *s);
  */
 struct disk_sim *disk_sim_new(struct vdev *d);
 void disk_sim_free(struct disk_sim *sim);
+
+/* A paragraph of the man page about disks that grow. */
+#define DISK_RESIZE_MAN                                                                                                \
+	"A disk can grow while it is used, and the guest is told.  A file's size is looked at whenever another "       \
+	"process has had it open for writing and closes it, as truncate and qemu-img do (inotify).  SIGHUP has the "   \
+	"size of all disks looked at, and so has the command resize on the socket of --control: a block device, and "  \
+	"a file on a network file system that another machine made larger, are seen by these alone.\n"
 
 /* Sentences of the man page about the commands of the simulator. */
 #define DISK_SIM_MAN                                                                                                   \

@@ -52,6 +52,7 @@ struct file {
 
 const struct sandbox_call disk_file_calls[] = {
 	{.name = "lseek", .why = "size of a disk that changes"},
+	{.name = "inotify_rm_watch", .why = "a disk that is closed"},
 	{0},
 };
 

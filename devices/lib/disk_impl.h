@@ -34,11 +34,17 @@ struct disk {
 	struct list early; /* requests that have ended where done must not be called: by way.queue */
 	struct loop_again tell;
 	bool beginning; /* inside ops->begin */
+	struct list watch_node;
+	int wd; /* of inotify(7) */
 };
 
 extern const struct disk_ops disk_file_ops, disk_sim_ops;
 
 extern const struct sandbox_call disk_file_calls[];
+
+/* disk_watch.c: the disk's file is watched; no longer. */
+void disk_watch_add(struct disk *d);
+void disk_watch_remove(struct disk *d);
 
 /* A line, at the start, that says why a disk cannot be had: what names it comes before. */
 void disk_complain(const struct disk *d, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -128,6 +128,7 @@ struct scsi {
 	/* host */
 	struct uring *ring;
 	struct disk_sim *sim;
+	struct disk_watch *watch;
 	struct vdev_queue_desc queues[REQUESTQ + QUEUES_MAX];
 	struct scsi_task *tasks[QUEUES_MAX];   /* of each queue QUEUE_MAX, by chain_id */
 	struct scsi_lun *order[SCSI_LUNS_MAX]; /* those that are there, by number */
@@ -199,7 +200,9 @@ static uint64_t id_of(const struct scsi_lun *lun)
 	return id;
 }
 
-static struct disk_args disk_args_of(struct scsi *s, const struct scsi_lun *lun)
+static void unit_touched(void *arg);
+
+static struct disk_args disk_args_of(struct scsi *s, struct scsi_lun *lun)
 {
 	return (struct disk_args){
 		.d = &s->d,
@@ -211,6 +214,9 @@ static struct disk_args disk_args_of(struct scsi *s, const struct scsi_lun *lun)
 		.read_only = lun->read_only || s->read_only,
 		.share = s->share,
 		.cache = s->cache,
+		.watch = s->watch,
+		.touched = unit_touched,
+		.arg = lun,
 	};
 }
 
@@ -557,6 +563,28 @@ static void event_put(struct scsi *s, uint32_t event, const struct scsi_lun *lun
 	s->missed = !events_put(&s->events, &e, sizeof(e));
 }
 
+/* A unit may have another size: the driver is told. */
+static void unit_touched(void *arg)
+{
+	struct scsi_lun *lun = arg;
+
+	if (!lun->present || !disk_look(lun->disk))
+		return;
+	log_debug(&lun->s->d.log, "unit %u has %llu bytes now", lun->number,
+		  (unsigned long long)disk_info(lun->disk)->size);
+	lun->attention |= UA_CAPACITY;
+	if (lun->s->d.features & BIT(F_CHANGE))
+		event_put(lun->s, EVENT_PARAM_CHANGE, lun, REASON_CAPACITY);
+}
+
+static void scsi_hangup(struct vdev *d)
+{
+	struct scsi *s = to_scsi(d);
+
+	for (unsigned int i = 0; i < s->nluns; i++)
+		unit_touched(s->order[i]);
+}
+
 static void scsi_kick(struct vdev *d, unsigned int q)
 {
 	struct scsi *s = to_scsi(d);
@@ -773,11 +801,7 @@ static int run_resize(void *arg, struct control_client *c, unsigned int argc, ch
 
 	if (!lun)
 		return -EINVAL;
-	if (disk_look(lun->disk)) {
-		lun->attention |= UA_CAPACITY;
-		if (s->d.features & BIT(F_CHANGE))
-			event_put(s, EVENT_PARAM_CHANGE, lun, REASON_CAPACITY);
-	}
+	unit_touched(lun);
 	control_say(c, "%llu", (unsigned long long)disk_info(lun->disk)->size);
 	return 0;
 }
@@ -878,6 +902,7 @@ static const struct sandbox_call folder_calls[] = {
 	{.name = "newfstatat", .why = "units of the command add"},
 	{.name = "statx", .why = "units of the command add"},
 	{.name = "pread64", .why = "units of the command add"},
+	{.name = "inotify_add_watch", .why = "units of the command add"},
 	{.name = "fcntl", .why = "units of the command add", .checks = {{1, SANDBOX_IS, F_OFD_SETLK}}},
 	{.name = "fcntl", .why = "units of the command add", .checks = {{1, SANDBOX_IS, F_SETFL}}},
 	{.name = "ioctl", .why = "block devices of the command add", .checks = {{1, SANDBOX_IS, BLKSSZGET}}},
@@ -941,6 +966,10 @@ static int scsi_open(struct vdev *d)
 	}
 	if (!err && has_files(s))
 		err = disk_ring_new(d, s->aio, &s->ring);
+	if (!err && has_files(s)) {
+		s->watch = disk_watch_new(d);
+		err = s->watch ? 0 : -ENOMEM;
+	}
 	if (err == -ENOMEM)
 		log_error(&d->log, "out of memory");
 	for (unsigned int i = 0; !err && i < SCSI_LUNS_MAX && s->luns[i].present; i++)
@@ -958,6 +987,7 @@ static void scsi_close(struct vdev *d)
 	}
 	for (unsigned int i = 0; i < SCSI_LUNS_MAX; i++)
 		disk_close(s->luns[i].disk);
+	disk_watch_free(s->watch);
 	disk_sim_free(s->sim);
 	events_close(&s->events);
 	for (unsigned int q = 0; q < s->nqueues; q++)
@@ -1019,33 +1049,7 @@ static const struct opt scsi_opts[] = {
 		.help = "all units are write protected",
 		.letter = 'r',
 	},
-	{
-		.name = "cache",
-		.type = OPT_WORD,
-		.off = offsetof(struct scsi, cache),
-		.words = disk_cache_words,
-		.arg = "MODE",
-		.def = "writeback",
-		.help = "writeback, or none: no page cache of the host",
-		.man = MAN("writeback: the host's page cache is used.  none: it is gone round (O_DIRECT).  What is on "
-			   "the disk when "
-			   "SYNCHRONIZE CACHE has ended is the same."),
-	},
-	{
-		.name = "aio",
-		.type = OPT_WORD,
-		.off = offsetof(struct scsi, aio),
-		.words = disk_aio_words,
-		.arg = "WAY",
-		.def = "auto",
-		.help = "io_uring, threads, or auto: what the host has",
-	},
-	{
-		.name = "share",
-		.type = OPT_FLAG,
-		.off = offsetof(struct scsi, share),
-		.help = "others may use the disks as well: no lock",
-	},
+	DISK_OPTS(struct scsi),
 	{
 		.name = "num-queues",
 		.type = OPT_UINT,
@@ -1109,7 +1113,7 @@ static const char *const scsi_examples[] = {
 	"vdevd scsi --socket-path=/run/scsi.sock --lun=0:path=root.img --lun=1:path=/dev/vg/data,ro --cache=none",
 	"vdevd scsi --socket-path=/run/scsi.sock --lun=0:path=a.img --folder=/srv/disks --control=/run/scsi.ctl &",
 	"vdevd ctl /run/scsi.ctl add 1:path=/srv/disks/b.img",
-	"truncate -s 20G a.img && vdevd ctl /run/scsi.ctl resize 0",
+	"truncate -s 20G a.img",
 	"vdevd ctl /run/scsi.ctl remove 1",
 	NULL,
 };
@@ -1135,10 +1139,9 @@ const struct vdev_class vdev_scsi_class = {
 		"\n"
 		"Optimal unmap granularity is 64 KiB, below which Windows 11 trims nothing.\n"
 		"\n"
-		"Units come and go by the commands add and remove on the socket of --control; resize has a unit's size "
-		"looked at. The "
-		"guest is told each time.\n"
-		"\n"
+		"Units come and go by the commands add and remove on the socket of --control; the guest is told each "
+		"time.\n"
+		"\n" DISK_RESIZE_MAN "\n"
 		"A vdevd that was killed and is replaced finds commands that were under way again in the record that "
 		"the front-end "
 		"keeps, and carries them out.  A guest that moves (live migration) must find the same units there.\n"
@@ -1168,5 +1171,6 @@ const struct vdev_class vdev_scsi_class = {
 	.config_write = scsi_config_write,
 	.save = scsi_save,
 	.load = scsi_load,
+	.hangup = scsi_hangup,
 	.close = scsi_close,
 };

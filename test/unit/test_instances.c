@@ -51,7 +51,7 @@ static int fail_late(void *arg, const struct instance *self)
 		return CMD_OK;
 	if (*(int *)arg) {
 		loop = inherit_loop(&test_log);
-		signals_begin(&signals, loop);
+		signals_begin(&signals, loop, NULL, NULL);
 		signals_end(&signals);
 		ev_loop_destroy(loop);
 	}
@@ -78,7 +78,7 @@ static int stop_early(void *arg, const struct instance *self)
 	kill(getppid(), *(int *)arg);
 	if (!comes(*(int *)arg))
 		return CMD_USAGE;
-	signals_begin(&signals, loop);
+	signals_begin(&signals, loop, NULL, NULL);
 	ev_run(loop, 0);
 	signals_end(&signals);
 	ev_loop_destroy(loop);

@@ -88,11 +88,10 @@ case_blk_uml_discard() {
 case_blk_uml_resize() {
 	need_blk
 	truncate -s 16M disk
-	vdevd_start blk --file="$PWD/disk" --control="$PWD/ctl"
+	vdevd_start blk --file="$PWD/disk"
 	{
 		until grep -q begun got 2>/dev/null; do sleep .05; done
 		truncate -s 24M disk
-		"$VDEVD" ctl "$PWD/ctl" resize >resized
 	} &
 	grower=$!
 	# shellcheck disable=SC2016 # for the guest's shell

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -714,6 +715,45 @@ static void file_size(struct carrier *c)
 	carrier_idle(c, 5);
 }
 
+/* The operator's signal, or where the device is in this process what the signal does. */
+static void hang_up(struct carrier *c)
+{
+	if (carrier_pid(c) > 0)
+		ck_assert_int_eq(kill(carrier_pid(c), SIGHUP), 0);
+	else
+		carrier_class(c)->hangup(carrier_vdev(c));
+}
+
+static void wait_capacity(struct carrier *c, uint64_t sectors)
+{
+	le64 capacity;
+
+	carrier_wait_config_change(c);
+	carrier_config_read(c, 0, &capacity, sizeof(capacity));
+	ck_assert_uint_eq(le64toh(capacity), sectors);
+}
+
+/* Who makes a file larger, and closes it, is seen; of what is not, a signal tells. */
+static void file_grows(struct carrier *c)
+{
+	uint8_t data[SECTOR] = {7};
+	int fd = open(carrier_path(c, "disk"), O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ftruncate(fd, 2 * SECTORS * SECTOR), 0);
+	close(fd);
+	wait_capacity(c, 2 * SECTORS);
+	ck_assert_int_eq(put(c, 2 * SECTORS - 1, data, SECTOR), OK);
+	ck_assert_int_eq(truncate(carrier_path(c, "disk"), 3 * SECTORS * SECTOR), 0);
+	ck_assert_int_eq(put(c, 2 * SECTORS, data, SECTOR), IOERR);
+	hang_up(c);
+	wait_capacity(c, 3 * SECTORS);
+	ck_assert_int_eq(put(c, 3 * SECTORS - 1, data, SECTOR), OK);
+	/* One that has the size that is known changes nothing, and harms nothing. */
+	hang_up(c);
+	ck_assert_int_eq(put(c, 0, data, SECTOR), OK);
+}
+
 /* The disk is the device's: nobody else can lock it. */
 static void locked(struct carrier *c)
 {
@@ -786,6 +826,7 @@ static const struct device_case cases[] = {
 	 .args = file_control_args,
 	 .prepare = prepare_file,
 	 .flags = CASE_ONCE | CASE_CONFIG},
+	{.name = "file grows", .run = file_grows, ON_FILE, .flags = CASE_ONCE | CASE_CONFIG},
 	{.name = "locked", .run = locked, ON_FILE, .flags = CASE_ONCE},
 };
 

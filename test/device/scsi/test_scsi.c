@@ -3,6 +3,8 @@
  * test_scsi.c - the SCSI host: VIRTIO 1.4, section 5.6; SPC-4, SBC-3; on simulated disks and on files.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -782,6 +784,44 @@ static void removal(struct carrier *c)
 	carrier_idle(c, 5);
 }
 
+/* A file that grows is seen when it is closed, and when a signal says so: of units that came later as well. */
+static void file_grows(struct carrier *c)
+{
+	struct frontend_request *req;
+	char line[256];
+	uint8_t in[16];
+	int fd, disk;
+
+	ready(c);
+	fd = control(c);
+	snprintf(line, sizeof(line), "add 1:path=%s\n", carrier_path(c, "more"));
+	tell(c, fd, line, "ok\n");
+	IS_SENSE(READS(0, 0x00, 0, 0, 0, 0, 0), 0x63f0eu);
+	req = carrier_submit(c, EVENTQ, NULL, 0, 16);
+	ck_assert_uint_eq(carrier_await(c, EVENTQ, req, in), 16);
+	unit = 1;
+	IS_SENSE(READS(0, 0x00, 0, 0, 0, 0, 0), POWER_ON);
+	req = carrier_submit(c, EVENTQ, NULL, 0, 16);
+	disk = open(carrier_path(c, "more"), O_WRONLY | O_CLOEXEC);
+	ck_assert_int_ge(disk, 0);
+	ck_assert_int_eq(ftruncate(disk, 2 * BLOCKS * BLOCK), 0);
+	close(disk);
+	ck_assert_uint_eq(carrier_await(c, EVENTQ, req, in), 16);
+	ck_assert_mem_eq(in, "\3\0\0\0\1\0\x40\1\0\0\0\0\x2a\x09\0\0", 16);
+	IS_SENSE(READS(0, 0x00, 0, 0, 0, 0, 0), 0x62a09u);
+	req = carrier_submit(c, EVENTQ, NULL, 0, 16);
+	ck_assert_int_eq(truncate(carrier_path(c, "disk"), 2 * BLOCKS * BLOCK), 0);
+	if (carrier_pid(c) > 0)
+		ck_assert_int_eq(kill(carrier_pid(c), SIGHUP), 0);
+	else
+		carrier_class(c)->hangup(carrier_vdev(c));
+	ck_assert_uint_eq(carrier_await(c, EVENTQ, req, in), 16);
+	ck_assert_mem_eq(in, "\3\0\0\0\1\0\x40\0\0\0\0\0\x2a\x09\0\0", 16);
+	tell(c, fd, "remove 1\n", "ok\n");
+	close(fd);
+	carrier_idle(c, 5);
+}
+
 /* ---- the configuration space */
 
 static void config(struct carrier *c)
@@ -839,6 +879,16 @@ static void prepare_file(struct carrier *c)
 	ck_assert_int_eq(truncate(carrier_path(c, "disk"), BLOCKS * BLOCK), 0);
 }
 
+static const char *const grow_args[] = {"--lun=0:path=%T/disk", "--num-queues=1", "--folder=%T", "--sim-control=%T/ctl",
+					NULL};
+
+static void prepare_files(struct carrier *c)
+{
+	prepare_file(c);
+	carrier_write_file(c, "more", "", 0, false);
+	ck_assert_int_eq(truncate(carrier_path(c, "more"), BLOCKS * BLOCK), 0);
+}
+
 #define ON_FILE	 .args = file_args, .prepare = prepare_file, .flags = CASE_ONCE
 #define DIRECTLY .args = direct_args, .prepare = prepare_file, .flags = CASE_ONCE
 #define CONTROL	 .args = control_args, .flags = CASE_ONCE
@@ -871,6 +921,7 @@ static const struct device_case cases[] = {
 	{.name = "durable", .run = durable, CONTROL},
 	{.name = "hot-plug", .run = hot_plug, CONTROL},
 	{.name = "removal", .run = removal, CONTROL},
+	{.name = "file grows", .run = file_grows, .args = grow_args, .prepare = prepare_files, .flags = CASE_ONCE},
 	{.name = "config", .run = config, .flags = CASE_ONCE | CASE_CONFIG},
 	{.name = "moves", .run = moves, .flags = CASE_ONCE},
 };
