@@ -340,6 +340,32 @@ man1 = $(DESTDIR)$(MANDIR)/man1
 man7 = $(DESTDIR)$(MANDIR)/man7
 qemu = $(DESTDIR)$(DATADIR)/qemu/vhost-user
 modules = $(DESTDIR)$(MODULEDIR)
+pack = $(srcdir)/cmd/pack
+
+# A unit or a drop-in in its place, with the directories it names; UNITDIR is empty without systemd.
+units := vdevd@.service vdevd@.socket vdevd-run.service
+unitdir = $(DESTDIR)$(UNITDIR)
+drop_ins = $(DESTDIR)$(DATADIR)/vdevd/systemd
+DROP_INS = $(if $(UNITDIR),$(foreach d,$(PERSONALITIES),$(wildcard $(pack)/systemd/devices/$(d).conf)))
+define install_unit
+	$(Q)sed 's,@BINDIR@,$(BINDIR),g; s,@SYSCONFDIR@,$(SYSCONFDIR),g; s,@DATADIR@,$(DATADIR),g' '$(pack)/systemd/$(1)' >'$(unitdir)/$(1)'
+	$(Q)chmod 644 '$(unitdir)/$(1)'
+
+endef
+
+# What completes words asks the installed program; each name it is called by has its own file, for bash and fish.
+share = $(DESTDIR)$(DATADIR)
+bash_completions = $(share)/bash-completion/completions
+zsh_completions = $(share)/zsh/site-functions
+fish_completions = $(share)/fish/vendor_completions.d
+define install_completion
+	$(Q)install -d $(bash_completions) $(zsh_completions) $(fish_completions)
+	$(Q)install -m 644 $(pack)/completion/vdevd.bash $(bash_completions)/vdevd
+	$(Q)install -m 644 $(pack)/completion/_vdevd $(zsh_completions)/
+	$(Q)install -m 644 $(pack)/completion/vdevd.fish $(fish_completions)/
+	$(Q)for d in $(PERSONALITIES); do ln -sf vdevd $(bash_completions)/vdevd-$$d && \
+		ln -sf vdevd.fish $(fish_completions)/vdevd-$$d.fish || exit 1; done
+endef
 
 # The page of a device, and in a shell its one-line description, which is the page's.
 page = $(firstword $(wildcard $(addsuffix /vdevd-$(1).1,$(srcdir)/man $(EXTRA_DIR))))
@@ -372,13 +398,20 @@ install: all
 	$(foreach d,$(PERSONALITIES),$(call install_personality,$(d)))
 	$(foreach d,$(described),$(call install_description,$(d)))
 	$(if $(strip $(MODULES)),$(Q)install -m 644 $(MODULE_FILES) $(modules)/)
+	$(if $(UNITDIR),$(Q)install -d $(unitdir) $(drop_ins))
+	$(if $(UNITDIR),$(foreach u,$(units),$(call install_unit,$(u))))
+	$(if $(strip $(DROP_INS)),$(Q)install -m 644 $(DROP_INS) $(drop_ins)/)
+	$(if $(COMPLETION),$(install_completion))
 
 uninstall:
 	$(Q)rm -f $(bin)/vdevd $(PERSONALITIES:%=$(bin)/vdevd-%)
 	$(Q)rm -f $(man7)/vdevd-protocol.7 $(man1)/vdevd.1 $(PERSONALITIES:%=$(man1)/vdevd-%.1)
 	$(Q)rm -f $(PERSONALITIES:%=$(qemu)/50-vdevd-%.json)
 	$(Q)rm -f $(MODULES:%=$(modules)/%.so)
-	$(Q)rmdir $(modules) $(qemu) 2>/dev/null || :
+	$(if $(UNITDIR),$(Q)rm -f $(units:%=$(unitdir)/%) $(addprefix $(drop_ins)/,$(notdir $(DROP_INS))))
+	$(Q)rm -f $(bash_completions)/vdevd $(PERSONALITIES:%=$(bash_completions)/vdevd-%) $(zsh_completions)/_vdevd \
+		$(fish_completions)/vdevd.fish $(PERSONALITIES:%=$(fish_completions)/vdevd-%.fish)
+	$(Q)rmdir $(modules) $(qemu) $(drop_ins) 2>/dev/null || :
 
 dist:
 	$(Q)cd $(srcdir) && git archive --prefix=vdevd-$(or $(VERSION),dev)/ HEAD | \

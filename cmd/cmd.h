@@ -41,6 +41,12 @@ int cmd_call(int argc, char **argv);
 /* "--install-links DIR [-s]": makes DIR/vdevd-NAME for each device built in, links to this executable. */
 int cmd_links(int argc, char **argv);
 
+/* "--print-completion=SHELL": what a shell completes calls by, on standard output. */
+int cmd_completion(int argc, char **argv);
+
+/* The options of the commands that have any. */
+extern const struct opt list_opts[], probe_opts[], relay_opts[], run_opts[], ctl_opts[];
+
 /* Writes the devices as lines of a table on standard output. */
 void list_devices(void);
 

@@ -55,7 +55,7 @@ static int set_fd(void *obj, const struct opt *o, const char *value, char *why, 
 	return 0;
 }
 
-static const struct opt ctl_opts[] = {
+const struct opt ctl_opts[] = {
 	{.name = "fd", .type = OPT_CALL, .set = set_fd, .arg = "FD", .help = "send this open file along; repeatable"},
 	{.name = "timeout",
 	 .type = OPT_UINT,

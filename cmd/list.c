@@ -16,7 +16,7 @@ struct args {
 	bool json, help;
 };
 
-static const struct opt list_opts[] = {
+const struct opt list_opts[] = {
 	{.name = "json", .type = OPT_FLAG, .off = offsetof(struct args, json), .help = "as a JSON array"},
 	{.name = "help",
 	 .letter = 'h',

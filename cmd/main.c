@@ -46,6 +46,7 @@ static int cmd_help(int argc, char **argv)
 	     "       vdevd status [PATH]                          shows how those are\n"
 	     "       vdevd ctl PATH WORD...                       gives a running device a command\n"
 	     "       vdevd --install-links DIR [-s]               makes DIR/vdevd-DEVICE for each\n"
+	     "       vdevd --print-completion=SHELL               for bash, zsh or fish to source\n"
 	     "       vdevd help [NAME]                            this, or the options of a device or command\n"
 	     "       vdevd --version\n"
 	     "\n"
@@ -64,6 +65,7 @@ static const struct {
 #endif
 	{"relay", cmd_relay},	    {"ctl", cmd_ctl},	  {"--install-links", cmd_links},
 	{"run", cmd_run},	    {"status", cmd_status},
+	{"--print-completion", cmd_completion},
 	{"help", cmd_help},	    {"--help", cmd_help}, {"-h", cmd_help},
 	{"--version", cmd_version}, {"-V", cmd_version},  {"-v", cmd_version},
 };
@@ -96,6 +98,14 @@ static int unknown_name(const char *name)
 	return CMD_USAGE;
 }
 
+/* Whether a word is this command, which can have a value behind "=". */
+static bool is_command(const char *word, const char *name, bool value)
+{
+	const size_t len = strlen(name);
+
+	return strncmp(word, name, len) == 0 && (word[len] == '\0' || (value && word[len] == '='));
+}
+
 /* Runs the command or device argv[0]. */
 static int run(bool compat, int argc, char **argv)
 {
@@ -106,7 +116,7 @@ static int run(bool compat, int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "help") == 0)
 		argv[1] = "--help";
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (strcmp(argv[0], commands[i].name) == 0)
+		if (is_command(argv[0], commands[i].name, commands[i].run == cmd_completion))
 			return commands[i].run(argc, argv);
 	}
 	ret = class_find(VDEVD_MODULE_DIR, argv[0], &class);

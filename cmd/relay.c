@@ -42,7 +42,7 @@ static int set_sandbox(void *obj, const struct opt *o, const char *value, char *
 		       : sandbox_parse_layers(value, &c->sandbox, why, why_size);
 }
 
-static const struct opt relay_opts[] = {
+const struct opt relay_opts[] = {
 	{.name = "socket-path",
 	 .letter = 's',
 	 .type = OPT_SOCKET,

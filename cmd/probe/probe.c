@@ -40,7 +40,7 @@ static const char *const xen_maps[] = {"off", "foreign", "grant", "grant-on-dema
 static const uint32_t xen_map_flags[] = {0, GMEM_XEN_FOREIGN, GMEM_XEN_GRANT, GMEM_XEN_GRANT | 0x8};
 #endif
 
-static const struct opt probe_opts[] = {
+const struct opt probe_opts[] = {
 	{.name = "socket-path",
 	 .letter = 's',
 	 .type = OPT_SOCKET,

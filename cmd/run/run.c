@@ -29,11 +29,12 @@ struct run_call {
 	const char *control_path;
 	struct control *control;
 	struct ev_signal terminate, interrupt, hangup, child;
+	struct ev_timer beat;
 	struct log log;
 	bool check, help;
 };
 
-static const struct opt run_opts[] = {
+const struct opt run_opts[] = {
 	{.name = "check", .type = OPT_FLAG, .off = offsetof(struct run_call, check), .help = "look at the file and its devices' options alone"},
 	{.name = "socket-dir",
 	 .type = OPT_TEXT,
@@ -174,6 +175,12 @@ static void on_child(struct ev_loop *loop, struct ev_signal *w, int revents)
 	}
 }
 
+/* The service manager hears of the parent; a device that hangs is the parent's business. */
+static void on_beat(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	service_notify("WATCHDOG=1");
+}
+
 static void on_hangup(struct ev_loop *loop, struct ev_signal *w, int revents)
 {
 	struct run *r = ev_userdata(loop);
@@ -197,6 +204,7 @@ static void leave(struct run *r)
 	ev_signal_stop(r->loop, &c->interrupt);
 	ev_signal_stop(r->loop, &c->hangup);
 	ev_signal_stop(r->loop, &c->child);
+	ev_timer_stop(r->loop, &c->beat);
 }
 
 /* ---- the run */
@@ -255,6 +263,9 @@ static int run_file_devices(struct run_call *c, struct run_file *f)
 	signal_start(c, &c->interrupt, on_end, SIGINT);
 	signal_start(c, &c->hangup, on_hangup, SIGHUP);
 	signal_start(c, &c->child, on_child, SIGCHLD);
+	ev_timer_init(&c->beat, on_beat, 0., service_watchdog());
+	if (c->beat.repeat > 0)
+		ev_timer_again(r->loop, &c->beat);
 	err = prepare(c);
 	if (!err)
 		err = make_children(r, f);

@@ -16,11 +16,22 @@ cat >"$work/wanted" <<'END'
 bin/vdevd
 bin/vdevd-gpio
 bin/vdevd-rng
+lib/systemd/system/vdevd-run.service
+lib/systemd/system/vdevd@.service
+lib/systemd/system/vdevd@.socket
 man/man1/vdevd-gpio.1
 man/man1/vdevd-rng.1
 man/man1/vdevd.1
 man/man7/vdevd-protocol.7
+share/bash-completion/completions/vdevd
+share/bash-completion/completions/vdevd-gpio
+share/bash-completion/completions/vdevd-rng
+share/fish/vendor_completions.d/vdevd-gpio.fish
+share/fish/vendor_completions.d/vdevd-rng.fish
+share/fish/vendor_completions.d/vdevd.fish
 share/qemu/vhost-user/50-vdevd-rng.json
+share/vdevd/systemd/gpio.conf
+share/zsh/site-functions/_vdevd
 END
 as_wanted()
 {
@@ -50,6 +61,38 @@ done
 expect 'a description has these members alone' test "$(python3 -c 'import json, sys; print(*sorted(json.load(sys.stdin)))' <"$json")" = \
 	'binary description tags type'
 expect 'the description is JSON' python3 -m json.tool "$json"
+
+# Units: as systemd reads them, with the program where they name it.
+units=$root/lib/systemd/system
+# shellcheck disable=SC2016 # systemd's
+expect 'the service calls the installed program' grep -qxF 'ExecStart=/opt/v/bin/vdevd $DEVICE $OPTIONS' "$units/vdevd@.service"
+result 'nothing is left to be replaced' "$(! grep -q '@[A-Z]*@' "$units"/*; echo $?)"
+# silent COMMAND...: whether it has nothing to say.
+silent()
+{
+	"$@" >"$work/silent.log" 2>&1
+	said=$?
+	cat "$work/silent.log"
+	[ "$said" = 0 ] && [ ! -s "$work/silent.log" ]
+}
+if command -v systemd-analyze >/dev/null; then
+	mkdir -p "$work/units/vdevd@.service.d"
+	for unit in "$units"/*; do
+		sed "s,/opt/v/bin/,$root/bin/,; /^Documentation=/d" "$unit" >"$work/units/${unit##*/}"
+	done
+	for unit in 'vdevd@.service' 'vdevd@.socket' vdevd-run.service; do
+		expect "systemd has nothing to say of $unit" silent systemd-analyze verify "$work/units/$unit"
+	done
+	expect 'the service is exposed to 1.5 of 10 at most' \
+		systemd-analyze security --offline=true --threshold=15 "$work/units/vdevd@.service"
+	for file in "$src"/cmd/pack/systemd/devices/*.conf; do
+		name=${file##*/}
+		cp "$file" "$work/units/vdevd@.service.d/device.conf"
+		expect "nor of the drop-in of ${name%.conf}" silent systemd-analyze verify "$work/units/vdevd@.service"
+	done
+else
+	echo 'skip systemd: there is no systemd-analyze (Debian: systemd)'
+fi
 
 expect 'uninstall' in_build i make uninstall DESTDIR="$work/dest"
 expect 'uninstall leaves no file' test -z "$(find "$work/dest" ! -type d)"

@@ -174,6 +174,22 @@ p.send_signal(signal.SIGTERM)
 hear(b"STOPPING=1")
 assert p.wait(10) == 0
 
+# So does the parent of many.
+with open("many", "w") as f:
+    f.write("rng\n")
+os.environ["WATCHDOG_USEC"] = "100000"
+p = subprocess.Popen([vdevd, "run", "--socket-dir=many.d", "many"])
+del os.environ["WATCHDOG_USEC"]
+hear(b"READY=1")
+hear(b"STATUS=all devices are started")
+beats = 0
+while beats < 4:
+    hear(b"WATCHDOG=1")
+    beats += 1
+p.send_signal(signal.SIGTERM)
+hear(b"STOPPING=1")
+assert p.wait(10) == 0
+
 # A connected socket is served until its front-end goes.
 here, there = socket.socketpair()
 p = subprocess.Popen([vdevd, "rng", "--fd=%d" % there.fileno()], pass_fds=[there.fileno()])
