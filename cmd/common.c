@@ -191,6 +191,7 @@ static const struct opt common_opts[] = {
 	},
 	{
 		.name = "connect",
+		.rare = true,
 		.type = OPT_SOCKET,
 		.off = AT(socket.connect),
 		.arg = "PATH",
@@ -201,6 +202,7 @@ static const struct opt common_opts[] = {
 	},
 	{
 		.name = "features",
+		.rare = true,
 		.type = OPT_CALL,
 		.set = set_features,
 		.arg = "+X,-Y",
@@ -234,6 +236,7 @@ static const struct opt common_opts[] = {
 #if VDEVD_HAVE_XEN
 	{
 		.name = "xen",
+		.rare = true,
 		.type = OPT_WORD,
 		.words =
 			(const char *const[]){
@@ -263,6 +266,7 @@ static const struct opt common_opts[] = {
 	},
 	{
 		.name = "xen-domid",
+		.rare = true,
 		.type = OPT_UINT,
 		.off = AT(xen_domid),
 		.arg = "N",
@@ -322,6 +326,7 @@ static const struct opt common_opts[] = {
 	},
 	{
 		.name = "sandbox",
+		.rare = true,
 		.type = OPT_CALL,
 		.set = set_sandbox,
 		.arg = "LIST",
@@ -340,6 +345,7 @@ static const struct opt common_opts[] = {
 	},
 	{
 		.name = "user",
+		.rare = true,
 		.type = OPT_CALL,
 		.set = set_user,
 		.arg = "USER[:GROUP]",
@@ -409,7 +415,15 @@ static const struct opt common_opts[] = {
 		.type = OPT_FLAG,
 		.off = AT(help),
 		.help = "show this and exit",
-		.man = MAN("Show the options in short and exit."),
+		.man = MAN("Show the options in short and exit: those that are wanted most."),
+	},
+	{
+		.name = "help-all",
+		.rare = true,
+		.type = OPT_FLAG,
+		.off = AT(help_all),
+		.help = "show all options and exit",
+		.man = MAN("Show all the options in short and exit."),
 	},
 	{
 		.name = "version",

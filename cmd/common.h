@@ -35,7 +35,7 @@ struct common {
 	struct sandbox_opts sandbox;
 	unsigned int print_sandbox; /* enum common_print */
 	unsigned int print_frontend; /* frontend_forms */
-	bool print_capabilities, print_man, help, version;
+	bool print_capabilities, print_man, help, help_all, version;
 	/* Called as the daemon this replaces: so many instances, socket names without their number. */
 	uint64_t count;
 	bool no_suffix;

@@ -232,7 +232,7 @@ static void print_ctl_help(const struct opt_group *groups)
 	     "Gives the vdevd whose --control is PATH a command, and shows the answer: help\n"
 	     "lists the commands there are. The exit status is 0 when the answer is ok, and 1\n"
 	     "when it is an error.");
-	opt_print_help(stdout, groups);
+	opt_print_help(stdout, groups, false);
 }
 
 int cmd_ctl(int argc, char **argv)

@@ -23,8 +23,11 @@ void print_help(const struct common *c)
 
 	printf("Usage: vdevd %s --socket-path=PATH [OPTION]...\nServes a virtio device over vhost-user: %s.\n",
 	       class->name, class->summary);
-	opt_print_help(stdout, c->groups);
-	printf("\nman vdevd-%s: all of them, in full\n", class->name);
+	opt_print_help(stdout, c->groups, c->help_all);
+	if (c->help_all)
+		printf("\nman vdevd-%s: in full\n", class->name);
+	else
+		printf("\n--help-all shows the others, too; man vdevd-%s: in full\n", class->name);
 }
 
 /* A device or ring feature bit's name. */

@@ -117,7 +117,7 @@ int cmd_list(int argc, char **argv)
 		return CMD_USAGE;
 	if (args.help) {
 		puts("Usage: vdevd list [--json]\nLists the devices there are: name, virtio id, summary, features.");
-		opt_print_help(stdout, groups);
+		opt_print_help(stdout, groups, false);
 		return CMD_OK;
 	}
 	if (args.json) {

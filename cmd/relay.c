@@ -194,7 +194,7 @@ int cmd_relay(int argc, char **argv)
 		     "Stands between a front-end that does not reconnect and a vhost-user back end.\n"
 		     "When that ends and is started again, the guest goes on: what was in flight is\n"
 		     "done.");
-		opt_print_help(stdout, groups);
+		opt_print_help(stdout, groups, false);
 		return CMD_OK;
 	}
 	if (!c.path || !c.to) {

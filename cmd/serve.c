@@ -265,7 +265,7 @@ static int serve_compat(struct call *call)
 /* Does what an option asks for that ends the program at once.  Returns whether there was one. */
 static bool describe(const struct common *c)
 {
-	if (c->help)
+	if (c->help || c->help_all)
 		print_help(c);
 	else if (c->version)
 		printf("vdevd %s\n", VDEVD_VERSION);

@@ -88,8 +88,8 @@ int opt_parse_end(const struct opt_group *groups, int argc, char **argv, int nex
 /* The option of this long name (or alias) in the groups, or NULL. */
 const struct opt *opt_find(const struct opt_group *groups, const char *name);
 
-/* Writes the options as --help shows them: at most 80 columns. */
-void opt_print_help(FILE *out, const struct opt_group *groups);
+/* Writes the options as --help shows them, with those that are rare where all is set: at most 80 columns. */
+void opt_print_help(FILE *out, const struct opt_group *groups, bool all);
 
 /* Writes a line as it is, for a literal display: what is copied from the page can be pasted into a shell. */
 void man_print_literal(FILE *out, const char *line);

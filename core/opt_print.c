@@ -55,12 +55,12 @@ static void print_help_line(FILE *out, const struct opt *o)
 	fputc('\n', out);
 }
 
-void opt_print_help(FILE *out, const struct opt_group *groups)
+void opt_print_help(FILE *out, const struct opt_group *groups, bool all)
 {
 	for (const struct opt_group *g = groups; g->opts; g++) {
 		fprintf(out, "\n%s:\n", g->title);
 		for (const struct opt *o = g->opts; o->name; o++) {
-			if (o->help && !o->rare)
+			if (o->help && (all || !o->rare))
 				print_help_line(out, o);
 		}
 	}

@@ -405,7 +405,7 @@ int cmd_probe(int argc, char **argv)
 		puts("Usage: vdevd probe --socket-path=PATH [OPTION]...\n"
 		     "Asks a running vhost-user back end, of any project, what it is, and tries\n"
 		     "whether it keeps the protocol.  Ends with 0 when all rows hold, else with 1.");
-		opt_print_help(stdout, groups);
+		opt_print_help(stdout, groups, false);
 		return CMD_OK;
 	}
 	if (opt_parse_end(groups, argc, argv, next) < 0)

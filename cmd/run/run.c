@@ -318,7 +318,7 @@ int cmd_run(int argc, char **argv)
 		puts("Usage: vdevd run [OPTION]... FILE\n"
 		     "Serves the devices of a file, a process each; holds their sockets, and starts\n"
 		     "again what fails.  A line is [NAME [relay] [restart=N]:] DEVICE [OPTION]...");
-		opt_print_help(stdout, groups);
+		opt_print_help(stdout, groups, false);
 		return CMD_OK;
 	}
 	status = run_file_read(c.run.path, c.run.dir, &c.log, &file);

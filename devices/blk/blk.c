@@ -729,6 +729,7 @@ static const struct opt blk_opts[] = {
 	},
 	{
 		.name = "sim-size",
+		.rare = true,
 		.type = OPT_BYTES,
 		.off = offsetof(struct blk, sim_size),
 		.arg = "BYTES",

@@ -828,6 +828,7 @@ static const struct opt can_opts[] = {
 	},
 	{
 		.name = "brs",
+		.rare = true,
 		.type = OPT_FLAG,
 		.off = offsetof(struct can, brs),
 		.help = "CAN FD frames are sent with bit rate switch",
@@ -837,6 +838,7 @@ static const struct opt can_opts[] = {
 	},
 	{
 		.name = "priority",
+		.rare = true,
 		.type = OPT_UINT,
 		.off = offsetof(struct can, priority),
 		.arg = "N",
@@ -847,6 +849,7 @@ static const struct opt can_opts[] = {
 	},
 	{
 		.name = "rx-queue",
+		.rare = true,
 		.type = OPT_UINT,
 		.off = offsetof(struct can, rx_queue),
 		.arg = "N",
@@ -891,6 +894,7 @@ static const struct opt can_opts[] = {
 	VDEV_SIM_CONTROL,
 	{
 		.name = "can-devices",
+		.rare = true,
 		.type = OPT_TEXT,
 		.off = offsetof(struct can, can_devices),
 		.arg = "NAMES",

@@ -432,6 +432,7 @@ const struct opt fs_opts[] = {
 	},
 	{
 		.name = "security-label",
+		.rare = true,
 		.type = OPT_CALL,
 		.bare = true,
 		.set = set_when,
@@ -454,6 +455,7 @@ const struct opt fs_opts[] = {
 	},
 	{
 		.name = "allow-mmap",
+		.rare = true,
 		.type = OPT_FLAG,
 		.off = AT(allow_mmap),
 		.help = "shared mappings also without a cache",
@@ -463,6 +465,7 @@ const struct opt fs_opts[] = {
 	},
 	{
 		.name = "flock",
+		.rare = true,
 		.type = OPT_FLAG,
 		.off = AT(flock),
 		.help = "flock(2) excludes other guests and the host",
@@ -474,6 +477,7 @@ const struct opt fs_opts[] = {
 	},
 	{
 		.name = "posix-lock",
+		.rare = true,
 		.type = OPT_FLAG,
 		.off = AT(posix_lock),
 		.help = "so do locks of fcntl(2)",
@@ -507,6 +511,7 @@ const struct opt fs_opts[] = {
 	},
 	{
 		.name = "num-queues",
+		.rare = true,
 		.alias = "num-request-queues",
 		.type = OPT_UINT,
 		.off = AT(num_queues),
@@ -519,6 +524,7 @@ const struct opt fs_opts[] = {
 	},
 	{
 		.name = "thread-pool-size",
+		.rare = true,
 		.alias = "threads",
 		.type = OPT_UINT,
 		.off = AT(threads),

@@ -1126,6 +1126,7 @@ static const struct opt gpio_opts[] = {
 	},
 	{
 		.name = "drive",
+		.rare = true,
 		.type = OPT_CALL,
 		.set = set_rule,
 		.kind = GPIO_RULE_DRIVE,
@@ -1136,6 +1137,7 @@ static const struct opt gpio_opts[] = {
 	},
 	{
 		.name = "debounce-us",
+		.rare = true,
 		.type = OPT_CALL,
 		.set = set_rule,
 		.kind = GPIO_RULE_DEBOUNCE,
@@ -1167,6 +1169,7 @@ static const struct opt gpio_opts[] = {
 	},
 	{
 		.name = "sim-names",
+		.rare = true,
 		.type = OPT_TEXT,
 		.off = OFF(sim_names),
 		.arg = "NAME,...",
@@ -1175,6 +1178,7 @@ static const struct opt gpio_opts[] = {
 	},
 	{
 		.name = "sim-wire",
+		.rare = true,
 		.type = OPT_TEXT,
 		.off = OFF(sim_wire),
 		.arg = "A-B,...",
@@ -1185,6 +1189,7 @@ static const struct opt gpio_opts[] = {
 	VDEV_SIM_CONTROL,
 	{
 		.name = "device-list",
+		.rare = true,
 		.type = OPT_TEXT,
 		.off = OFF(device_list),
 		.arg = "LIST",

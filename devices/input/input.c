@@ -937,6 +937,7 @@ static const struct opt input_opts[] = {
 	},
 	{
 		.name = "sim-width",
+		.rare = true,
 		.type = OPT_UINT,
 		.off = offsetof(struct input, width),
 		.arg = "N",
@@ -947,6 +948,7 @@ static const struct opt input_opts[] = {
 	},
 	{
 		.name = "sim-height",
+		.rare = true,
 		.type = OPT_UINT,
 		.off = offsetof(struct input, height),
 		.arg = "N",
@@ -970,6 +972,7 @@ static const struct opt input_opts[] = {
 	VDEV_SIM_CONTROL,
 	{
 		.name = "event-list",
+		.rare = true,
 		.type = OPT_TEXT,
 		.off = offsetof(struct input, event_list),
 		.arg = "PATHS",

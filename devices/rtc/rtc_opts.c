@@ -190,6 +190,7 @@ const struct opt rtc_opts[] = {
 	},
 	{
 		.name = "counter-offset",
+		.rare = true,
 		.type = OPT_CALL,
 		.once = true,
 		.arg = "CYCLES",
@@ -207,6 +208,7 @@ const struct opt rtc_opts[] = {
 	},
 	{
 		.name = "no-utc",
+		.rare = true,
 		.type = OPT_FLAG,
 		.off = offsetof(struct rtc, no_utc),
 		.help = "the default clocks without utc-smeared",
@@ -214,6 +216,7 @@ const struct opt rtc_opts[] = {
 	},
 	{
 		.name = "no-tai",
+		.rare = true,
 		.type = OPT_FLAG,
 		.off = offsetof(struct rtc, no_tai),
 		.help = "the default clocks without tai",
@@ -221,6 +224,7 @@ const struct opt rtc_opts[] = {
 	},
 	{
 		.name = "no-monotonic",
+		.rare = true,
 		.type = OPT_FLAG,
 		.off = offsetof(struct rtc, no_monotonic),
 		.help = "the default clocks without monotonic",

@@ -325,6 +325,7 @@ const struct opt sound_opts[] = {
 	},
 	{
 		.name = "pace",
+		.rare = true,
 		.type = OPT_WORD,
 		.off = offsetof(struct sound, pace),
 		.words = pace_words,
@@ -353,6 +354,7 @@ const struct opt sound_opts[] = {
 	},
 	{
 		.name = "max-channels",
+		.rare = true,
 		.type = OPT_UINT,
 		.off = offsetof(struct sound, max_channels),
 		.arg = "N",
@@ -374,6 +376,7 @@ const struct opt sound_opts[] = {
 	},
 	{
 		.name = "polling",
+		.rare = true,
 		.type = OPT_FLAG,
 		.off = offsetof(struct sound, polling),
 		.help = "offer MSG_POLLING: the guest does not kick",

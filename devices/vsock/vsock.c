@@ -506,6 +506,7 @@ static const struct opt vsock_opts[] = {
 	},
 	{
 		.name = "uds-seqpacket-path",
+		.rare = true,
 		.type = OPT_TEXT,
 		.off = offsetof(struct vsock, uds_seqpacket),
 		.arg = "PATH",
@@ -608,6 +609,7 @@ static const struct opt vsock_opts[] = {
 	},
 	{
 		.name = "buffer-size",
+		.rare = true,
 		.type = OPT_BYTES,
 		.off = offsetof(struct vsock, buf_size),
 		.arg = "BYTES",
@@ -622,6 +624,7 @@ static const struct opt vsock_opts[] = {
 	},
 	{
 		.name = "max-connections",
+		.rare = true,
 		.type = OPT_UINT,
 		.off = offsetof(struct vsock, max_links),
 		.arg = "N",
@@ -641,6 +644,7 @@ static const struct opt vsock_opts[] = {
 	},
 	{
 		.name = "connect-timeout",
+		.rare = true,
 		.type = OPT_UINT,
 		.off = offsetof(struct vsock, connect_timeout),
 		.arg = "MS",

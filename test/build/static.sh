@@ -15,7 +15,7 @@ expect 'it runs' prints '"type": *"rng"' "$work/s/vdevd" rng --print-capabilitie
 # shellcheck disable=SC2119,SC2120 # refuses and expect have arguments for it
 rng() { "$work/s/vdevd" rng --socket-path="$work/rng" "$@" --print-capabilities; }
 # shellcheck disable=SC2119
-xenless() { rng >"$work/json" && ! grep -q xen "$work/json" && ! "$work/s/vdevd" rng --help | grep -q xen; }
+xenless() { rng >"$work/json" && ! grep -q xen "$work/json" && ! "$work/s/vdevd" rng --help-all | grep -q xen; }
 expect 'it tells of no Xen' xenless
 refuses 'it says why --xen=on cannot be' 2 '^vdevd rng: --xen=on: this vdevd was configured --without-xen' rng --xen=on
 refuses 'it says why no grants are kept' 2 '^vdevd rng: --xen-grant-cache=8: this vdevd was configured --without-xen' \

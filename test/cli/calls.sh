@@ -32,7 +32,7 @@ refuses 'a bad level' 2 '^vdevd rng: --log-level=loud: unknown (error, warn, inf
 refuses 'a bad priority' 2 '^vdevd rng: --realtime=100: out of range (a number from 1 to 99 is wanted)' "$VDEVD" rng --socket-path=s --realtime=100
 refuses 'a bad quirk' 2 '^vdevd rng: --quirks=flux: .*there is shmem-bit-21' "$VDEVD" rng --socket-path=s --quirks=flux
 refuses 'a bad feature' 2 '^vdevd rng: --features=+flux: .*flux' "$VDEVD" rng --socket-path=s --features=+flux
-if "$VDEVD" rng --help | grep -q -e '--xen='; then
+if "$VDEVD" rng --help-all | grep -q -e '--xen='; then
 	refuses 'a bad --xen' 2 '^vdevd rng: --xen=yes: unknown (auto, on or off is wanted)' "$VDEVD" rng --socket-path=s --xen=yes
 	refuses 'a bad --xen-grant-cache' 2 '^vdevd rng: --xen-grant-cache=-1: not a number' \
 		"$VDEVD" rng --socket-path=s --xen-grant-cache=-1
@@ -129,7 +129,13 @@ expect 'rng --version' prints '^vdevd [0-9]' "$VDEVD" rng -V
 expect 'vdevd list' prints '^  rng  *4  ' "$VDEVD" list
 expect 'list --help' prints '^Usage: vdevd list' "$VDEVD" list --help
 "$VDEVD" rng --help >help
-expect 'rng --help fits a screen' test "$(wc -l <help)" -le 32 -a "$(wc -L <help)" -le 80
+for name in $VDEVD_DEVICES; do
+	"$VDEVD" "$name" --help >help
+	expect "$name --help fits a screen" test "$(wc -l <help)" -le 24 -a "$(wc -L <help)" -le 80
+	"$VDEVD" "$name" --help-all >all
+	expect 'the rest is shown, too' grep -q -e '^      --features=' all
+	result 'but not always' "$(! grep -q -e '--features=' help; echo $?)"
+done
 
 # Programs ask.
 "$VDEVD" rng --print-capabilities >all.json

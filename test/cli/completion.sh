@@ -31,7 +31,7 @@ if command -v bash >/dev/null; then
 	completes relay vdevd rela
 	completes '--max-bytes=' vdevd rng --max
 	completes '--max-bytes=' vdevd-rng --max
-	completes '--help' vdevd rng --he
+	completes '--version' vdevd rng --vers
 	completes 'error warn info debug' vdevd rng --log-level =
 	completes 'debug' vdevd rng --log-level = d
 	completes 'debug' vdevd rng --log-level d

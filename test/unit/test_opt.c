@@ -413,7 +413,7 @@ END_TEST
 
 START_TEST(help_text)
 {
-	ck_assert_str_eq(PRINTED(opt_print_help(out, groups)),
+	ck_assert_str_eq(PRINTED(opt_print_help(out, groups, false)),
 			 "\n"
 			 "Device options:\n"
 			 "      --source=PATH         where bytes come from\n"
@@ -443,7 +443,7 @@ START_TEST(help_is_narrow)
 	};
 	const struct opt_group long_groups[] = {{"Long", opts, NULL}, {0}};
 
-	ck_assert_str_eq(PRINTED(opt_print_help(out, long_groups)),
+	ck_assert_str_eq(PRINTED(opt_print_help(out, long_groups, false)),
 			 "\nLong:\n"
 			 "      --a-rather-long-name-of-an-option=ARGUMENT\n"
 			 "                            fifty characters is what a line of help may have\n"
