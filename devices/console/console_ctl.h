@@ -58,7 +58,7 @@ struct console_ctl {
 	unsigned int nports;
 	bool ready;        /* DEVICE_READY was said */
 	bool sizes;        /* VIRTIO_CONSOLE_F_SIZE is negotiated: RESIZE is sent */
-	bool rows_first;   /* RESIZE has rows before columns, as drivers before Linux 6.17 read it */
+	bool rows_first;   /* RESIZE has rows before columns, as drivers before Linux 6.15 read it */
 	uint16_t cols, rows; /* of all consoles */
 	/* Sends a message of at most CONSOLE_CONTROL_MAX bytes, copied.  replaces: an older one of this port and event is out of date. */
 	void (*send)(void *user, const void *message, size_t len, bool replaces);

@@ -213,8 +213,11 @@ const struct opt console_opts[] = {
 		.man = MAN(
 			"A console of the guest, and who is at its other side; repeatable.\n"
 			"\n"
-			"stdio: the terminal vdevd runs in, without echo and signals; ctrl-a x ends the process, ctrl-a "
-			"ctrl-a is one ctrl-a.  The size follows the window's.  The terminal is set back at the end.\n"
+			"stdio: the terminal vdevd runs in, without echo and signals; ctrl-a x ends the process, whether a guest is there "
+			"or not, ctrl-a ctrl-a is one ctrl-a.  16K of what is typed wait for the guest.  The size follows the window's.  "
+			"The terminal is set back at the end, and while the process is stopped, but not where it is killed by SIGKILL or by "
+			"the sandbox.  Bytes of the guest are not changed on their way; so lines of the log on the same terminal begin where "
+			"the last one ended: send them elsewhere (2>file).\n"
 			"\n"
 			"pty, pty:LINK: a pseudo-terminal; LINK becomes a symbolic link to it, and is removed at the end.\n"
 			"\n"
@@ -289,8 +292,9 @@ const struct opt console_opts[] = {
 		.words = quirk_words,
 		.arg = "WHAT",
 		.def = "none",
-		.help = "resize-rows-first: for Linux before 6.16",
-		.man = MAN("resize-rows-first: a new size is told with rows before columns, as Linux before 6.16 reads it."),
+		.help = "resize-rows-first: for Linux before 6.15",
+		.man = MAN("resize-rows-first: a new size is told with rows before columns, as Linux before 6.15 reads it.  Its long-term "
+			   "kernels read it as the standard says since January 2026 (5.10 to 6.12)."),
 	},
 	{
 		.name = "backend",

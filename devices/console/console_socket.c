@@ -20,7 +20,8 @@
 #include "devices/console/console_stream.h"
 
 #define BACKLOG	    8
-#define RETRY_AFTER 1. /* s */
+#define RETRY_FIRST .05 /* s; each is twice the one before it */
+#define RETRY_MOST  1.
 
 struct sock {
 	struct console_side s;
@@ -30,6 +31,7 @@ struct sock {
 	int fd;			 /* the connection; -1 */
 	struct hangup hangup;	 /* the end of one that sends nothing more */
 	struct ev_timer retry;	 /* of unix-connect */
+	ev_tstamp retry_after, since; /* s; when the connection began */
 	bool connects, complained;
 };
 
@@ -41,6 +43,7 @@ static struct sock *to_sock(struct console_side *s)
 static void connection_begin(struct sock *k, int fd)
 {
 	k->fd = fd;
+	k->since = ev_now(k->s.args->d->loop);
 	if (hangup_open(&k->hangup, fd) < 0)
 		log_guest(&k->s.args->d->log, "port %u: the end of a connection is not watched for", k->s.args->port);
 	console_stream_begin(&k->s, fd, fd, true);
@@ -56,13 +59,24 @@ static void connection_close(struct sock *k, bool tell)
 	k->fd = -1;
 }
 
+/* Who listened may do so again soon, or not for long.  One who hangs up at once is not called more often than one who is not there. */
+static void retry_start(struct sock *k)
+{
+	if (k->since && ev_now(k->s.args->d->loop) - k->since > RETRY_MOST)
+		k->retry_after = RETRY_FIRST;
+	k->since = 0.;
+	ev_timer_set(&k->retry, k->retry_after, 0.);
+	ev_timer_start(k->s.args->d->loop, &k->retry);
+	k->retry_after = k->retry_after * 2 < RETRY_MOST ? k->retry_after * 2 : RETRY_MOST;
+}
+
 static void sock_ended(struct console_side *s)
 {
 	struct sock *k = to_sock(s);
 
 	connection_close(k, true);
 	if (k->connects)
-		ev_timer_start(s->args->d->loop, &k->retry);
+		retry_start(k);
 	else
 		listener_resume(&k->door);
 }
@@ -97,10 +111,9 @@ static void retry_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 		return;
 	}
 	if (!k->complained)
-		log_warn(&k->s.args->d->log, "unix-connect:%s: %s; tried every second", k->s.args->value, strerror(-fd));
+		log_warn(&k->s.args->d->log, "unix-connect:%s: %s; tried again every second", k->s.args->value, strerror(-fd));
 	k->complained = true;
-	ev_timer_set(&k->retry, RETRY_AFTER, 0.);
-	ev_timer_start(loop, &k->retry);
+	retry_start(k);
 }
 
 static struct sock *sock_new(const struct console_side_args *args)
@@ -111,6 +124,7 @@ static struct sock *sock_new(const struct console_side_args *args)
 		return NULL;
 	console_stream_init(&k->s, args, sock_ended);
 	k->s.half_ended = sock_half_ended;
+	k->retry_after = RETRY_FIRST;
 	k->door = (struct listener){.accepted = accepted, .log = &args->d->log, .name = args->value};
 	k->at.fd = k->listening = k->fd = -1;
 	hangup_init(&k->hangup, hung_up);

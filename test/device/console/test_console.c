@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
@@ -103,7 +104,8 @@ static void pattern(uint8_t *bytes, size_t len, unsigned int from)
 		bytes[i] = (uint8_t)((from + i) * 31 ^ (from + i) >> 8);
 }
 
-static const char *const echo_args[] = {"--console=sim:echo", "--port=gnss=sim:echo", "--port=null", NULL};
+static const char *const echo_args[] = {"--console=sim:echo", "--port=gnss=sim:echo", NULL};
+static const char *const null_args[] = {"--console=sim:echo", "--port=gnss=sim:echo", "--port=null", NULL};
 
 static void handshake(struct carrier *c)
 {
@@ -137,7 +139,7 @@ static void waits_for_open(struct carrier *c)
 	struct frontend_request *req;
 	uint8_t in[64];
 
-	begin(c, 3);
+	begin(c, 2);
 	say(c, 1, PORT_READY, 1);
 	expect(c, 1, PORT_NAME, 1, "gnss", 4);
 	expect(c, 1, PORT_OPEN, 1, NULL, 0);
@@ -185,7 +187,7 @@ static void wrong_buffers(struct carrier *c)
 {
 	uint8_t in[4];
 
-	begin(c, 3);
+	begin(c, 2);
 	open_console(c);
 	ck_assert_uint_eq(carrier_request(c, 1, NULL, 0, in, sizeof(in)), 0);
 	ck_assert_uint_eq(carrier_request(c, 0, "x", 1, NULL, 0), 0);
@@ -200,7 +202,7 @@ static void talkative(struct carrier *c)
 	unsigned int n = (unsigned int)min_size(ARRAY_SIZE(reqs), carrier_depth(c, CTX));
 	uint8_t out[MESSAGE];
 
-	begin(c, 3);
+	begin(c, 2);
 	message(out, 0, PORT_READY, 1);
 	for (unsigned int i = 0; i < n; i++)
 		reqs[i] = carrier_submit(c, CTX, out, sizeof(out), 0);
@@ -218,21 +220,21 @@ static void talkative(struct carrier *c)
 /* A reset closes ports, and so does another front-end. */
 static void reset_closes(struct carrier *c)
 {
-	begin(c, 3);
+	begin(c, 2);
 	open_console(c);
 	carrier_reset(c);
 	send_bytes(c, 0, "a", 1);
 	(void)carrier_submit(c, 0, NULL, 0, 8);
 	carrier_stays(c, 0, 5);
 	carrier_reconnect(c);
-	begin(c, 3);
+	begin(c, 2);
 	open_console(c);
 	check_bytes(c, 0, "a", 1);
 }
 
 static void moves(struct carrier *c)
 {
-	begin(c, 3);
+	begin(c, 2);
 	open_console(c);
 	carrier_move(c);
 	send_bytes(c, 0, "there", 5);
@@ -440,8 +442,8 @@ static size_t read_all(struct carrier *c, int fd, uint8_t *buf, size_t len)
 	return done;
 }
 
-/* Both ways, more than any buffer has room for, with a reader that is slow. */
-static void exchange(struct carrier *c, int fd)
+/* Both ways, more than any buffer has room for, with a reader that is slow: behind by so many bytes. */
+static void exchange(struct carrier *c, int fd, size_t behind)
 {
 	enum { ALL = 160000, STEP = 4000 };
 	uint8_t bytes[STEP], got[STEP];
@@ -455,7 +457,7 @@ static void exchange(struct carrier *c, int fd)
 		req = carrier_submit(c, q, bytes, STEP, 0);
 		sent += STEP;
 		/* The reader is behind by as much as socket and buffer have room for. */
-		while (in < sent && (in + 100000 < sent || sent == ALL)) {
+		while (in < sent && (in + behind < sent || sent == ALL)) {
 			ck_assert_uint_eq(read_all(c, fd, got, STEP), STEP);
 			pattern(bytes, STEP, (unsigned int)in);
 			ck_assert_mem_eq(got, bytes, STEP);
@@ -490,7 +492,7 @@ static void on_unix(struct carrier *c)
 	fd = unix_connect(carrier_path(c, "port"));
 	ck_assert_int_ge(fd, 0);
 	expect(c, 0, PORT_OPEN, 1, NULL, 0);
-	exchange(c, fd);
+	exchange(c, fd, 100000);
 	/* Another waits its turn. */
 	other = unix_connect(carrier_path(c, "port"));
 	ck_assert_int_ge(other, 0);
@@ -522,22 +524,188 @@ static void on_unix(struct carrier *c)
 
 static const char *const connect_args[] = {"--port=unix-connect:%T/there", NULL};
 
-static void on_unix_connect(struct carrier *c)
+static int accept_soon(struct carrier *c, int listening)
 {
-	struct unix_listener l;
 	int fd = -1;
 
-	no_console(c, false);
-	ck_assert_int_eq(unix_listen(&l, carrier_path(c, "there"), UINT64_MAX, 1), 0);
 	for (unsigned int ms = 0; fd < 0 && ms < 10000; ms++) {
-		fd = accept4(l.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		carrier_idle(c, 1);
 	}
 	ck_assert_int_ge(fd, 0);
+	return fd;
+}
+
+static void on_unix_connect(struct carrier *c)
+{
+	struct unix_listener l;
+	uint8_t byte;
+	int fd;
+
+	no_console(c, false);
+	ck_assert_int_eq(unix_listen(&l, carrier_path(c, "there"), UINT64_MAX, 1), 0);
+	fd = accept_soon(c, l.fd);
 	expect(c, 0, PORT_OPEN, 1, NULL, 0);
-	exchange(c, fd);
+	exchange(c, fd, 100000);
+	close(fd);
+	/* It calls again. */
+	(void)carrier_submit(c, 0, NULL, 0, 8);
+	fd = accept_soon(c, l.fd);
+	send_bytes(c, 0, "!", 1);
+	ck_assert_uint_eq(read_all(c, fd, &byte, 1), 1);
+	ck_assert_int_eq(byte, '!');
 	close(fd);
 	unix_listener_close(&l);
+}
+
+/* Who takes a call and hangs up at once is not called again and again without a pause. */
+static void on_unix_hangs_up(struct carrier *c)
+{
+	struct unix_listener l;
+	unsigned int calls = 0;
+
+	no_console(c, false);
+	ck_assert_int_eq(unix_listen(&l, carrier_path(c, "there"), UINT64_MAX, 1), 0);
+	(void)carrier_submit(c, 0, NULL, 0, 8);
+	for (unsigned int ms = 0; ms < 300; ms++) {
+		int fd = accept4(l.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			close(fd);
+			calls++;
+		}
+		carrier_idle(c, 1);
+	}
+	ck_assert_uint_ge(calls, 1);
+	ck_assert_uint_le(calls, 10);
+	unix_listener_close(&l);
+}
+
+/* An address of this process's own, below 127.0.0.0/8: tests run beside each other. */
+static char tcp_option[48];
+static const char *const tcp_args[] = {tcp_option, NULL};
+static struct sockaddr_in tcp_address;
+
+static void choose_tcp(struct carrier *c)
+{
+	const unsigned int pid = (unsigned int)getpid();
+
+	tcp_address = (struct sockaddr_in){
+		.sin_family = AF_INET,
+		.sin_port = htons(12345),
+		.sin_addr.s_addr = htonl(0x7f000000u + 0x10000u * (1 + (pid >> 16) % 0x7e) + (pid & 0xffff)),
+	};
+	snprintf(tcp_option, sizeof(tcp_option), "--port=tcp:127.%u.%u.%u:12345", 1 + (pid >> 16) % 0x7e, pid >> 8 & 0xff, pid & 0xff);
+}
+
+static int tcp_connect(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(connect(fd, (const struct sockaddr *)&tcp_address, sizeof(tcp_address)), 0);
+	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	return fd;
+}
+
+static void on_tcp(struct carrier *c)
+{
+	uint8_t byte;
+	int fd;
+
+	no_console(c, false);
+	fd = tcp_connect();
+	expect(c, 0, PORT_OPEN, 1, NULL, 0);
+	exchange(c, fd, 100000);
+	/* One that breaks the connection off; and the next. */
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0}, sizeof(struct linger));
+	close(fd);
+	(void)carrier_submit(c, 0, NULL, 0, 8);
+	expect(c, 0, PORT_OPEN, 0, NULL, 0);
+	fd = tcp_connect();
+	expect(c, 0, PORT_OPEN, 1, NULL, 0);
+	send_bytes(c, 0, "?", 1);
+	ck_assert_uint_eq(read_all(c, fd, &byte, 1), 1);
+	ck_assert_int_eq(byte, '?');
+	close(fd);
+}
+
+/* Standard input and output are a terminal, of which this is the other end. */
+static int terminal_master = -1;
+
+static void make_terminal(struct carrier *c)
+{
+	int slave;
+
+	terminal_master = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	ck_assert_int_ge(terminal_master, 0);
+	ck_assert_int_eq(grantpt(terminal_master), 0);
+	ck_assert_int_eq(unlockpt(terminal_master), 0);
+	slave = open(ptsname(terminal_master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	ck_assert_int_ge(slave, 0);
+	ck_assert_int_eq(dup2(slave, STDIN_FILENO), STDIN_FILENO);
+	ck_assert_int_eq(dup2(slave, STDOUT_FILENO), STDOUT_FILENO);
+	close(slave);
+}
+
+static const char *const stdio_args[] = {"--port=stdio", NULL};
+static const char *const plain_stdio_args[] = {"--port=stdio", "--no-escape", NULL};
+
+/* Every byte gets through, but for the escapes, also those that come one by one; and what was typed before somebody reads. */
+static void on_stdio(struct carrier *c)
+{
+	static const char typed[] = "a\x01\x01" "b\x01" "c\r\n\x03\x1a\x04\x01", want[] = "a\x01" "b\x01" "c\r\n\x03\x1a\x04\x01" "d";
+	struct termios t;
+	uint8_t bytes[256], got[256];
+
+	ck_assert_int_eq(tcgetattr(terminal_master, &t), 0);
+	ck_assert(!(t.c_lflag & (ECHO | ICANON | ISIG)));
+	ck_assert_int_eq(write(terminal_master, typed, sizeof(typed) - 1), sizeof(typed) - 1);
+	carrier_idle(c, 5);
+	no_console(c, true);
+	ck_assert_int_eq(write(terminal_master, "d", 1), 1);
+	check_bytes(c, 0, want, sizeof(want) - 1);
+	for (unsigned int i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)i;
+	send_bytes(c, 0, bytes, sizeof(bytes));
+	ck_assert_uint_eq(read_all(c, terminal_master, got, sizeof(got)), sizeof(got));
+	ck_assert_mem_eq(got, bytes, sizeof(bytes));
+	close(terminal_master);
+}
+
+/* More is typed than there is room for. */
+static void on_stdio_much(struct carrier *c)
+{
+	enum { ALL = 60000 };
+	static uint8_t bytes[ALL];
+	size_t sent = 0, got = 0;
+
+	for (size_t i = 0; i < ALL; i++)
+		bytes[i] = (uint8_t)('!' + i * 7 % 90);
+	no_console(c, true);
+	for (unsigned int turns = 0; got < ALL && turns < 100000; turns++) {
+		ssize_t n = sent < ALL ? write(terminal_master, bytes + sent, min_size(ALL - sent, 3000)) : 0;
+
+		sent += n > 0 ? (size_t)n : 0;
+		/* The reader comes when nothing more goes in. */
+		if (n > 0) {
+			carrier_idle(c, 0);
+			continue;
+		}
+		n = (ssize_t)min_size(sent - got, 1000);
+		if (n)
+			check_bytes(c, 0, bytes + got, (size_t)n);
+		got += (size_t)n;
+	}
+	ck_assert_uint_eq(got, ALL);
+	close(terminal_master);
+}
+
+static void on_plain_stdio(struct carrier *c)
+{
+	no_console(c, true);
+	exchange(c, terminal_master, 60000);
+	close(terminal_master);
 }
 
 static const char *const pty_args[] = {"--port=pty:%T/link", NULL};
@@ -666,10 +834,10 @@ static void many_ports(struct carrier *c)
 }
 
 static const struct device_case cases[] = {
-	{.name = "handshake", .run = handshake},
-	{.name = "echo", .run = echo},
+	{.name = "handshake", .run = handshake, .args = null_args},
+	{.name = "echo", .run = echo, .args = null_args},
 	{.name = "waits for open", .run = waits_for_open, .flags = CASE_ONCE},
-	{.name = "wrong messages", .run = wrong_messages},
+	{.name = "wrong messages", .run = wrong_messages, .args = null_args},
 	{.name = "wrong buffers", .run = wrong_buffers},
 	{.name = "talkative", .run = talkative, .flags = CASE_ONCE},
 	{.name = "reset closes", .run = reset_closes, .flags = CASE_ONCE},
@@ -681,6 +849,11 @@ static const struct device_case cases[] = {
 	{.name = "moves bytes", .run = moves_bytes, .args = sim_port_args, .flags = CASE_ONCE},
 	{.name = "unix", .run = on_unix, .args = unix_args, .flags = CASE_ONCE},
 	{.name = "unix-connect", .run = on_unix_connect, .args = connect_args, .flags = CASE_ONCE},
+	{.name = "unix-connect hangs up", .run = on_unix_hangs_up, .args = connect_args, .flags = CASE_ONCE},
+	{.name = "tcp", .run = on_tcp, .args = tcp_args, .prepare = choose_tcp, .flags = CASE_ONCE},
+	{.name = "stdio", .run = on_stdio, .args = stdio_args, .prepare = make_terminal, .flags = CASE_ONCE},
+	{.name = "stdio, much", .run = on_stdio_much, .args = stdio_args, .prepare = make_terminal, .flags = CASE_ONCE},
+	{.name = "stdio without escape", .run = on_plain_stdio, .args = plain_stdio_args, .prepare = make_terminal, .flags = CASE_ONCE},
 	{.name = "pty", .run = on_pty, .args = pty_args, .flags = CASE_ONCE},
 	{.name = "file", .run = on_file, .args = file_args, .flags = CASE_ONCE},
 	{.name = "tty", .run = on_tty, .args = tty_args, .prepare = make_line, .flags = CASE_ONCE},
