@@ -11,9 +11,25 @@ need_can() {
 	command -v candump >/dev/null || lacking 'no candump (apt-get install can-utils)'
 }
 
+# For the guest's shell: bound ID... waits until a program in the background receives each of these ids on can0 (all: every one).  What
+# was sent before that would never come, on a busy machine that is seconds later.  say FRAME sends a frame, also behind so many that the
+# interface has no room now.
+# shellcheck disable=SC2016 # for the guest's shell
+can_bound='
+bound() {
+	for id; do
+		[ $id != all ] || id=000
+		until grep -q "^ *can0  *$id " /proc/net/can/rcvlist_all /proc/net/can/rcvlist_fil; do sleep .02; done
+	done
+}
+say() {
+	until cansend can0 "$1" 2>/dev/null; do sleep .02; done
+}
+'
+
 # can_in COMMAND - run COMMAND in a guest that has the device; stdout to $dir/got.
 can_in() {
-	"$here/uml-run" --vu can="$vdevd_socket" "set -e; $1" >got || fail "the guest failed: $(cat got)"
+	"$here/uml-run" --vu can="$vdevd_socket" "set -e; $can_bound $1" >got || fail "the guest failed: $(cat got)"
 	vdevd_alive
 }
 
@@ -24,8 +40,8 @@ case_can_uml() {
 	# shellcheck disable=SC2016 # for the guest's shell
 	can_in '
 		ip link set can0 up
-		candump -L -x -n 8 -T 5000 can0 >/tmp/log &
-		sleep .2
+		candump -L -x -n 8 -T 20000 can0 >/tmp/log &
+		bound all
 		cansend can0 123#0102
 		cansend can0 12345678#
 		cansend can0 042#R3
@@ -45,8 +61,8 @@ case_can_uml_many() {
 	vdevd_start can --sim-echo
 	can_in '
 		ip link set can0 up
-		candump -r 8388608 -L -n 5000 -T 5000 can0,700:7FF >/tmp/log &
-		sleep .2
+		candump -r 8388608 -L -n 5000 -T 20000 can0,700:7FF >/tmp/log &
+		bound 700
 		cangen can0 -g 0 -n 5000 -L 8 -I 6ff -D i -p 10
 		wait
 		cut -d" " -f3- /tmp/log
@@ -92,8 +108,8 @@ case_can_uml_busoff() {
 		ip link set can0 down
 		ip link set can0 up
 		ip -details link show can0 | grep -o "state ERROR-ACTIVE"
-		candump -n 2 -T 5000 can0,043:7FF >/tmp/log &
-		sleep .2
+		candump -n 2 -T 20000 can0,043:7FF >/tmp/log &
+		bound 043
 		cansend can0 042#01
 		cansend can0 042#02
 		wait
@@ -107,9 +123,9 @@ case_can_uml_busoff() {
 	vdevd_stop
 }
 
-# can_other - a second vdevd on the simulated bus of the first, at other.sock.
+# can_other [OPTION]... - a second vdevd on the simulated bus of the first, at other.sock.
 can_other() {
-	"$VDEVD" can --sim-bus="$dir/bus" --rate=1000/s:4 --control="$dir/other.ctl" --socket-path="$dir/other.sock" >>vdevd.log 2>&1 &
+	"$VDEVD" can --sim-bus="$dir/bus" --rate=1000/s:4 "$@" --control="$dir/other.ctl" --socket-path="$dir/other.sock" >>vdevd.log 2>&1 &
 	other=$!
 	tries=0
 	until [ -S other.sock ]; do
@@ -119,26 +135,42 @@ can_other() {
 	done
 }
 
+# can_guest FILE SOCKET COMMAND - one of two guests: what it says to FILE, and how it ended to FILE.ok or FILE.failed.
+can_guest() {
+	"$here/uml-run" --vu can="$2" --timeout 280 "set -e; $can_bound ip link set can0 up; $3" >"$1" &
+	run=$!
+	trap 'kill $run' TERM
+	if wait $run; then : >"$1.ok"; else : >"$1.failed"; fi
+}
+
 # can_pair BEFORE AFTER BEFORE AFTER - two guests at once, the first and the other: BEFORE when the controller is up, AFTER when those
 # of both are; what they say to got and got.other.
 can_pair() {
 	# meet OWN OTHER: each says that it is there until it has heard the other, and then that it says no more; ids are 7OWN1, 7OWN2.
-	# A guest's own frames come back to all its programs.
+	# A guest's own frames come back to all its programs.  Nothing is said before the programs that hear are there: the other
+	# one answers once.
 	meet() {
 		echo "
-			candump -n 1 can0,7${2}1:7FF >/dev/null & here=\$!
+			candump can0,7${2}1:7FF >/tmp/here & here=\$!
 			candump -n 1 can0,7${2}2:7FF >/dev/null & last=\$!
-			while kill -0 \$here 2>/dev/null; do cansend can0 7${1}1#; sleep .1; done
-			cansend can0 7${1}1#
-			cansend can0 7${1}2#
+			bound 7${2}1 7${2}2
+			until [ -s /tmp/here ]; do say 7${1}1#; sleep .1; done
+			say 7${1}1#
+			say 7${1}2#
 			wait \$last
+			kill \$here
 		"
 	}
-	"$here/uml-run" --vu can="$dir/other.sock" --timeout 280 "set -e; ip link set can0 up; $3$(meet e d)$4" >got.other &
+	can_guest got "$vdevd_socket" "$1$(meet d e)$2" &
+	first=$!
+	can_guest got.other "$dir/other.sock" "$3$(meet e d)$4" &
 	second=$!
-	"$here/uml-run" --vu can="$vdevd_socket" --timeout 280 "set -e; ip link set can0 up; $1$(meet d e)$2" >got ||
-		fail "a guest failed: $(tail -n 3 got)"
-	wait "$second" || fail "the other guest failed: $(tail -n 3 got.other)"
+	# Where one has failed the other would wait for it.
+	until [ -e got.failed ] || [ -e got.other.failed ] || { [ -e got.ok ] && [ -e got.other.ok ]; }; do sleep .1; done
+	for log in got got.other; do
+		[ -e $log.ok ] || { kill $first $second "$other" || :; fail "a guest failed: $log: $(tail -n 3 $log)"; }
+	done
+	wait $first $second
 	"$VDEVD" ctl "$dir/own.ctl" bus >counters
 	"$VDEVD" ctl "$dir/other.ctl" bus >counters.other
 	kill "$other"
@@ -146,23 +178,29 @@ can_pair() {
 	vdevd_stop
 }
 
-# What each of two guests sends comes to the other once, and in order, both ways at the same time.  What candump itself is too slow
-# for is lost there; so what the devices have counted is compared.
+# What each of two guests sends comes to the other once, and in order, both ways at the same time.  A guest that is too slow loses
+# frames as on every bus, so the device has room for all; what candump is too slow for is lost there, so what the devices have counted is
+# compared.
 case_can_uml_two() {
 	need_can
 	frames=${VDEVD_CAN_FRAMES:-2000}
-	vdevd_start can --sim-bus="$dir/bus" --rate=1000/s:4 --control="$dir/own.ctl"
-	can_other
-	# hears OTHER, sends OWN: the frames of one id, and what has come of the other's until it says that there are no more.
+	vdevd_start can --sim-bus="$dir/bus" --rate=1000/s:4 --rx-queue=65536 --control="$dir/own.ctl"
+	can_other --rx-queue=65536
+	# hears ID OTHER OWN, sends ID OWN: the frames of one id, and what has come of the other's until it says that there are no more, and
+	# what was sent is known to be on the bus.
 	hears() {
 		echo "candump -r 8388608 -L can0,$1:7FF >/tmp/log & log=\$!
-			candump -n 1 can0,7${2}3:7FF >/dev/null & end=\$!"
+			candump -n 1 can0,7${2}3:7FF >/dev/null & end=\$!
+			candump -n 1 can0,7${3}3:7FF >/dev/null & sent=\$!
+			bound $1 7${2}3 7${3}3"
 	}
 	sends() {
-		echo "cangen can0 -g 0 -n $frames -L 8 -I $1 -D i -p 1000; cansend can0 7${2}3#; wait \$end; sleep .5; kill \$log
+		echo "cangen can0 -g 0 -n $frames -L 8 -I $1 -D i -p 1000; say 7${2}3#; wait \$end \$sent
+			size=; until [ \"\$size\" = \$(wc -c </tmp/log) ]; do size=\$(wc -c </tmp/log); sleep .5; done
+			kill \$log; wait \$log || :
 			cut -d' ' -f3- /tmp/log"
 	}
-	can_pair "$(hears 200 e)" "$(sends 100 d)" "$(hears 100 d)" "$(sends 200 e)"
+	can_pair "$(hears 200 e d)" "$(sends 100 d)" "$(hears 100 d e)" "$(sends 200 e)"
 	for log in got got.other; do
 		awk '{ sub(/.*#/, ""); s = ""; for (i = 15; i > 0; i -= 2) s = s substr($1, i, 2); print s }' "$log" >numbers
 		[ "$(wc -l <numbers)" -gt $((frames / 2)) ] || fail "$log: $(wc -l <numbers) frames"
