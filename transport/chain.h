@@ -46,6 +46,12 @@ void virtq_requeue(struct chain *c);
  */
 void virtq_again(struct virtq *vq);
 
+/*
+ * Notifies the driver once more that there are used buffers, also where it does not ask for that: for drivers that are known to lose a
+ * notification.  Nothing happens to a ring that does not run.
+ */
+void virtq_remind(struct virtq *vq);
+
 /* Whether the ring is started, enabled and sound: chains could be popped. */
 bool virtq_running(const struct virtq *vq);
 

@@ -230,6 +230,32 @@ START_TEST(test_call_flag)
 }
 END_TEST
 
+/* Once, also where the driver does not ask for it. */
+START_TEST(test_remind)
+{
+	for (unsigned int i = 0; i < 2; i++) {
+		rig_start(&r, 4, i ? EVENT_IDX : 0, 0);
+		round_trip(0);
+		virtq_flush(r.vq);
+		ck_assert_uint_eq(r.calls, 1);
+		r.avail->flags = htole16(VIRTQ_AVAIL_F_NO_INTERRUPT);
+		*rig_used_event(&r) = htole16(100);
+		virtq_remind(r.vq);
+		virtq_flush(r.vq);
+		virtq_flush(r.vq);
+		ck_assert_uint_eq(r.calls, 2);
+		round_trip(0);
+		virtq_flush(r.vq);
+		ck_assert_uint_eq(r.calls, 2);
+		rig_stop(&r);
+		virtq_remind(r.vq);
+		virtq_flush(r.vq);
+		ck_assert_uint_eq(r.calls, 2);
+		r.calls = 0;
+	}
+}
+END_TEST
+
 START_TEST(test_call_event)
 {
 	rig_start(&r, 4, EVENT_IDX, 0);
@@ -1254,6 +1280,7 @@ static void add_common(TCase *tc)
 	tcase_add_test(tc, test_wrap_around);
 	tcase_add_test(tc, test_call_flag);
 	tcase_add_test(tc, test_call_event);
+	tcase_add_test(tc, test_remind);
 	tcase_add_test(tc, test_kick_flag);
 	tcase_add_test(tc, test_kick_event);
 	tcase_add_loop_test(tc, test_kicks_after_call, 0, 2);

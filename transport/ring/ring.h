@@ -175,6 +175,7 @@ struct virtq {
 	bool in_turn;
 	bool left_behind; /* a pop was refused for want of budget */
 	bool dirty;       /* pushed since the last flush */
+	bool remind;      /* virtq_remind */
 	bool called;      /* notified at least once in this life: used_since counts */
 	struct ring_budget budget;
 	uint16_t last_avail;     /* next to take: an index, or a place (packed_layout.h) */

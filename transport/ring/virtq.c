@@ -280,7 +280,7 @@ int virtq_start(struct virtq *vq, struct gmem *mem, unsigned int num, uint64_t f
 	vq->used_since = 0;
 	vq->stall = STALL_NONE;
 	vq->fresh = vq->last_avail == begin && vq->used_idx == begin;
-	vq->broken = vq->armed = vq->dry = vq->dirty = vq->called = false;
+	vq->broken = vq->armed = vq->dry = vq->dirty = vq->remind = vq->called = false;
 	vq->in_turn = vq->untake = false;
 	budget_renew(vq);
 
@@ -612,6 +612,14 @@ void virtq_again(struct virtq *vq)
 		vq->ev->again(vq);
 }
 
+void virtq_remind(struct virtq *vq)
+{
+	if (!virtq_running(vq))
+		return;
+	vq->remind = vq->dirty = true;
+	vq->ev->again(vq);
+}
+
 void virtq_turn_begin(struct virtq *vq)
 {
 	vq->in_turn = true;
@@ -636,8 +644,9 @@ static void virtq_notify(struct virtq *vq)
 	vq->dirty = false;
 	vq->called = true;
 	vq->used_since = 0;
-	if (vq->mapped && vq->ring->want_call(vq, n))
+	if (vq->mapped && (vq->ring->want_call(vq, n) || vq->remind))
 		vq->ev->call(vq);
+	vq->remind = false;
 }
 
 /* Asks for kicks, unless there is more already.  Returns whether there is. */
