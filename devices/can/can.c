@@ -42,6 +42,12 @@ enum { TXQ, RXQ, CONTROLQ };
 #define RETRY_AFTER   0.005 /* s; the host could not take a frame */
 #define STOP_PATIENCE 0.2   /* s; what is on its way when the ring stops */
 
+/*
+ * Linux' driver (7.2) starts the controller before it is ready for what is received, and loses the notification of a frame that comes
+ * in between: it would hear nothing until it is taken down.  So it is reminded of the first frame that comes after a start.
+ */
+static const ev_tstamp remind_after[] = {0.02, 0.1, 0.5, 2.}; /* s, each after the one before */
+
 /* struct virtio_can_tx_out and struct virtio_can_rx, up to the data. */
 struct can_head {
 	le16 msg_type;
@@ -93,6 +99,9 @@ struct can {
 	unsigned int npending;
 	bool stopping; /* the txq stops when these have ended */
 	struct ev_timer retry, patience;
+	bool heard;		/* a frame came since the start */
+	unsigned int reminders; /* that were sent for it */
+	struct ev_timer remind;
 	struct {
 		uint64_t tx, refused, forbidden, failed, rx, ignored, host_lost, errors, bus_offs;
 	} count;
@@ -283,6 +292,29 @@ static void patience_ends(struct ev_loop *loop, struct ev_timer *w, int revents)
 
 /* ---- from the bus to the guest */
 
+static void remind_later(struct can *n)
+{
+	if (n->reminders == ARRAY_SIZE(remind_after))
+		return;
+	ev_timer_set(&n->remind, remind_after[n->reminders++], 0.);
+	ev_timer_start(n->d.loop, &n->remind);
+}
+
+static void remind_due(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	struct can *n = container_of(w, struct can, remind);
+
+	virtq_remind(vdev_queue(&n->d, RXQ));
+	remind_later(n);
+}
+
+static void remind_stop(struct can *n)
+{
+	ev_timer_stop(n->d.loop, &n->remind);
+	n->heard = false;
+	n->reminders = 0;
+}
+
 static void rx_put(struct can *n, const struct can_msg *m)
 {
 	struct {
@@ -302,6 +334,9 @@ static void rx_put(struct can *n, const struct can_msg *m)
 	memcpy(record.sdu, m->data, m->len);
 	n->count.rx++;
 	events_put(&n->rx, &record, sizeof(record.h) + m->len);
+	if (!n->heard)
+		remind_later(n);
+	n->heard = true;
 }
 
 static void can_watch(struct can *n, const char *way, const struct can_msg *m)
@@ -419,6 +454,8 @@ static int can_start(struct can *n)
 	if (err)
 		return err;
 	n->status &= (uint16_t)~VIRTIO_CAN_S_CTRL_BUSOFF;
+	if (!n->started)
+		remind_stop(n);
 	n->started = true;
 	return 0;
 }
@@ -428,6 +465,7 @@ static void can_stop(struct can *n)
 	if (n->started)
 		n->ops->down(n->host);
 	n->started = false;
+	remind_stop(n);
 	tx_cancel(n);
 }
 
@@ -493,6 +531,7 @@ static void can_reset(struct vdev *d)
 		n->ops->down(n->host);
 	n->started = false;
 	n->status = 0;
+	remind_stop(n);
 	events_reset(&n->rx);
 }
 
@@ -711,6 +750,7 @@ static int can_open(struct vdev *d)
 
 	ev_init(&n->retry, retry_due);
 	ev_init(&n->patience, patience_ends);
+	ev_init(&n->remind, remind_due);
 	rate_gate_init(&n->gate, d, TXQ);
 	err = events_open(&n->rx, d, &rx);
 	if (err)
@@ -733,6 +773,7 @@ static void can_close(struct vdev *d)
 	rate_gate_stop(&n->gate);
 	ev_timer_stop(d->loop, &n->retry);
 	ev_timer_stop(d->loop, &n->patience);
+	ev_timer_stop(d->loop, &n->remind);
 	if (n->host)
 		n->ops->stop(n->host);
 	events_close(&n->rx);
@@ -889,7 +930,7 @@ static const struct opt can_opts[] = {
 		.man = MAN("The simulated buses of all vdevds that are given this path are one, so that their guests talk to each other "
 			   "without an interface of the host: up to nine of them.  The first one makes a Unix socket there; when it ends "
 			   "another one takes its place, and frames that were on their way then are lost, and answered with an error.  "
-			   "One that does not read for a second is dropped."),
+			   "One that reads nothing for two seconds is dropped."),
 	},
 	VDEV_SIM_CONTROL,
 	{

@@ -50,7 +50,7 @@ static void link_close(struct can_bus_link *l)
 	ev_timer_stop(loop, &l->patience);
 	close(l->fd);
 	l->fd = -1;
-	l->first = l->waiting = 0;
+	l->first = l->waiting = l->waited = 0;
 }
 
 /* A link has ended, or is not to be borne any longer. */
@@ -69,10 +69,11 @@ static void link_end(struct can_bus_link *l, const char *why)
 		b->drained(b);
 }
 
-/* Sends what waits.  Returns false where the link has ended. */
+/* Sends what waits.  Returns false where the link has ended: the write watcher, which runs then, tells of it in its turn. */
 static bool link_flush(struct can_bus_link *l)
 {
 	struct ev_loop *loop = l->bus->args->d->loop;
+	bool open = true;
 
 	while (l->waiting) {
 		const struct can_bus_packet *p = &l->out[l->first];
@@ -80,22 +81,23 @@ static bool link_flush(struct can_bus_link *l)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0 && (errno == EAGAIN || errno == ENOBUFS)) {
-			if (!ev_is_active(&l->patience)) {
-				ev_timer_set(&l->patience, CAN_BUS_PATIENCE, 0.);
-				ev_timer_start(loop, &l->patience);
-			}
-			ev_io_start(loop, &l->write);
-			return true;
+		if (n < 0) {
+			open = errno == EAGAIN || errno == ENOBUFS;
+			break;
 		}
-		if (n < 0)
-			return false;
 		l->first = (l->first + 1) % CAN_BUS_QUEUE;
 		l->waiting--;
+		l->waited = 0;
 	}
-	ev_io_stop(loop, &l->write);
-	ev_timer_stop(loop, &l->patience);
-	return true;
+	if (!l->waiting) {
+		ev_io_stop(loop, &l->write);
+		ev_timer_stop(loop, &l->patience);
+		return true;
+	}
+	ev_io_start(loop, &l->write);
+	if (!ev_is_active(&l->patience))
+		ev_timer_again(loop, &l->patience);
+	return open;
 }
 
 static void link_writable(struct ev_loop *loop, struct ev_io *w, int revents)
@@ -108,9 +110,20 @@ static void link_writable(struct ev_loop *loop, struct ev_io *w, int revents)
 		l->bus->drained(l->bus);
 }
 
-static void link_impatient(struct ev_loop *loop, struct ev_timer *w, int revents)
+/*
+ * A packet still waits.  The time is counted in parts, so that one in which the whole machine stood still is not the other side's
+ * fault; and what has room by now is sent.
+ */
+static void link_waits(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
-	link_end(container_of(w, struct can_bus_link, patience), "does not read");
+	struct can_bus_link *l = container_of(w, struct can_bus_link, patience);
+
+	if (!link_flush(l))
+		link_end(l, "has gone");
+	else if (l->waiting && ++l->waited == CAN_BUS_PATIENCE)
+		link_end(l, "does not read");
+	else if (can_bus_ready(l->bus))
+		l->bus->drained(l->bus);
 }
 
 /* Reads a packet.  Returns whether there may be another. */
@@ -152,7 +165,7 @@ static void link_begin(struct can_bus *b, struct can_bus_link *l, int fd)
 	l->fd = fd;
 	ev_io_init(&l->read, link_readable, fd, EV_READ);
 	ev_io_init(&l->write, link_writable, fd, EV_WRITE);
-	ev_init(&l->patience, link_impatient);
+	ev_timer_init(&l->patience, link_waits, 0., CAN_BUS_PART);
 	ev_io_start(b->args->d->loop, &l->read);
 }
 
@@ -163,7 +176,6 @@ void can_bus_send(struct can_bus *b, struct can_bus_link *link, enum can_bus_kin
 	if (l->fd < 0 || l->waiting == CAN_BUS_QUEUE)
 		return;
 	l->out[(l->first + l->waiting++) % CAN_BUS_QUEUE] = packet_of(kind, from, m);
-	/* What has gone is noticed by the read watcher. */
 	if (l->waiting == 1)
 		(void)link_flush(l);
 }

@@ -5,7 +5,7 @@
  * The first vdevd that comes makes the socket and is the bus; the others are nodes of it.  Where the bus ends, the first node
  * that notices makes it anew.  A packet is a frame: PUT is a node's that wants to send it; SEEN tells a node that
  * another one has sent it, DONE that its own was on the bus.  Nothing is lost between them: a node whose socket is full holds the bus,
- * as overload frames do, for CAN_BUS_PATIENCE at most; then it is dropped.
+ * as overload frames do, for CAN_BUS_PATIENCE parts at most in which it reads nothing; then it is dropped.
  */
 #ifndef VDEVD_DEVICES_CAN_CAN_BUS_H
 #define VDEVD_DEVICES_CAN_CAN_BUS_H
@@ -16,7 +16,8 @@
 
 #define CAN_BUS_LINKS	 8   /* nodes besides that of the bus itself */
 #define CAN_BUS_QUEUE	 4   /* packets that wait for a node: the bus goes on when none does */
-#define CAN_BUS_PATIENCE 1.0 /* s */
+#define CAN_BUS_PART	 0.1 /* s */
+#define CAN_BUS_PATIENCE 20  /* parts */
 
 enum can_bus_kind {
 	CAN_BUS_PUT = 1,
@@ -26,7 +27,7 @@ enum can_bus_kind {
 
 struct can_bus_packet {
 	uint8_t kind;
-	uint8_t from; /* which of the sender's: 0 its guest, else as the sender likes */
+	uint8_t from; /* bits 0-1: which of the sender's, 0 its guest, 1 one that answers each frame; the rest comes back in DONE */
 	le16 flags;
 	le32 id;
 	uint8_t len;
@@ -57,6 +58,7 @@ struct can_bus {
 		struct ev_timer patience;
 		struct can_bus_packet out[CAN_BUS_QUEUE]; /* a ring */
 		unsigned int first, waiting;
+		unsigned int waited; /* parts since a packet went */
 	} links[CAN_BUS_LINKS], up; /* up: to the bus, of a node */
 	struct ev_timer retry;
 };

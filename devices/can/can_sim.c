@@ -23,15 +23,19 @@
 /* Behind them those of other vdevds, by their links. */
 enum { NODE_GUEST, NODE_ECHO, NODE_OPERATOR, NODE_LINKS, NODES = NODE_LINKS + CAN_BUS_LINKS };
 
+/* What comes from a node says which one, and with the guest's in which start of its controller: see from_of. */
+#define FROM_NODES 4
+
 struct sim_node {
 	struct can_msg queue[NODE_QUEUE]; /* a ring */
-	uint8_t from[NODE_QUEUE];	  /* of a link: which of its nodes */
+	uint8_t from[NODE_QUEUE];
 	unsigned int first, waiting;
 };
 
 struct can_host {
 	const struct can_host_args *args;
-	bool up, off; /* off: bus-off is due */
+	bool up, off;	     /* off: bus-off is due */
+	unsigned int starts; /* of the guest's controller */
 	struct sim_node nodes[NODES];
 	struct loop_again turn;
 	struct can_bus bus; /* path NULL: there is none */
@@ -51,9 +55,18 @@ static int node_add(struct can_host *h, unsigned int i, const struct can_msg *m,
 	return 0;
 }
 
+/*
+ * Where a frame of ours is from.  The guest's controller may stop and start again while a frame is on its way: that this one was on the bus is
+ * not said of an equal one that the guest has sent since.
+ */
+static uint8_t from_of(const struct can_host *h, unsigned int i)
+{
+	return (uint8_t)(i == NODE_GUEST ? h->starts * FROM_NODES : i);
+}
+
 static int node_put(struct can_host *h, unsigned int i, const struct can_msg *m)
 {
-	return node_add(h, i, m, (uint8_t)i);
+	return node_add(h, i, m, from_of(h, i));
 }
 
 /* The bits of a frame in the order in which they win: 11 bits of id, RTR or SRR, IDE, 18 bits of id, RTR. */
@@ -103,11 +116,11 @@ static void bus_tell(struct can_host *h, const struct can_msg *m, bool own, uint
 {
 	const struct can_user_ops *tell = h->args->ops;
 
-	if (own)
+	if (own && from == from_of(h, NODE_GUEST))
 		tell->sent(h->args->user, m);
-	else if (h->up)
+	else if (!own && h->up)
 		tell->received(h->args->user, m);
-	if (h->args->sim_echo && from != NODE_ECHO)
+	if (h->args->sim_echo && from % FROM_NODES != NODE_ECHO)
 		echo_answer(h, *m);
 }
 
@@ -117,7 +130,7 @@ static void bus_pass(struct can_host *h, unsigned int winner, const struct can_m
 	for (unsigned int i = 0; i < CAN_BUS_LINKS; i++) {
 		const bool own = NODE_LINKS + i == winner;
 
-		can_bus_send(&h->bus, &h->bus.links[i], own && from == NODE_GUEST ? CAN_BUS_DONE : CAN_BUS_SEEN, from, m);
+		can_bus_send(&h->bus, &h->bus.links[i], own && from % FROM_NODES == NODE_GUEST ? CAN_BUS_DONE : CAN_BUS_SEEN, from, m);
 	}
 	if (winner >= NODE_LINKS)
 		can_bus_resume(&h->bus, &h->bus.links[winner - NODE_LINKS]);
@@ -377,6 +390,7 @@ static void sim_stop(struct can_host *h)
 
 static int sim_up(struct can_host *h)
 {
+	h->starts += !h->up;
 	h->up = true;
 	return 0;
 }

@@ -2,11 +2,14 @@
 /*
  * test_can.c - the CAN device: VIRTIO 1.4, section "CAN Device", on a simulated bus.
  */
+#include <poll.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/unix_socket.h"
+#include "devices/can/can_bus.h"
 #include "test/lib/carrier.h"
 #include "test/unit/suites.h"
 
@@ -161,6 +164,41 @@ static void many(struct carrier *c)
 		ck_assert_int_eq(send_frame(c, 0, 0x700, data, 2), OK);
 		check_rx(c, buffer(c), 0, 0x701, want, 2);
 	}
+}
+
+/* Notifications of the receive queue since they were looked at last. */
+static uint64_t notified(struct carrier *c)
+{
+	const int fd = frontend_queue_fd(carrier_frontend(c), RXQ, FRONTEND_FD_CALL);
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	uint64_t n = 0;
+
+	if (poll(&p, 1, 0) == 1)
+		ck_assert_int_eq(read(fd, &n, sizeof(n)), sizeof(n));
+	return n;
+}
+
+/* A driver that was not ready for the first frame after a start is told of it again, while the controller runs. */
+static void reminder(struct carrier *c)
+{
+	uint64_t n = 0;
+
+	ck_assert_int_eq(mode(c, START), OK);
+	for (unsigned int i = 0; i < 2; i++) {
+		ck_assert_int_eq(send_frame(c, 0, 1, "x", 1), OK);
+		check_rx(c, buffer(c), 0, 2, "y", 1);
+		notified(c);
+		for (unsigned int ms = 0; i == 0 && n == 0; ms += 5) {
+			ck_assert_uint_lt(ms, 5000);
+			carrier_idle(c, 5);
+			n = notified(c);
+		}
+	}
+	ck_assert_int_eq(mode(c, STOP), OK);
+	carrier_idle(c, 5);
+	notified(c);
+	carrier_idle(c, 150);
+	ck_assert_uint_eq(notified(c), 0);
 }
 
 /* ---- bad requests */
@@ -462,6 +500,129 @@ static void sim_bus(struct carrier *c)
 	carrier_close(a);
 }
 
+/* ---- the simulated bus, with the test as a node or as the bus */
+
+static struct unix_listener own_bus;
+
+static void own_bus_open(struct carrier *c)
+{
+	ck_assert_int_eq(unix_listen_type(&own_bus, SOCK_SEQPACKET, carrier_path(c, "bus"), UINT64_MAX, 1), 0);
+}
+
+/* The next packet that comes at the test's end. */
+static struct can_bus_packet packet_read(struct carrier *c, int fd)
+{
+	struct can_bus_packet p;
+
+	for (unsigned int ms = 0; recv(fd, &p, sizeof(p), MSG_DONTWAIT) != sizeof(p); ms++) {
+		ck_assert_uint_lt(ms, 5000);
+		carrier_idle(c, 1);
+	}
+	return p;
+}
+
+static void packet_send(int fd, struct can_bus_packet p, enum can_bus_kind kind)
+{
+	p.kind = (uint8_t)kind;
+	ck_assert_int_eq(send(fd, &p, sizeof(p), MSG_DONTWAIT | MSG_NOSIGNAL), sizeof(p));
+}
+
+static const char *const joined[] = {"--sim-bus=%T/bus", "--sim-control=%T/ctl", NULL};
+
+/* That a frame was on the bus that the controller sent before it stopped is not said of an equal one after its start. */
+static void old_acknowledgement(struct carrier *c)
+{
+	int fd = accept(own_bus.fd, NULL, NULL);
+	struct can_bus_packet first, second;
+	struct frontend_request *req;
+	uint8_t out[HEAD + 1], in = 0xee;
+
+	ck_assert_int_ge(fd, 0);
+	frame(out, 1, 0, 0x123, "x", 1);
+	ck_assert_int_eq(mode(c, START), OK);
+	req = carrier_submit(c, TXQ, out, sizeof(out), 1);
+	first = packet_read(c, fd);
+	ck_assert_int_eq(mode(c, STOP), OK);
+	ck_assert_uint_eq(carrier_await(c, TXQ, req, &in), 1);
+	ck_assert_int_eq(in, NOT_OK);
+	ck_assert_int_eq(mode(c, START), OK);
+	req = carrier_submit(c, TXQ, out, sizeof(out), 1);
+	second = packet_read(c, fd);
+	packet_send(fd, first, CAN_BUS_DONE);
+	carrier_stays(c, TXQ, 20);
+	packet_send(fd, second, CAN_BUS_DONE);
+	ck_assert_uint_eq(carrier_await(c, TXQ, req, &in), 1);
+	ck_assert_int_eq(in, OK);
+	close(fd);
+	unix_listener_close(&own_bus);
+}
+
+/* A node that goes while it is not listened to, since another one holds the bus, does not stop the bus for all. */
+static void node_goes(struct carrier *c)
+{
+	int held = unix_connect_type(SOCK_SEQPACKET, carrier_path(c, "bus")), flood = unix_connect_type(SOCK_SEQPACKET, carrier_path(c, "bus"));
+	const struct can_bus_packet p = {.kind = CAN_BUS_PUT, .id = htole32(0x7f0)};
+	struct can_bus_packet other;
+	struct frontend_request *req;
+	uint8_t out[HEAD] = {0}, in = 0xee;
+
+	ck_assert_int_ge(held, 0);
+	ck_assert_int_ge(flood, 0);
+	ck_assert_int_eq(mode(c, START), OK);
+	/* One reads nothing; the other sends until nothing is taken any more. */
+	for (unsigned int full = 0; full < 20;) {
+		while (recv(flood, &other, sizeof(other), MSG_DONTWAIT) > 0)
+			;
+		full = send(flood, &p, sizeof(p), MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? full + 1 : 0;
+		if (full)
+			carrier_idle(c, 1);
+	}
+	/* It wins, and the one that has gone is to hear of it. */
+	frame(out, 1, 0, 0, NULL, 0);
+	req = carrier_submit(c, TXQ, out, sizeof(out), 1);
+	carrier_idle(c, 5);
+	close(flood);
+	while (recv(held, &other, sizeof(other), MSG_DONTWAIT) > 0)
+		;
+	ck_assert_uint_eq(carrier_await(c, TXQ, req, &in), 1);
+	ck_assert_int_eq(in, OK);
+	ck_assert_int_eq(send_frame(c, 0, 0, NULL, 0), OK);
+	close(held);
+	carrier_idle(c, 5);
+}
+
+/* What is no packet of a node ends its link, and nobody else's. */
+static void node_babbles(struct carrier *c)
+{
+	const struct can_bus_packet wrong[] = {
+		{.kind = CAN_BUS_SEEN, .id = htole32(1)},
+		{.kind = CAN_BUS_PUT, .id = htole32(0x800)},
+		{.kind = CAN_BUS_PUT, .len = 9},
+		{.kind = CAN_BUS_PUT, .flags = htole16(0x4000), .len = 65},
+		{.kind = CAN_BUS_PUT, .flags = htole16(1)},
+	};
+	struct frontend_request *req = buffer(c);
+	struct can_bus_packet p = {.kind = CAN_BUS_PUT, .id = htole32(0x321), .len = 1, .data = "z"};
+	int good = unix_connect_type(SOCK_SEQPACKET, carrier_path(c, "bus"));
+
+	ck_assert_int_ge(good, 0);
+	ck_assert_int_eq(mode(c, START), OK);
+	for (size_t i = 0; i <= ARRAY_SIZE(wrong); i++) {
+		int fd = unix_connect_type(SOCK_SEQPACKET, carrier_path(c, "bus"));
+		char byte;
+
+		ck_assert_int_ge(fd, 0);
+		ck_assert_int_gt(i < ARRAY_SIZE(wrong) ? send(fd, &wrong[i], sizeof(p), 0) : send(fd, &p, sizeof(p) - 1, 0), 0);
+		while (recv(fd, &byte, 1, MSG_DONTWAIT) != 0)
+			carrier_idle(c, 1);
+		close(fd);
+	}
+	packet_send(good, p, CAN_BUS_PUT);
+	check_rx(c, req, 0, 0x321, "z", 1);
+	close(good);
+	carrier_idle(c, 5);
+}
+
 static const struct device_case cases[] = {
 	{.name = "classic", .run = classic},
 	{.name = "fd", .run = flexible},
@@ -469,6 +630,7 @@ static const struct device_case cases[] = {
 	{.name = "own frames", .run = own_frames, .args = sim_args, .flags = CASE_ONCE},
 	{.name = "loopback", .run = loopback, .args = loopback_args},
 	{.name = "many", .run = many},
+	{.name = "reminder", .run = reminder, .flags = CASE_ONCE},
 	{.name = "refused", .run = refused},
 	{.name = "control requests", .run = control_requests},
 	{.name = "start, stop", .run = start_stop},
@@ -478,6 +640,9 @@ static const struct device_case cases[] = {
 	{.name = "bus-off", .run = bus_off, .args = with_control, .flags = CASE_ONCE | CASE_CONFIG},
 	{.name = "operator", .run = operator, .args = with_control, .flags = CASE_ONCE},
 	{.name = "sim bus", .run = sim_bus, .args = sim_args, .flags = CASE_ONCE},
+	{.name = "old acknowledgement", .run = old_acknowledgement, .prepare = own_bus_open, .args = joined, .flags = CASE_ONCE},
+	{.name = "node goes", .run = node_goes, .args = joined, .flags = CASE_ONCE},
+	{.name = "node babbles", .run = node_babbles, .args = joined, .flags = CASE_ONCE},
 	{.name = "moves", .run = moves, .flags = CASE_ONCE},
 	{.name = "rate", .run = rate, .args = rate_args, .flags = CASE_ONCE},
 };
