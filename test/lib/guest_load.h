@@ -91,7 +91,7 @@ void load_alloc(struct load *l, bool in, size_t len, struct frontend_buf *buf);
  * For kinds of devices that answer requests, on their first queue.
  */
 #define LOAD_SLOTS   24u /* requests in flight */
-#define LOAD_OUT_MAX 16u
+#define LOAD_OUT_MAX 40u
 #define LOAD_IN_MAX  64u
 #define LOAD_ANY     (-1)
 
