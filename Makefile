@@ -240,7 +240,7 @@ check: all $(RUN_TESTS) $(if $(filter %/check-corpus,$(one_script)),$(REPLAYS))
 	$(Q)$(test_env) $(if $(filter $(T),$(SUITES)),$(one_case) $(RUN_TESTS) $(T),$(one_script))
 else
 check: all $(RUN_TESTS) $(REPLAYS)
-	$(Q)$(run_checks) $(RUN_TESTS) $(BUILD_SCRIPTS) $(CLI_SCRIPTS) $(TREE_SCRIPTS)
+	$(Q)$(run_checks) $(RUN_TESTS) $(CLI_SCRIPTS) $(TREE_SCRIPTS)
 endif
 
 # The suite in this process, so that a breakpoint is met.
@@ -280,7 +280,7 @@ VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-
 
 # Thousands of races take too long there; the sanitizers see them.
 check-valgrind: all $(RUN_TESTS)
-	$(Q)CK_TIMEOUT_MULTIPLIER=30 RUN_CHECKS_TIMEOUT=1200 VDEVD_TEST_DEPTH=few RUN_TESTS_EXCEPT=fs_hostile \
+	$(Q)CK_TIMEOUT_MULTIPLIER=30 RUN_CHECKS_TIMEOUT=1200 RUN_TESTS_EXCEPT=fs_hostile \
 		RUN_TESTS_WRAPPER='$(VALGRIND)' $(run_checks) $(RUN_TESTS)
 
 # other_build NAME,OPTIONS,TARGET: a build of another kind in a directory of its own.
@@ -431,9 +431,10 @@ distclean: clean
 
 help:
 	@echo 'all             vdevd and its modules (the default)'
-	@echo 'check           every test that needs no root, virtual machine or hardware: under a minute'
+	@echo 'check           what needs no root, virtual machine or hardware: under a minute (VDEVD_TEST_DEPTH=more: further)'
 	@echo 'check T=NAME    one suite or script; C=CASE: only cases of it, as make check T=gpio C=edge'
 	@echo 'check-unit      those in C alone: unit, device and protocol suites'
+	@echo 'check-build     other ways to configure, build and install'
 	@echo 'check-guest     a real Linux guest uses the devices (VDEVD_UML=LINUX names a User-Mode Linux kernel)'
 	@echo '                T=NAME: one case, or those of a device'
 	@echo 'check-xen       dom0 of a real Xen, in QEMU: foreign and grant mappings, amd64 and arm64'

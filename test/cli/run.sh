@@ -93,7 +93,7 @@ expect 'on the same socket' test "$(stat -c %i 'a socket')" = "$inode"
 expect 'how it ended is shown' is second 8 'signal_9_(Killed)'
 
 # Behind a relay the front-end does not notice.
-"$VDEVD" probe --socket-path=d/kept.sock --id=rng --bench --requests=200000 --timeout=20000 >bench 2>&1 &
+"$VDEVD" probe --socket-path=d/kept.sock --id=rng --bench --requests=40000 --timeout=20000 >bench 2>&1 &
 bench=$!
 until_ok 'a front-end is there' is kept 5 yes
 kill -KILL "$(pid_of kept)"

@@ -871,13 +871,15 @@ static void run_job(int i)
 /* Whether a setting beyond the plain one is worth its time now: see suite_add_device. */
 static bool in_depth(enum carrier_kind kind, const struct carrier_setting *set)
 {
-	const char *depth = getenv("VDEVD_TEST_DEPTH");
-
-	if (depth && strcmp(depth, "all") == 0)
+	switch (test_depth()) {
+	case DEPTH_ALL:
 		return true;
-	if (depth && strcmp(depth, "few") == 0)
-		return kind == CARRIER_DIRECT && set->strict;
-	return kind != CARRIER_BINARY && !set->deep;
+	case DEPTH_MORE:
+		return kind != CARRIER_BINARY && !set->deep;
+	case DEPTH_FEW:
+		break;
+	}
+	return kind == CARRIER_DIRECT && set->strict;
 }
 
 static bool suits(enum carrier_kind kind, const struct carrier_setting *set, const struct device_suite *ds,

@@ -53,7 +53,7 @@ struct carrier_setting {
 	bool guest_addresses; /* GPA_ADDRESSES */
 	uint64_t iommu;	      /* bytes of a translation; 0: there is no IOMMU.  Cut memory lies scattered then, in pages */
 	bool invalidates;     /* before each request, all translations are void */
-	bool deep;	      /* with VDEVD_TEST_DEPTH=all only */
+	bool deep;	      /* with DEPTH_ALL only */
 };
 
 /* What a case needs of a setting. */
@@ -89,8 +89,8 @@ struct device_suite {
 
 /*
  * Adds the suite's cases and those that suit every device (carrier_common.c), multiplied by carriers and settings.
- * The environment's VDEVD_TEST_DEPTH tells how far: "all"; "few", the plain setting, and strict memory on the direct
- * carrier; without it, all that are not deep, but for the binary, which takes its time to start and has the plain setting alone.
+ * How far tells test_depth: DEPTH_ALL; DEPTH_FEW, the plain setting, and strict memory on the direct carrier; DEPTH_MORE,
+ * all that are not deep, but for the binary, which takes its time to start and has the plain setting alone.
  * VDEVD_TEST_CASE: only those cases whose name has this text.  ds must live as long as the suite.
  */
 void suite_add_device(Suite *s, const struct device_suite *ds);

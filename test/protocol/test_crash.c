@@ -85,11 +85,7 @@ static void replace(const struct load_kind *kind, bool packed, bool first)
 
 static unsigned int rounds(void)
 {
-	const char *depth = getenv("VDEVD_TEST_DEPTH");
-
-	if (depth && strcmp(depth, "all") == 0)
-		return 1000;
-	return depth && strcmp(depth, "few") == 0 ? 5 : 40;
+	return test_by_depth(5, 40, 1000);
 }
 
 START_TEST(test_killed)

@@ -356,11 +356,7 @@ static void move(unsigned int n)
 
 static unsigned int moves(void)
 {
-	const char *depth = getenv("VDEVD_TEST_DEPTH");
-
-	if (depth && strcmp(depth, "all") == 0)
-		return 60;
-	return depth && strcmp(depth, "few") == 0 ? 2 : 4;
+	return test_by_depth(2, 4, 60);
 }
 
 START_TEST(test_moves)

@@ -82,11 +82,7 @@ static void replace(const struct load_kind *kind, const char *const *args)
 
 static unsigned int rounds(void)
 {
-	const char *depth = getenv("VDEVD_TEST_DEPTH");
-
-	if (depth && strcmp(depth, "all") == 0)
-		return 200;
-	return depth && strcmp(depth, "few") == 0 ? 3 : 20;
+	return test_by_depth(3, 20, 200);
 }
 
 /* Each one has done something, and another takes its place; the last one does what is left. */

@@ -40,6 +40,30 @@ bool test_simulated(const char *device);
 #define TEST_SANITIZED 0
 #endif
 
+/* How far tests go that can go on for long, by VDEVD_TEST_DEPTH: without it, as far as a minute for all of them allows. */
+enum test_depth {
+	DEPTH_FEW,
+	DEPTH_MORE, /* "more": before a change is published */
+	DEPTH_ALL,  /* "all": for hours */
+};
+
+static inline enum test_depth test_depth(void)
+{
+	const char *depth = getenv("VDEVD_TEST_DEPTH");
+
+	if (depth && strcmp(depth, "all") == 0)
+		return DEPTH_ALL;
+	return depth && strcmp(depth, "more") == 0 ? DEPTH_MORE : DEPTH_FEW;
+}
+
+/* The number of turns for it. */
+static inline unsigned int test_by_depth(unsigned int few, unsigned int more, unsigned int all)
+{
+	enum test_depth depth = test_depth();
+
+	return depth == DEPTH_FEW ? few : depth == DEPTH_MORE ? more : all;
+}
+
 /* Whether valgrind runs this process. */
 static inline bool test_on_valgrind(void)
 {

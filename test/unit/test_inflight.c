@@ -188,21 +188,11 @@ static int live(uint32_t *state)
 	return WIFSIGNALED(status) ? 0 : WEXITSTATUS(status);
 }
 
-/* As many as there is time for: VDEVD_TEST_DEPTH. */
-static unsigned int lives(unsigned int few, unsigned int usual, unsigned int all)
-{
-	const char *depth = getenv("VDEVD_TEST_DEPTH");
-
-	if (depth && strcmp(depth, "all") == 0)
-		return all;
-	return depth && strcmp(depth, "few") == 0 ? few : usual;
-}
-
 START_TEST(test_killed)
 {
 	uint64_t features = kind(_i);
 	uint32_t state = (uint32_t)getpid() | 1;
-	unsigned int most = lives(20, 150, 3000);
+	unsigned int most = test_by_depth(20, 150, 3000);
 
 	make_driver(features, 0);
 	for (unsigned int life = 0; life < most; life++) {
@@ -293,7 +283,7 @@ START_TEST(test_each_instruction)
 			test_skip("no process can be traced here");
 		if (n == UINT_MAX) {
 			all = lived;
-			step = all / lives(20, 50, 2000) + 1;
+			step = all / test_by_depth(20, 50, 2000) + 1;
 			begin = (unsigned int)getpid() % step;
 		}
 		reap();

@@ -557,8 +557,7 @@ static void transact(struct carrier *c, uint32_t number, uint32_t *random)
 /* A transaction whose record was flushed is there after a cut, whatever else is lost, and no half of one ever is. */
 static void journal(struct carrier *c)
 {
-	const char *depth = getenv("VDEVD_TEST_DEPTH");
-	unsigned int cuts = depth && strcmp(depth, "few") == 0 ? CUTS / 10 : CUTS;
+	unsigned int cuts = test_by_depth(CUTS / 10, CUTS, CUTS);
 	uint32_t random = 7, number = 1, thousand = 1000;
 	struct record first = {.from_balance = thousand, .to_balance = thousand, .to = 1};
 	char command[32], answer[256];

@@ -333,6 +333,6 @@ case_vsock_uml_forward() {
 	need_uml
 	tests=${VDEVD_BUILD:-$here/../../build}/test/run-tests
 	[ -x "$tests" ] || skip "no $tests (make check makes it)"
-	"$here/uml-run" --timeout 250 "VDEVD=$VDEVD VDEVD_TEST_DEPTH=few VDEVD_TEST_CASE=forwarded $tests vsock 2>&1 | grep -aE ':[EF]:|passed,'" >got
+	"$here/uml-run" --timeout 250 "VDEVD=$VDEVD VDEVD_TEST_CASE=forwarded $tests vsock 2>&1 | grep -aE ':[EF]:|passed,'" >got
 	grep -q '^[1-9][0-9]* passed, 0 failed, 0 skipped$' got || fail "$(cat got)"
 }
