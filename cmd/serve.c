@@ -293,6 +293,7 @@ static int read_options(struct call *call, int argc, char **argv, bool *done)
 	*done = true;
 	if (common_init(c, call->d, call->compat) < 0)
 		return CMD_FAILED;
+	call->d->call = argv + 1;
 	next = opt_parse(c->groups, call->compat, argc, argv);
 	if (next < 0)
 		return next == -ENOMEM ? CMD_FAILED : CMD_USAGE;

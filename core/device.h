@@ -285,6 +285,7 @@ struct vdev {
 	const struct vdev_transport_ops *transport;
 	struct virtq **queues;    /* d->face.nqueues of them; the transport's */
 	const char *control_path; /* --control; NULL: none */
+	char *const *call;	  /* the words it was called by, for the life of the process, ending with NULL; NULL: unknown */
 	struct control *control;  /* its socket from vdev_open on: class->open may add commands; NULL: none */
 	uint64_t begun_ms, front_end_ms; /* CLOCK_MONOTONIC: vdev_open; since when the present front-end is there, 0: none is */
 	unsigned int front_ends;  /* so far */

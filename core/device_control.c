@@ -174,8 +174,48 @@ static int run_health(void *arg, struct control_client *c, unsigned int argc, ch
 	return -EIO;
 }
 
+/* Whether a word of the call begins this option. */
+static bool is_option(const char *word, const char *name)
+{
+	const size_t len = strlen(name);
+
+	return strncmp(word, "--", 2) == 0 && strncmp(word + 2, name, len) == 0 && (word[2 + len] == '\0' || word[2 + len] == '=');
+}
+
+static bool was_given(const struct vdev *d, const struct opt *o)
+{
+	const char letter[3] = {'-', o->letter, '\0'};
+
+	for (char *const *word = d->call; word && *word; word++) {
+		if (is_option(*word, o->name) || (o->letter && strncmp(*word, letter, 2) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* What was said, with a value that is a word of its own beside its option; then what holds where nothing was. */
+static int run_policy(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
+{
+	const struct vdev *d = arg;
+
+	for (char *const *word = d->call; word && *word; word++) {
+		if (word[0][0] == '-' && word[1] && word[1][0] != '-' && !strchr(word[0], '=')) {
+			control_say(c, "given %s %s", word[0], word[1]);
+			word++;
+		} else {
+			control_say(c, "given %s", word[0]);
+		}
+	}
+	for (const struct opt *o = d->class->opts; o && o->name; o++) {
+		if (o->help && o->def && !was_given(d, o))
+			control_say(c, "default --%s=%s", o->name, o->def);
+	}
+	return 0;
+}
+
 static const struct control_command every_device[] = {
 	{"stat", "[json]", "shows what was served, a value a line, or as JSON", 0, 1, run_stat},
+	{"policy", "", "shows what the guest is served by: options given, and defaults", 0, 0, run_policy},
 	{"health", "", "shows what there is to worry about; an error: a ring is broken", 0, 0, run_health},
 	{0},
 };
