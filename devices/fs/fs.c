@@ -254,7 +254,12 @@ static int request(struct fs *f, struct fs_req *r, const struct fuse_in_header *
 	if (f->readonly && op->flags & CHANGES)
 		return -EROFS;
 	err = take_args(f, r, op, (size_t)fs16(f, h->total_extlen) * 8);
-	return err ? err : op->run(f, r);
+	if (err)
+		return err;
+	f->lost = false;
+	err = op->run(f, r);
+	/* Open it is, but not to be found again. */
+	return err == -EBADF && f->lost ? -ESTALE : err;
 }
 
 /* The byte order of a session is that of its INIT. */
@@ -287,14 +292,14 @@ static void serve(struct fs *f, struct chain *c, bool high)
 	r.opcode = fs32(f, h.opcode);
 	r.uid = fs32(f, h.uid);
 	r.gid = fs32(f, h.gid);
+	fs_now_begin(f, &r);
 	err = request(f, &r, &h, len, high);
-	if (err == FS_LATER)
-		return;
 	/* FORGET has no answer, neither good nor bad. */
-	if (err == FS_SILENT || (high && !chain_writable(c)))
+	if (err == FS_SILENT || (high && err != FS_LATER && !chain_writable(c)))
 		virtq_push(c);
-	else
+	else if (err != FS_LATER)
 		fs_finish(f, c, r.unique, err, r.answer);
+	fs_now_end(f);
 }
 
 static void fs_kick(struct vdev *d, unsigned int q)
@@ -302,6 +307,7 @@ static void fs_kick(struct vdev *d, unsigned int q)
 	struct virtq *vq = vdev_queue(d, q);
 	struct chain *c;
 
+	fs_wipe_due(to_fs(d));
 	while ((c = virtq_pop(vq)))
 		serve(to_fs(d), c, q == HIPRIO);
 }
@@ -316,6 +322,11 @@ static void fs_start(struct vdev *d, unsigned int q)
 	if (!f->umask_set)
 		umask(0);
 	f->umask_set = true;
+	fs_wipe_due(f);
+	/* Not earlier: what is opened lies in the shared folder, and Landlock sees to that now. */
+	if (f->resumed)
+		fs_locks_resume(f);
+	f->resumed = false;
 }
 
 static void fs_quiesce(struct vdev *d, unsigned int q)
@@ -323,9 +334,23 @@ static void fs_quiesce(struct vdev *d, unsigned int q)
 	fs_jobs_quiesce(to_fs(d), q);
 }
 
+void fs_wipe_due(struct fs *f)
+{
+	if (f->wipe)
+		fs_session_end(f);
+}
+
+/* Where the front-end goes because this process ends, the next one is to find the session: it is wiped by who begins anew. */
 static void fs_reset(struct vdev *d)
 {
-	fs_session_end(to_fs(d));
+	struct fs *f = to_fs(d);
+
+	if (f->session_fd < 0) {
+		fs_session_end(f);
+	} else if (f->begun || f->wipe) {
+		fs_session_leave(f);
+		f->wipe = true;
+	}
 }
 
 static void fs_get_config(struct vdev *d, void *buf)
@@ -375,7 +400,7 @@ static int open_memory(struct fs *f)
 	f->slots = calloc((size_t)f->fd_cache + 1, sizeof(*f->slots));
 	f->owners = calloc(FS_OWNERS, sizeof(*f->owners));
 	if (!f->args || !f->dirents || !f->out || !f->slots || !f->owners || fs_inodes_open(f) < 0 ||
-	    fs_opens_open(f) < 0 || fs_jobs_open(f) < 0)
+	    fs_jobs_open(f) < 0)
 		return -ENOMEM;
 	return 0;
 }
@@ -385,12 +410,18 @@ static int fs_open_dev(struct vdev *d)
 	struct fs *f = to_fs(d);
 	int err;
 
-	f->root_fd = f->root_path = f->proc_fd = -1;
+	f->root_fd = f->root_path = f->proc_fd = f->session_fd = -1;
 	err = open_memory(f);
 	if (!err)
 		err = fs_creds_open(f);
 	if (err) {
 		log_error(&d->log, "%s", strerror(-err));
+		return err;
+	}
+	err = fs_kept_open(f);
+	if (err) {
+		if (!f->session_file)
+			log_error(&d->log, "%s", strerror(-err));
 		return err;
 	}
 	err = fs_find_open(f);
@@ -418,15 +449,11 @@ static void fs_close(struct vdev *d)
 	/* Where a thread is still in a call, what it uses stays. */
 	if (!fs_jobs_close(f))
 		return;
-	if (f->owners)
-		fs_owners_end(f, 0);
-	if (f->opens)
-		fs_opens_end(f);
-	if (f->slots)
-		fs_slot_drop_all(f);
+	if (f->kept)
+		fs_session_leave(f);
 	fs_find_close(f);
 	fs_inodes_close(f);
-	fs_opens_close(f);
+	fs_kept_close(f);
 	free(f->args);
 	free(f->dirents);
 	free(f->out);
@@ -484,6 +511,11 @@ static const struct sandbox_call xattr_calls[] = {
 	{0},
 };
 
+static const struct sandbox_call session_calls[] = {
+	{.name = "fallocate", .why = "--session-file"},
+	{0},
+};
+
 static const struct sandbox_call lock_calls[] = {
 	{.name = "flock", .why = "--flock"},
 	{.name = "fcntl", .why = "--posix-lock"},
@@ -518,6 +550,8 @@ static void fs_needs(const struct vdev *d, struct sandbox *s)
 	}
 	if (f->flock || f->posix_lock)
 		sandbox_calls(s, lock_calls);
+	if (f->session_file)
+		sandbox_calls(s, session_calls);
 	if (f->dir)
 		sandbox_path(s, f->dir, f->readonly ? SANDBOX_READ : SANDBOX_TREE, "the shared folder");
 	if (f->readonly)

@@ -16,6 +16,7 @@
  *	fs_ids.c      users and groups: whose the guest's are here
  *	fs_job.c      what can block, on threads
  *	fs_state.c    what goes to another host
+ *	fs_kept.c     what outlives the process
  *	fs_opts.c     options
  *
  * The guest is hostile, and so may be whoever changes the shared folder at the same time.  A path operation works on
@@ -26,6 +27,7 @@
 #define VDEVD_DEVICES_FS_FS_H
 
 #include <byteswap.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -49,8 +51,11 @@
 #define FS_JOBS	      64		    /* requests that wait for threads */
 #define FS_JOB_IOV    280		    /* pieces of one */
 #define FS_OWNERS     1024		    /* processes that hold locks */
+#define FS_RANGES     4096		    /* ranges of theirs that outlive the process */
+#define FS_AGAIN      8			    /* processes that were killed, each in the midst of a request */
 #define FS_ACCMODE    3			    /* O_ACCMODE, to which some C libraries add O_PATH */
 #define FS_HANDLE_MAX 128
+#define FS_BIG	      256  /* bytes of a handle or name that does not fit into its record */
 #define FS_REF_INLINE 64   /* bytes of a handle or name that fit into the record */
 #define FS_DEPTH      1024 /* folders between a file that has no handle and one that is open */
 
@@ -120,10 +125,15 @@ struct fs_open {
 	uint32_t inode;	     /* index; 0: a free record */
 	uint32_t next, prev; /* of the same file; of free ones */
 	uint32_t refs;	     /* the guest, and jobs */
-	uint32_t flags;	     /* of the host\'s open */
-	bool dir, closing, flocked;
-	uint64_t at; /* where the folder's descriptor stands */
+	uint32_t flags;	     /* of the host's open */
+	uint8_t dir, closing, flocked; /* 0 or 1 */
+	uint8_t lock;	 /* what flock(2) was asked for last; 0: nothing */
+	uint64_t at;	 /* where the folder's descriptor stands */
+	uint64_t unique; /* of the request that has opened it */
 };
+
+/* Flags of the host's open that an open file can have. */
+#define FS_OPEN_FLAGS ((uint32_t)(FS_ACCMODE | O_DIRECT | O_NOATIME | O_SYNC | O_DSYNC))
 
 /* A file system in the shared folder. */
 struct fs_mount {
@@ -131,6 +141,58 @@ struct fs_mount {
 	uint32_t major, minor;
 	int fd; /* for handles; -1: files are found by name */
 };
+
+/* What outlives the process: see fs_kept.c. */
+struct fs_kept_mount {
+	uint32_t major, minor;
+	char path[4088]; /* below the shared folder */
+};
+
+/* A request that is under way. */
+struct fs_now {
+	uint64_t unique;  /* 0: none */
+	uint64_t lookups; /* what the count of node becomes */
+	uint64_t value;	  /* the operation's own */
+	uint32_t node;	  /* index; 0: none is counted */
+	uint32_t reserved;
+};
+
+/* A lock of fcntl(2). */
+struct fs_range {
+	uint64_t owner, start, end; /* the last byte */
+	uint32_t inode;		    /* 0: free */
+	uint32_t type;
+};
+
+struct fs_kept {
+	char mark[8];
+	uint32_t inode_size, open_size;
+	uint64_t max_inodes, max_open, root_ino, flags;
+	uint32_t root_born, minor, gen, nmounts;
+	uint32_t fresh, fresh_big, fresh_open;
+	uint8_t begun, swap; /* 0 or 1 */
+	struct fs_now now, again[FS_AGAIN];
+	struct fs_range ranges[FS_RANGES];
+};
+
+enum fs_region_name {
+	FS_REGION_HEAD,
+	FS_REGION_MOUNTS,
+	FS_REGION_INODES,
+	FS_REGION_BIGS,
+	FS_REGION_OPENS,
+	FS_REGIONS,
+};
+
+struct fs_region {
+	uint64_t at, size, there; /* bytes that can be stored to */
+};
+
+/* Stores before it are there before those behind it, for who finds them when this process was killed. */
+static inline void fs_settle(void)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
 
 /* A kept descriptor. */
 struct fs_slot {
@@ -161,6 +223,7 @@ struct fs_req {
 	const char *label_name;
 	const uint8_t *label;
 	size_t nlabel;
+	bool again; /* a process that was killed may have done it */
 };
 
 enum { FS_LATER = 1, FS_SILENT = 2 };
@@ -172,6 +235,7 @@ struct fs_job {
 	struct chain *c;
 	struct fs_job *next;
 	int (*run)(struct fs_job *j); /* on a thread; returns 0 or -errno */
+	void (*well)(struct fs_job *j); /* on the loop, when that was 0; or NULL */
 	struct fs_open *o, *o2;
 	struct fs_owner *owner;
 	uint64_t unique;
@@ -193,7 +257,7 @@ enum fs_answer { FS_ANSWER_NONE, FS_ANSWER_DATA, FS_ANSWER_WRITE, FS_ANSWER_OFFS
 struct fs {
 	struct vdev d;
 	/* options */
-	const char *dir, *tag;
+	const char *dir, *tag, *session_file;
 	uint64_t num_queues, threads, fd_cache, max_inodes, max_open, rlimit;
 	unsigned int cache, posix_acl, label, handles, on_error, migration;
 	bool allow_mmap, no_readdirplus, readdirplus, writeback, direct_io, xattr, killpriv, no_killpriv, readonly;
@@ -218,6 +282,12 @@ struct fs {
 	struct fs_mount mounts[FS_MOUNTS];
 	unsigned int nmounts;
 	/* memory that is there when it is touched */
+	struct fs_kept *kept; /* and its regions */
+	size_t kept_size;
+	struct fs_region regions[FS_REGIONS];
+	int session_fd;
+	unsigned int again, nranges;
+	bool resumed, wipe, leaving, lost;
 	struct fs_inode *inodes;
 	uint32_t *buckets;
 	uint32_t nbuckets, max_buckets;
@@ -278,14 +348,20 @@ int fs_init(struct fs *f, struct fs_req *r);
 int fs_destroy(struct fs *f, struct fs_req *r);
 /* What the options want of FUSE. */
 uint64_t fs_wanted(const struct fs *f);
+/* Forgets what the last front-end's guest has left, where that was put off. */
+void fs_wipe_due(struct fs *f);
 /* Forgets all that the guest has made of the session.  No job runs. */
 void fs_session_end(struct fs *f);
 void fs_seconds(const struct fs *f, double timeout, uint64_t *s, uint32_t *ns);
 
 /* ---- fs_inode.c */
 
+/* How many records there may be. */
+size_t fs_inode_records(const struct fs *f);
 int fs_inodes_open(struct fs *f);
 void fs_inodes_close(struct fs *f);
+/* The upper half of the next number that is given. */
+uint32_t fs_gen_next(struct fs *f);
 /* The record of a number of the guest's, or NULL: there is none. */
 struct fs_inode *fs_node(struct fs *f, uint64_t node);
 static inline uint32_t fs_index(const struct fs *f, const struct fs_inode *n)
@@ -336,21 +412,58 @@ const char *fs_proc(struct fs_proc *p, int fd);
 
 /* All numbers up to last have come from elsewhere: those that were not used are free. */
 void fs_inodes_loaded(struct fs *f, uint32_t last);
+int fs_inodes_reserve(struct fs *f, uint32_t last);
+/* Records that another process has left: what can be told from them is made anew.  Returns 0 or -ENOMEM. */
+int fs_inodes_resume(struct fs *f, const struct fs_stat *root);
+/* Those of them that nobody remembers go. */
+void fs_inodes_sweep(struct fs *f);
+void fs_opens_resume(struct fs *f);
+/* The path of a descriptor below the shared folder.  Returns its length, 0: of the folder itself, or -errno. */
+int fs_path_of_fd(struct fs *f, int fd, char *path, size_t room);
+
+/* ---- fs_kept.c */
+
+/* Sets memory aside, in the file of --session-file where there is one.  Returns 0 or -errno, which was logged. */
+int fs_kept_open(struct fs *f);
+void fs_kept_close(struct fs *f);
+void *fs_region(const struct fs *f, unsigned int which);
+/* Makes sure that a region can be stored to up to this byte.  Returns 0 or -errno. */
+int fs_region_grow(struct fs *f, unsigned int which, uint64_t end);
+/* Forgets all of it. */
+void fs_kept_wipe(struct fs *f);
+/* What was agreed on with the guest has changed. */
+void fs_kept_session(struct fs *f);
+void fs_kept_root(struct fs *f, const struct fs_stat *root);
+void fs_kept_mount(struct fs *f, unsigned int i, int pfd, const char *name);
+/* Goes on with the session of a process that was killed.  Returns false: there is none. */
+bool fs_kept_resume(struct fs *f, const struct fs_stat *root);
+void fs_session_leave(struct fs *f);
+/* A request is begun, and has ended or is a thread's. */
+void fs_now_begin(struct fs *f, struct fs_req *r);
+void fs_now_end(struct fs *f);
+/* The guest has been told of a file once more, or forgets it. */
+void fs_looked_up(struct fs *f, const struct fs_req *r, struct fs_inode *n);
+void fs_forgotten(struct fs *f, const struct fs_req *r, struct fs_inode *n, uint64_t lookups);
 
 /* ---- fs_open.c */
 
-int fs_opens_open(struct fs *f);
-void fs_opens_close(struct fs *f);
 /* Takes fd over, also where it fails.  Returns 0 and *fh; -ENFILE. */
-int fs_open_new(struct fs *f, struct fs_inode *n, int fd, bool dir, uint64_t *fh);
-/* The open file of this number, which must be of this node; NULL: there is none.  node 0: of any. */
+int fs_open_new(struct fs *f, const struct fs_req *r, struct fs_inode *n, int fd, bool dir, uint64_t *fh);
+/*
+ * The open file of this number, which must be of this node; NULL: there is none, or it cannot be opened again (f->lost).
+ * node 0: of any.
+ */
 struct fs_open *fs_opened(struct fs *f, uint64_t fh, uint64_t node, bool dir);
+/* The same, also where it cannot. */
+struct fs_open *fs_open_record(struct fs *f, uint64_t fh, uint64_t node, bool dir);
 void fs_open_put(struct fs *f, struct fs_open *o);
 void fs_opens_end(struct fs *f);
 
 /* The same with the number it is to have, which is free; fd must be good. */
 void fs_open_at_number(struct fs *f, struct fs_inode *n, int fd, bool dir, uint64_t number, uint32_t flags);
 void fs_opens_loaded(struct fs *f, uint32_t last);
+/* Numbers up to this one are to come.  Returns 0 or -errno. */
+int fs_opens_reserve(struct fs *f, uint32_t last);
 
 /* ---- handlers: 0, FS_LATER, FS_SILENT or -errno */
 
@@ -418,6 +531,8 @@ int fs_setlk(struct fs *f, struct fs_req *r);
 /* A process lets its locks on a file go: it has closed it. */
 void fs_owner_end(struct fs *f, uint32_t inode, uint64_t owner);
 void fs_owners_end(struct fs *f, uint32_t inode);
+/* Takes the locks that a process that was killed had. */
+void fs_locks_resume(struct fs *f);
 
 /* ---- fs_job.c */
 
@@ -474,8 +589,10 @@ int fs_load(struct vdev *d, const struct state_record *r);
 	"about "                                                                                                       \
 	"50000 of them can go with it, and its locks do not.  See --migration-on-error."                               \
 	"\n\n"                                                                                                         \
-	"Not there are: ioctl(2) on files, DAX, user namespaces (--uid-map), and going on after vdevd "                \
-	"was killed: the guest has to mount again."
+	"With --session-file a vdevd that is started again goes on with the session of one that was killed, if the "    \
+	"front-end does not notice: behind vdevd-relay(1)."                                                            \
+	"\n\n"                                                                                                         \
+	"Not there are: ioctl(2) on files, DAX, and user namespaces (--uid-map)."
 
 extern const struct opt fs_opts[];
 int fs_check(struct vdev *d);

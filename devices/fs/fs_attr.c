@@ -103,23 +103,23 @@ int fs_lookup(struct fs *f, struct fs_req *r)
 	if (err)
 		fs_inode_unuse(f, n);
 	else
-		n->lookups++;
+		fs_looked_up(f, r, n);
 	return err;
 }
 
-static void forget_one(struct fs *f, uint64_t node, uint64_t lookups)
+static void forget_one(struct fs *f, const struct fs_req *r, uint64_t node, uint64_t lookups)
 {
 	struct fs_inode *n = fs_node(f, node);
 
 	if (n && node != FUSE_ROOT_ID)
-		fs_inode_forget(f, n, lookups);
+		fs_forgotten(f, r, n, lookups);
 }
 
 int fs_forget(struct fs *f, struct fs_req *r)
 {
 	const struct fuse_forget_in *in = r->arg;
 
-	forget_one(f, r->node, fs64(f, in->nlookup));
+	forget_one(f, r, r->node, fs64(f, in->nlookup));
 	return FS_SILENT;
 }
 
@@ -127,11 +127,13 @@ int fs_batch_forget(struct fs *f, struct fs_req *r)
 {
 	const struct fuse_batch_forget_in *in = r->arg;
 	struct fuse_forget_one one;
+	struct fs_now *now = &f->kept->now;
 	uint32_t n = fs32(f, in->count);
 
-	for (size_t at = 0; n-- && at + sizeof(one) <= r->nrest; at += sizeof(one)) {
-		memcpy(&one, r->rest + at, sizeof(one));
-		forget_one(f, fs64(f, one.nodeid), fs64(f, one.nlookup));
+	/* A process that was killed has done the first of them. */
+	for (; now->value < n && (now->value + 1) * sizeof(one) <= r->nrest; now->value++) {
+		memcpy(&one, r->rest + now->value * sizeof(one), sizeof(one));
+		forget_one(f, r, fs64(f, one.nodeid), fs64(f, one.nlookup));
 	}
 	return FS_SILENT;
 }

@@ -37,7 +37,7 @@ int fs_opendir(struct fs *f, struct fs_req *r)
 	if (fd < 0)
 		return fd;
 	out.open_flags = fs32(f, fs_open_flags(f, n, fd, true));
-	err = fs_open_new(f, n, fd, true, &fh);
+	err = fs_open_new(f, r, n, fd, true, &fh);
 	if (err)
 		return err;
 	out.fh = fs64(f, fh);
@@ -50,10 +50,10 @@ int fs_opendir(struct fs *f, struct fs_req *r)
 int fs_releasedir(struct fs *f, struct fs_req *r)
 {
 	const struct fuse_release_in *in = r->arg;
-	struct fs_open *o = fs_opened(f, fs64(f, in->fh), r->node, true);
+	struct fs_open *o = fs_open_record(f, fs64(f, in->fh), r->node, true);
 
 	if (!o)
-		return -EBADF;
+		return r->again ? 0 : -EBADF;
 	o->closing = true;
 	fs_open_put(f, o);
 	return 0;

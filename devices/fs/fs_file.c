@@ -133,7 +133,7 @@ int fs_open_file(struct fs *f, struct fs_req *r)
 		fs_drop_mapped_caps(f, fd);
 	}
 	out.open_flags = fs32(f, fs_open_flags(f, n, fd, false));
-	err = fs_open_new(f, n, fd, false, &fh);
+	err = fs_open_new(f, r, n, fd, false, &fh);
 	if (err)
 		return err;
 	fs_opened(f, fh, 0, false)->flags = (uint32_t)(fs_host_flags(f, flags) & ~O_TRUNC);
@@ -252,6 +252,24 @@ static int write_now(struct fs_req *r, struct fs_open *o, uint64_t off, size_t w
 	return 0;
 }
 
+/*
+ * What must not be done twice and changes the length of a file: whether a process that was killed has done it.  Its length
+ * before is kept for the next one.
+ */
+static bool length_done(struct fs *f, const struct fs_req *r, int fd, int64_t by)
+{
+	struct fs_now *now = &f->kept->now;
+	struct fs_stat st;
+
+	if (f->session_fd < 0 || fs_stat(fd, "", &st) < 0)
+		return false;
+	if (r->again && now->value)
+		return by < 0 ? st.stx_size < now->value - 1 : st.stx_size >= now->value - 1 + (uint64_t)by;
+	now->value = st.stx_size + 1;
+	fs_settle();
+	return false;
+}
+
 int fs_write(struct fs *f, struct fs_req *r)
 {
 	const struct fuse_write_in *in = r->arg;
@@ -273,7 +291,7 @@ int fs_write(struct fs *f, struct fs_req *r)
 		fs_kill_suid(f, o->fd, &f->inodes[o->inode]);
 	fs_drop_mapped_caps(f, o->fd);
 	/* What is synchronous waits for a disk, what is far for a network. */
-	if (f->work && (f->remote || flags & (O_SYNC | O_DSYNC | O_DIRECT)) &&
+	if (f->work && !(append && f->session_fd >= 0) && (f->remote || flags & (O_SYNC | O_DSYNC | O_DIRECT)) &&
 	    (r->opcode == FUSE_WRITE &&
 	     chain_iov(r->c, CHAIN_READ, 0, f->jobs[FS_JOBS].iov, FS_JOB_IOV, want) < FS_JOB_IOV)) {
 		j = fs_job_new(f, r);
@@ -286,7 +304,11 @@ int fs_write(struct fs *f, struct fs_req *r)
 		j->niov = chain_iov(r->c, CHAIN_READ, 0, j->iov, FS_JOB_IOV, want);
 		return fs_job_begin(j);
 	}
-	err = write_now(r, o, off, want, append ? RWF_APPEND : 0, &done);
+	err = 0;
+	if (append && want && length_done(f, r, o->fd, (int64_t)want))
+		done = want;
+	else
+		err = write_now(r, o, off, want, append ? RWF_APPEND : 0, &done);
 	if (err)
 		return err;
 	out.size = fs32(f, (uint32_t)done);
@@ -314,13 +336,13 @@ int fs_flush(struct fs *f, struct fs_req *r)
 int fs_release(struct fs *f, struct fs_req *r)
 {
 	const struct fuse_release_in *in = r->arg;
-	struct fs_open *o = fs_opened(f, fs64(f, in->fh), r->node, false);
+	struct fs_open *o = fs_open_record(f, fs64(f, in->fh), r->node, false);
 
 	if (!o)
-		return -EBADF;
+		return r->again ? 0 : -EBADF;
 	if (f->posix_lock && fs32(f, in->release_flags) & FUSE_RELEASE_FLUSH)
 		fs_owner_end(f, o->inode, fs64(f, in->lock_owner));
-	if (o->flocked)
+	if (o->flocked && o->fd >= 0)
 		flock(o->fd, LOCK_UN);
 	o->closing = true;
 	fs_open_put(f, o);
@@ -389,6 +411,13 @@ int fs_fallocate(struct fs *f, struct fs_req *r)
 	if (!len || off > INT64_MAX || len > INT64_MAX - off)
 		return -EINVAL;
 	fs_drop_mapped_caps(f, o->fd);
+	if (f->session_fd >= 0 && fs32(f, in->mode) & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE)) {
+		bool less = fs32(f, in->mode) & FALLOC_FL_COLLAPSE_RANGE;
+
+		if (length_done(f, r, o->fd, less ? -(int64_t)len : (int64_t)len))
+			return 0;
+		return fallocate(o->fd, (int)fs32(f, in->mode), (off_t)off, (off_t)len) < 0 ? -errno : 0;
+	}
 	j = fs_job_new(f, r);
 	j->run = job_fallocate;
 	j->o = o;

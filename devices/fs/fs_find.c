@@ -98,6 +98,7 @@ int fs_mount_of(struct fs *f, const struct fs_stat *st, int pfd, const char *nam
 	*m = (struct fs_mount){.id = id, .major = st->stx_dev_major, .minor = st->stx_dev_minor, .fd = -1};
 	if (S_ISDIR(st->stx_mode))
 		m->fd = mount_open(f, pfd, name);
+	fs_kept_mount(f, f->nmounts, pfd, name);
 	return (int)f->nmounts++;
 }
 
@@ -188,6 +189,8 @@ static int by_handle(struct fs *f, const struct fs_inode *n, int flags)
 	struct handle h = {.h = {.handle_bytes = n->len, .handle_type = (int)n->handle_type}};
 	int fd;
 
+	if (f->mounts[n->mount].fd < 0)
+		return -ESTALE;
 	memcpy(h.h.f_handle, fs_inode_ref_bytes(f, n), n->len);
 	fd = open_by_handle_at(f->mounts[n->mount].fd, &h.h, flags | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
@@ -423,6 +426,14 @@ static void try_handles(struct fs *f)
 		close(fd);
 }
 
+static void mounts_close(struct fs *f)
+{
+	for (; f->nmounts; f->nmounts--) {
+		if (f->mounts[f->nmounts - 1].fd >= 0)
+			close(f->mounts[f->nmounts - 1].fd);
+	}
+}
+
 static int root_learn(struct fs *f)
 {
 	struct fs_inode *n;
@@ -437,7 +448,29 @@ static int root_learn(struct fs *f)
 	if (!n)
 		return -ENOMEM;
 	n->lookups = 1;
+	fs_kept_root(f, &st);
 	return 0;
+}
+
+/* Goes on with a session that was left, or begins without one. */
+static int begin(struct fs *f)
+{
+	unsigned int left = f->kept->nmounts;
+	struct fs_stat st;
+	int err = fs_stat(f->root_fd, "", &st);
+
+	if (err)
+		return err;
+	if (f->session_fd >= 0 && left && left <= FS_MOUNTS) {
+		if (fs_mount_of(f, &st, f->root_fd, "") < 0)
+			return -ENFILE;
+		f->kept->nmounts = left;
+		if (fs_kept_resume(f, &st))
+			return 0;
+	}
+	mounts_close(f);
+	fs_inodes_forget_all(f);
+	return root_learn(f);
 }
 
 int fs_find_open(struct fs *f)
@@ -450,16 +483,12 @@ int fs_find_open(struct fs *f)
 	if (f->root_path < 0 || f->proc_fd < 0)
 		return -errno;
 	try_handles(f);
-	return root_learn(f);
+	return begin(f);
 }
 
 void fs_find_close(struct fs *f)
 {
-	for (unsigned int i = 0; i < f->nmounts; i++) {
-		if (f->mounts[i].fd >= 0)
-			close(f->mounts[i].fd);
-	}
-	f->nmounts = 0;
+	mounts_close(f);
 	if (f->root_fd >= 0)
 		close(f->root_fd);
 	if (f->root_path >= 0)
@@ -473,10 +502,8 @@ void fs_session_end(struct fs *f)
 	fs_owners_end(f, 0);
 	fs_opens_end(f);
 	fs_inodes_forget_all(f);
-	for (; f->nmounts; f->nmounts--) {
-		if (f->mounts[f->nmounts - 1].fd >= 0)
-			close(f->mounts[f->nmounts - 1].fd);
-	}
+	mounts_close(f);
+	f->wipe = f->resumed = false;
 	f->begun = f->swap = false;
 	f->flags = 0;
 	if (root_learn(f) < 0)

@@ -118,6 +118,7 @@ int fs_init(struct fs *f, struct fs_req *r)
 	f->begun = true;
 	f->minor = minor < FUSE_KERNEL_MINOR_VERSION ? minor : FUSE_KERNEL_MINOR_VERSION;
 	f->flags = flags;
+	fs_kept_session(f);
 	return answer(f, r, f->minor, fs32(f, in->max_readahead), flags);
 }
 

@@ -10,6 +10,7 @@
  * does not come again for as long as the guest can remember it.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -18,9 +19,6 @@
 #define PER_PAGE 32u /* records; one word of the map of free ones */
 #define BUCKETS	 4096u
 #define ROOT	 1u
-
-/* A handle or name that is too long for the record. */
-#define BIG 256u
 
 _Static_assert(sizeof(struct fs_inode) == 128, "a record is what the manual says that a file costs");
 
@@ -42,7 +40,7 @@ static void give_back(void *p, size_t n, size_t size)
 }
 
 /* Index 0 is nobody, 1 the root. */
-static size_t records(const struct fs *f)
+size_t fs_inode_records(const struct fs *f)
 {
 	return ((size_t)f->max_inodes + 2 + PER_PAGE - 1) / PER_PAGE * PER_PAGE;
 }
@@ -52,11 +50,9 @@ int fs_inodes_open(struct fs *f)
 	f->max_buckets = BUCKETS;
 	while (f->max_buckets < f->max_inodes)
 		f->max_buckets *= 2;
-	f->inodes = set_aside(records(f), sizeof(*f->inodes));
-	f->bigs = set_aside(records(f), BIG);
 	f->buckets = set_aside(f->max_buckets, sizeof(*f->buckets));
-	f->free_map = set_aside(records(f) / PER_PAGE, sizeof(*f->free_map));
-	if (!f->inodes || !f->bigs || !f->buckets || !f->free_map)
+	f->free_map = set_aside(fs_inode_records(f) / PER_PAGE, sizeof(*f->free_map));
+	if (!f->buckets || !f->free_map)
 		return -ENOMEM;
 	f->nbuckets = BUCKETS;
 	f->gen = 1;
@@ -65,11 +61,9 @@ int fs_inodes_open(struct fs *f)
 
 void fs_inodes_close(struct fs *f)
 {
-	give_back(f->inodes, records(f), sizeof(*f->inodes));
-	give_back(f->bigs, records(f), BIG);
 	give_back(f->buckets, f->max_buckets, sizeof(*f->buckets));
-	give_back(f->free_map, records(f) / PER_PAGE, sizeof(*f->free_map));
-	f->inodes = NULL;
+	give_back(f->free_map, fs_inode_records(f) / PER_PAGE, sizeof(*f->free_map));
+	f->buckets = f->free_map = NULL;
 }
 
 /* ---- the hash */
@@ -152,6 +146,16 @@ struct fs_inode *fs_node(struct fs *f, uint64_t node)
 	return n->lookups || i == ROOT ? n : NULL;
 }
 
+/* The records up to this one can be stored to.  Returns 0 or -errno. */
+static int fresh_to(struct fs *f, uint32_t last)
+{
+	int err = fs_region_grow(f, FS_REGION_INODES, ((uint64_t)last + 1) * sizeof(*f->inodes));
+
+	if (!err && last >= f->kept->fresh)
+		f->kept->fresh = last + 1;
+	return err;
+}
+
 /* The lowest free record. */
 static uint32_t take(struct fs *f)
 {
@@ -164,7 +168,9 @@ static uint32_t take(struct fs *f)
 		f->free_map[f->hint] &= f->free_map[f->hint] - 1;
 		return i;
 	}
-	return f->fresh < records(f) ? f->fresh++ : 0;
+	if (f->fresh == fs_inode_records(f) || fresh_to(f, f->fresh) < 0)
+		return 0;
+	return f->fresh++;
 }
 
 static void give(struct fs *f, uint32_t i)
@@ -175,8 +181,14 @@ static void give(struct fs *f, uint32_t i)
 	f->free_map[word] |= 1u << i % PER_PAGE;
 	if (word < f->hint)
 		f->hint = word;
-	if (f->free_map[word] == UINT32_MAX)
+	/* In a file they stay: what is there can always be looked at. */
+	if (f->free_map[word] == UINT32_MAX && f->session_fd < 0)
 		madvise(&f->inodes[(size_t)word * PER_PAGE], PER_PAGE * sizeof(*f->inodes), MADV_DONTNEED);
+}
+
+int fs_inodes_reserve(struct fs *f, uint32_t last)
+{
+	return fresh_to(f, last);
 }
 
 void fs_inodes_loaded(struct fs *f, uint32_t last)
@@ -185,6 +197,15 @@ void fs_inodes_loaded(struct fs *f, uint32_t last)
 		if (!f->inodes[i].type)
 			give(f, i);
 	}
+}
+
+uint32_t fs_gen_next(struct fs *f)
+{
+	uint32_t gen = f->gen;
+
+	f->gen = gen == UINT32_MAX ? 1 : gen + 1;
+	f->kept->gen = f->gen;
+	return gen;
 }
 
 struct fs_inode *fs_inode_new(struct fs *f, const struct fs_stat *st, unsigned int mount)
@@ -197,20 +218,17 @@ struct fs_inode *fs_inode_new(struct fs *f, const struct fs_stat *st, unsigned i
 	if (f->ninodes > f->max_inodes)
 		return NULL;
 	i = f->number ? (uint32_t)f->number : take(f);
-	if (!i || f->inodes[i].type)
+	if (!i || (f->number && fresh_to(f, i) < 0) || f->inodes[i].type)
 		return NULL;
 	n = &f->inodes[i];
 	*n = (struct fs_inode){
 		.ino = st->stx_ino,
-		.gen = f->gen,
+		.gen = f->number ? (uint32_t)(f->number >> 32) : fs_gen_next(f),
 		.born = fs_born(st),
 		.mount = (uint16_t)mount,
-		.type = (uint8_t)(st->stx_mode >> 12),
 	};
-	if (f->number)
-		n->gen = (uint32_t)(f->number >> 32);
-	else
-		f->gen = f->gen == UINT32_MAX ? 1 : f->gen + 1;
+	fs_settle();
+	n->type = (uint8_t)(st->stx_mode >> 12);
 	f->ninodes++;
 	hash_in(f, n);
 	hash_grow(f);
@@ -223,7 +241,7 @@ static void big_free(struct fs *f, struct fs_inode *n)
 {
 	if (!n->big)
 		return;
-	memcpy(f->bigs + (size_t)n->big * BIG, &f->free_big, sizeof(f->free_big));
+	memcpy(f->bigs + (size_t)n->big * FS_BIG, &f->free_big, sizeof(f->free_big));
 	f->free_big = n->big;
 	n->big = 0;
 }
@@ -233,52 +251,53 @@ static uint32_t big_take(struct fs *f)
 	uint32_t i = f->free_big;
 
 	if (i) {
-		memcpy(&f->free_big, f->bigs + (size_t)i * BIG, sizeof(f->free_big));
+		memcpy(&f->free_big, f->bigs + (size_t)i * FS_BIG, sizeof(f->free_big));
 		return i;
 	}
-	return f->fresh_big + 1 < records(f) ? ++f->fresh_big : 0;
+	if (f->fresh_big + 1 >= fs_inode_records(f) ||
+	    fs_region_grow(f, FS_REGION_BIGS, ((uint64_t)f->fresh_big + 2) * FS_BIG) < 0)
+		return 0;
+	f->kept->fresh_big = ++f->fresh_big;
+	return f->fresh_big;
 }
 
 const uint8_t *fs_inode_ref_bytes(const struct fs *f, const struct fs_inode *n)
 {
-	return n->big ? f->bigs + (size_t)n->big * BIG : n->ref;
-}
-
-static void parent_set(struct fs *f, struct fs_inode *n, struct fs_inode *parent)
-{
-	struct fs_inode *old = n->how == FS_BY_NAME ? &f->inodes[n->parent] : NULL;
-
-	n->parent = parent ? fs_index(f, parent) : 0;
-	if (!old)
-		return;
-	old->children--;
-	fs_inode_unuse(f, old);
+	return n->big ? f->bigs + (size_t)n->big * FS_BIG : n->ref;
 }
 
 int fs_inode_ref(struct fs *f, struct fs_inode *n, unsigned int how, const void *bytes, size_t len, uint32_t type,
 		 struct fs_inode *parent)
 {
+	struct fs_inode *old = n->how == FS_BY_NAME ? &f->inodes[n->parent] : NULL;
 	uint8_t *at = n->ref;
 
+	/* The other folder first: it may be the same. */
 	if (how == FS_BY_NAME)
 		parent->children++;
-	parent_set(f, n, parent);
 	n->how = FS_BY_NOTHING;
+	fs_settle();
+	n->parent = parent ? fs_index(f, parent) : 0;
+	if (old) {
+		old->children--;
+		fs_inode_unuse(f, old);
+	}
 	big_free(f, n);
 	if (len > sizeof(n->ref)) {
 		n->big = big_take(f);
-		at = f->bigs + (size_t)n->big * BIG;
+		at = f->bigs + (size_t)n->big * FS_BIG;
 	}
-	if (len > BIG - 1 || (len > sizeof(n->ref) && !n->big)) {
+	if (len > FS_BIG - 1 || (len > sizeof(n->ref) && !n->big)) {
 		if (how == FS_BY_NAME)
 			parent->children--;
 		return -ENFILE;
 	}
 	if (len)
 		memcpy(at, bytes, len);
-	n->how = (uint8_t)how;
 	n->len = (uint8_t)len;
 	n->handle_type = type;
+	fs_settle();
+	n->how = (uint8_t)how;
 	return 0;
 }
 
@@ -316,14 +335,98 @@ void fs_inode_forget(struct fs *f, struct fs_inode *n, uint64_t lookups)
 
 void fs_inodes_forget_all(struct fs *f)
 {
-	if (!f->fresh)
-		return;
 	fs_slot_drop_all(f);
-	madvise(f->inodes, records(f) * sizeof(*f->inodes), MADV_DONTNEED);
-	madvise(f->bigs, records(f) * BIG, MADV_DONTNEED);
+	fs_kept_wipe(f);
 	madvise(f->buckets, f->max_buckets * sizeof(*f->buckets), MADV_DONTNEED);
-	madvise(f->free_map, records(f) / PER_PAGE * sizeof(*f->free_map), MADV_DONTNEED);
+	madvise(f->free_map, fs_inode_records(f) / PER_PAGE * sizeof(*f->free_map), MADV_DONTNEED);
 	f->nbuckets = BUCKETS;
 	f->fresh = f->hint = f->ninodes = 0;
+	f->gen = f->gen ? f->gen : 1;
+	f->kept->gen = f->gen;
 	f->free_big = f->fresh_big = 0;
+}
+
+/* ---- what another process has left */
+
+/* Whether a record can be believed. */
+static bool sound(const struct fs *f, uint32_t i, const struct fs_inode *n)
+{
+	if (n->mount >= f->nmounts || n->how > FS_BY_NAME || n->parent >= f->fresh || !n->gen)
+		return false;
+	if (n->len > sizeof(n->ref) ? !n->big || n->big > f->fresh_big : n->big != 0)
+		return false;
+	if (n->how == FS_BY_HANDLE && n->len > FS_HANDLE_MAX)
+		return false;
+	return n->how != FS_BY_NAME || (n->parent && n->parent != i && n->len);
+}
+
+/* The places of long handles and names that nobody has. */
+static int free_bigs(struct fs *f)
+{
+	uint8_t *used = calloc(1, (size_t)f->fresh_big + 1);
+
+	if (!used)
+		return -ENOMEM;
+	for (uint32_t i = FUSE_ROOT_ID; i < f->fresh; i++) {
+		struct fs_inode *n = &f->inodes[i];
+
+		if (!n->type || !n->big)
+			continue;
+		/* One that two have is nobody's. */
+		if (used[n->big])
+			n->how = FS_BY_NOTHING;
+		used[n->big] = 1;
+	}
+	f->free_big = 0;
+	for (uint32_t i = f->fresh_big; i; i--) {
+		if (used[i])
+			continue;
+		memcpy(f->bigs + (size_t)i * FS_BIG, &f->free_big, sizeof(f->free_big));
+		f->free_big = i;
+	}
+	free(used);
+	return 0;
+}
+
+int fs_inodes_resume(struct fs *f, const struct fs_stat *root)
+{
+	struct fs_inode *r = &f->inodes[FUSE_ROOT_ID];
+
+	f->fresh = f->kept->fresh;
+	f->fresh_big = f->kept->fresh_big;
+	f->ninodes = 0;
+	if (r->type != S_IFDIR >> 12 || r->ino != root->stx_ino || r->mount)
+		return -EINVAL;
+	r->lookups = 1;
+	r->how = FS_BY_NOTHING;
+	r->parent = 0;
+	for (uint32_t i = FUSE_ROOT_ID; i < f->fresh; i++) {
+		struct fs_inode *n = &f->inodes[i];
+
+		n->slot = n->opens = n->children = n->next = 0;
+		if (n->type && !sound(f, i, n))
+			n->type = 0;
+		f->ninodes += n->type != 0;
+	}
+	while (f->nbuckets < f->ninodes && f->nbuckets < f->max_buckets)
+		f->nbuckets *= 2;
+	for (uint32_t i = FUSE_ROOT_ID; i < f->fresh; i++) {
+		struct fs_inode *n = &f->inodes[i];
+
+		if (!n->type)
+			continue;
+		hash_in(f, n);
+		if (n->how == FS_BY_NAME && f->inodes[n->parent].type == S_IFDIR >> 12)
+			f->inodes[n->parent].children++;
+		else if (n->how == FS_BY_NAME)
+			n->how = FS_BY_NOTHING;
+	}
+	return free_bigs(f);
+}
+
+void fs_inodes_sweep(struct fs *f)
+{
+	fs_inodes_loaded(f, f->fresh - 1);
+	for (uint32_t i = FUSE_ROOT_ID + 1; i < f->fresh; i++)
+		fs_inode_unuse(f, &f->inodes[i]);
 }

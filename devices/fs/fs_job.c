@@ -59,6 +59,7 @@ struct fs_job *fs_job_new(struct fs *f, struct fs_req *r)
 	j->unique = r->unique;
 	j->o = j->o2 = NULL;
 	j->owner = NULL;
+	j->well = NULL;
 	j->off = j->off2 = 0;
 	j->len = j->result = 0;
 	j->flags = j->niov = 0;
@@ -109,6 +110,8 @@ static void job_free(struct fs_job *j)
 
 static void job_end(struct fs_job *j)
 {
+	if (!j->err && j->well)
+		j->well(j);
 	if (j->requeue && j->err == -EINTR)
 		virtq_requeue(j->c);
 	else

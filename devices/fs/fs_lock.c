@@ -51,6 +51,58 @@ static struct fs_owner *owner_new(struct fs *f, struct fs_inode *n, uint64_t own
 	return w;
 }
 
+/* ---- what is locked, for the next process */
+
+static void range_add(struct fs *f, const struct fs_range *new)
+{
+	for (unsigned int i = 0; i < FS_RANGES; i++) {
+		struct fs_range *g = &f->kept->ranges[i];
+
+		if (g->inode)
+			continue;
+		*g = (struct fs_range){new->owner, new->start, new->end, 0, new->type};
+		fs_settle();
+		g->inode = new->inode;
+		f->nranges++;
+		return;
+	}
+}
+
+/* Forgets what a process has locked of these bytes.  Where a hole comes to be in a range the rest is another one. */
+static void range_clear(struct fs *f, uint32_t inode, uint64_t owner, uint64_t start, uint64_t end)
+{
+	struct fs_range *ranges = f->kept->ranges;
+
+	for (unsigned int i = 0, rest = f->nranges; i < FS_RANGES && rest; i++) {
+		struct fs_range *g = &ranges[i];
+		struct fs_range old = *g;
+
+		rest -= old.inode != 0;
+		if (old.inode != inode || old.owner != owner || old.start > end || old.end < start)
+			continue;
+		if (old.start < start)
+			g->end = start - 1;
+		else if (old.end > end)
+			g->start = end + 1;
+		else
+			g->inode = 0;
+		f->nranges -= !g->inode;
+		if (old.start < start && old.end > end)
+			range_add(f, &(struct fs_range){owner, end + 1, old.end, inode, old.type});
+	}
+}
+
+static void range_set(struct fs *f, const struct fs_owner *w, const struct flock *l)
+{
+	uint64_t start = (uint64_t)l->l_start, end = l->l_len ? start + (uint64_t)l->l_len - 1 : INT64_MAX;
+
+	if (f->session_fd < 0)
+		return;
+	range_clear(f, w->inode, w->owner, start, end);
+	if (l->l_type != F_UNLCK)
+		range_add(f, &(struct fs_range){w->owner, start, end, w->inode, (uint32_t)l->l_type});
+}
+
 static void owner_close(struct fs_owner *w)
 {
 	close(w->fd);
@@ -67,6 +119,8 @@ void fs_owner_put(struct fs *f, struct fs_owner *w)
 static void owner_end(struct fs *f, struct fs_owner *w)
 {
 	w->dead = true;
+	if (f->nranges && !f->leaving)
+		range_clear(f, w->inode, w->owner, 0, INT64_MAX);
 	if (w->busy)
 		fs_jobs_interrupt(f, 0, w);
 	fs_owner_put(f, w);
@@ -132,6 +186,19 @@ int fs_getlk(struct fs *f, struct fs_req *r)
 	return fs_put(r, &out, sizeof(out));
 }
 
+static void flock_well(struct fs_job *j)
+{
+	j->o->lock = (uint8_t)j->flags;
+}
+
+static void setlk_well(struct fs_job *j)
+{
+	const struct flock l = {.l_type = (short)j->flags, .l_start = j->off, .l_len = (off_t)j->len};
+
+	if (!j->owner->dead)
+		range_set(j->f, j->owner, &l);
+}
+
 static int job_flock(struct fs_job *j)
 {
 	while (flock(j->fd, (int)j->flags) < 0) {
@@ -174,14 +241,17 @@ static int set_flock(struct fs *f, struct fs_req *r, struct fs_open *o, uint32_t
 	if (type > 2)
 		return -EINVAL;
 	o->flocked = true;
-	if (flock(o->fd, op | LOCK_NB) == 0)
+	if (flock(o->fd, op | LOCK_NB) == 0) {
+		o->lock = (uint8_t)op;
 		return 0;
+	}
 	if (errno != EWOULDBLOCK || r->opcode == FUSE_SETLK)
 		return -errno;
 	err = wait_for(f, r, o, &j);
 	if (err)
 		return err;
 	j->run = job_flock;
+	j->well = flock_well;
 	j->fd = o->fd;
 	j->flags = (uint32_t)op;
 	return fs_job_begin(j);
@@ -203,14 +273,22 @@ static int set_posix(struct fs *f, struct fs_req *r, struct fs_open *o, const st
 		w = owner_new(f, &f->inodes[o->inode], fs64(f, in->owner), &err);
 	if (!w)
 		return err;
-	if (fcntl(w->fd, F_OFD_SETLK, &l) == 0)
+	/* One range at most becomes three. */
+	if (f->session_fd >= 0 && f->nranges + 2 + f->waiting_locks * 2 > FS_RANGES && l.l_type != F_UNLCK) {
+		log_guest(&f->d.log, "more than %d ranges are locked", FS_RANGES);
+		return -ENOLCK;
+	}
+	if (fcntl(w->fd, F_OFD_SETLK, &l) == 0) {
+		range_set(f, w, &l);
 		return 0;
+	}
 	if ((errno != EAGAIN && errno != EACCES) || r->opcode == FUSE_SETLK)
 		return errno == EACCES ? -EAGAIN : -errno;
 	err = wait_for(f, r, o, &j);
 	if (err)
 		return err;
 	j->run = job_setlk;
+	j->well = setlk_well;
 	j->owner = w;
 	j->fd = w->fd;
 	j->off = l.l_start;
@@ -228,4 +306,48 @@ int fs_setlk(struct fs *f, struct fs_req *r)
 		return -EBADF;
 	return fs32(f, in->lk_flags) & FUSE_LK_FLOCK ? set_flock(f, r, o, fs32(f, in->lk.type))
 						     : set_posix(f, r, o, in);
+}
+
+/* ---- after another process */
+
+static bool take_range(struct fs *f, const struct fs_range *g)
+{
+	struct fs_inode *n = g->inode < f->fresh ? &f->inodes[g->inode] : NULL;
+	struct flock l = {.l_type = (short)g->type, .l_whence = SEEK_SET, .l_start = (off_t)g->start};
+	struct fs_owner *w;
+	int err;
+
+	if (!f->posix_lock || !n || n->type != S_IFREG >> 12 || g->start > g->end || g->end > INT64_MAX || g->type > 2)
+		return false;
+	l.l_len = g->end == INT64_MAX ? 0 : (off_t)(g->end - g->start + 1);
+	w = owner_find(f, g->inode, g->owner);
+	if (!w)
+		w = owner_new(f, n, g->owner, &err);
+	return w && fcntl(w->fd, F_OFD_SETLK, &l) == 0;
+}
+
+void fs_locks_resume(struct fs *f)
+{
+	unsigned int lost = 0;
+
+	for (uint32_t i = 1; i <= f->fresh_open; i++) {
+		struct fs_open *o = &f->opens[i];
+
+		if (!o->inode || (o->lock != LOCK_SH && o->lock != LOCK_EX))
+			continue;
+		o = fs_opened(f, (uint64_t)o->gen << 32 | i, 0, false);
+		if (!f->flock || !o || flock(o->fd, o->lock | LOCK_NB) < 0)
+			lost++;
+	}
+	for (unsigned int i = 0; i < FS_RANGES && f->nranges; i++) {
+		struct fs_range *g = &f->kept->ranges[i];
+
+		if (!g->inode || take_range(f, g))
+			continue;
+		g->inode = 0;
+		f->nranges--;
+		lost++;
+	}
+	if (lost)
+		log_guest(&f->d.log, "%u locks of the guest's could not be taken again", lost);
 }

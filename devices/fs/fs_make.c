@@ -106,7 +106,7 @@ static int answer(struct fs *f, struct fs_req *r, struct fs_inode *parent, int p
 		fs_inode_unuse(f, n);
 		return err;
 	}
-	n->lookups++;
+	fs_looked_up(f, r, n);
 	if (out)
 		*out = n;
 	return 0;
@@ -158,6 +158,8 @@ static int make(struct fs *f, struct fs_req *r, enum made what, mode_t mode, uin
 	err = ret < 0 ? -errno : 0;
 	mask_end(f, mask);
 	fs_unbecome(f);
+	if (err == -EEXIST && r->again)
+		err = 0;
 	if (err)
 		return err;
 	err = fs_set_label(f, r, pfd, r->name[0]);
@@ -228,7 +230,7 @@ static int put_open(struct fs *f, struct fs_req *r, struct fs_inode *n, int fd, 
 	struct fuse_open_out out = {.open_flags = fs32(f, fs_open_flags(f, n, fd, false))};
 	struct fs_open *o;
 	uint64_t fh;
-	int err = fs_open_new(f, n, fd, false, &fh);
+	int err = fs_open_new(f, r, n, fd, false, &fh);
 
 	if (err)
 		return err;
@@ -252,11 +254,11 @@ int fs_create(struct fs *f, struct fs_req *r)
 	if (pfd < 0)
 		return pfd;
 	fd = create_new(f, r, pfd, r->name[0], fs_host_flags(f, flags) | O_CREAT | O_EXCL, in);
-	if (fd == -EEXIST && !(flags & O_EXCL))
+	if (fd == -EEXIST && (!(flags & O_EXCL) || r->again))
 		made = false;
 	else if (fd < 0)
 		return fd;
-	err = made ? fs_set_label(f, r, pfd, r->name[0]) : 0;
+	err = made || r->again ? fs_set_label(f, r, pfd, r->name[0]) : 0;
 	if (!err)
 		err = answer(f, r, parent, pfd, r->name[0], &n);
 	/* What was there is opened as what it is, not by its name. */
@@ -308,7 +310,7 @@ int fs_tmpfile(struct fs *f, struct fs_req *r)
 	if (err)
 		fs_inode_unuse(f, n);
 	else
-		n->lookups++;
+		fs_looked_up(f, r, n);
 	return err;
 }
 
@@ -330,7 +332,8 @@ int fs_link(struct fs *f, struct fs_req *r)
 	fd = fs_fd(f, n);
 	if (fd < 0)
 		return fd;
-	if (linkat(f->proc_fd, fs_proc(&p, fd), pfd, r->name[0], AT_SYMLINK_FOLLOW) < 0)
+	if (linkat(f->proc_fd, fs_proc(&p, fd), pfd, r->name[0], AT_SYMLINK_FOLLOW) < 0 &&
+	    !(errno == EEXIST && r->again))
 		return -errno;
 	return answer(f, r, parent, pfd, r->name[0], NULL);
 }
@@ -342,7 +345,9 @@ static int remove_name(struct fs *f, struct fs_req *r, int flags)
 
 	if (pfd < 0)
 		return pfd;
-	return unlinkat(pfd, r->name[0], flags) < 0 ? -errno : 0;
+	if (unlinkat(pfd, r->name[0], flags) < 0)
+		return errno == ENOENT && r->again ? 0 : -errno;
+	return 0;
 }
 
 int fs_unlink(struct fs *f, struct fs_req *r)
@@ -353,6 +358,21 @@ int fs_unlink(struct fs *f, struct fs_req *r)
 int fs_rmdir(struct fs *f, struct fs_req *r)
 {
 	return remove_name(f, r, AT_REMOVEDIR);
+}
+
+/* Whether a process that was killed has changed the two names about: then another file has the first. */
+static bool exchanged(struct fs *f, const struct fs_req *r, int pfd)
+{
+	struct fs_now *now = &f->kept->now;
+	struct fs_stat st;
+
+	if (fs_stat(pfd, r->name[0], &st) < 0)
+		return false;
+	if (r->again && now->value)
+		return now->value != st.stx_ino;
+	now->value = st.stx_ino;
+	fs_settle();
+	return false;
 }
 
 static int move(struct fs *f, struct fs_req *r, uint64_t newdir, uint32_t flags)
@@ -375,8 +395,9 @@ static int move(struct fs *f, struct fs_req *r, uint64_t newdir, uint32_t flags)
 		err = fs_become(f, r);
 	if (err)
 		return err;
-	if (syscall(SYS_renameat2, pfd, r->name[0], qfd, r->name[1], flags) < 0)
-		err = -errno;
+	if (!(flags & RENAME_EXCHANGE && exchanged(f, r, pfd)) &&
+	    syscall(SYS_renameat2, pfd, r->name[0], qfd, r->name[1], flags) < 0)
+		err = errno == ENOENT && r->again ? 0 : -errno;
 	if (flags & RENAME_WHITEOUT)
 		fs_unbecome(f);
 	if (err)

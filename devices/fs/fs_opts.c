@@ -510,6 +510,20 @@ const struct opt fs_opts[] = {
 		.man = MAN("The same for groups."),
 	},
 	{
+		.name = "session-file",
+		.type = OPT_TEXT,
+		.off = AT(session_file),
+		.arg = "FILE",
+		.help = "what a vdevd that is started again goes on with",
+		.man = MAN("Keep in this file, best one in /run, what the guest knows: so a vdevd that was killed and is "
+			   "started again with the same options goes on with the guest's session, behind vdevd relay. Files, "
+			   "open files, places in folders and locks (--flock, --posix-lock) are as they were, and no "
+			   "request is done twice. What cannot be found again is ESTALE: files that were removed while they "
+			   "were open; so is what the host has renamed meanwhile where files are found by name (see "
+			   "--inode-file-handles). A lock that another has taken meanwhile is lost. A file takes 128 bytes "
+			   "of it, and what the guest forgets is given back at the end of its session alone."),
+	},
+	{
 		.name = "num-queues",
 		.rare = true,
 		.alias = "num-request-queues",

@@ -50,21 +50,21 @@ _Static_assert(sizeof(struct state_open) == 24, "the record opens");
 
 /* ---- leaving */
 
-/* The path of a file below the folder.  Returns its length, 0: of the folder itself, or -errno: it has none. */
-static int path_of(struct fs *f, struct fs_inode *n, char *path, size_t room)
+int fs_path_of_fd(struct fs *f, int fd, char *path, size_t room)
 {
 	char root[PATH_MAX], full[PATH_ROOM];
 	struct fs_proc p;
-	int fd = fs_fd(f, n);
 	ssize_t nroot = readlinkat(f->proc_fd, fs_proc(&p, f->root_path), root, sizeof(root)), len;
 
-	if (fd < 0)
-		return fd;
 	len = readlinkat(f->proc_fd, fs_proc(&p, fd), full, sizeof(full));
 	if (nroot <= 0 || len <= 0)
 		return -errno;
 	/* The root of a file system of its own ends with the slash. */
 	nroot -= root[nroot - 1] == '/';
+	if (len == nroot && memcmp(full, root, (size_t)nroot) == 0) {
+		path[0] = '\0';
+		return 0;
+	}
 	if (len <= nroot + 1 || (size_t)len >= sizeof(full) || memcmp(full, root, (size_t)nroot) != 0 ||
 	    full[nroot] != '/')
 		return -ESTALE;
@@ -121,7 +121,9 @@ static ssize_t find_all(struct fs *f, struct found **out)
 
 		if (!x->type || (!x->lookups && !x->opens))
 			continue;
-		len = path_of(f, x, path, sizeof(path));
+		len = fs_fd(f, x);
+		if (len >= 0)
+			len = fs_path_of_fd(f, len, path, sizeof(path));
 		if (len <= 0 || !path_leads(f, x, path)) {
 			lost++;
 			continue;
@@ -230,6 +232,8 @@ static int load_session(struct fs *f, const struct state_record *r)
 	f->minor = le32toh(in.minor);
 	f->gen = le32toh(in.gen);
 	f->swap = (bool)in.big_endian != BIG_ENDIAN_HOST;
+	f->kept->gen = f->gen;
+	fs_kept_session(f);
 	return 0;
 }
 
@@ -296,6 +300,8 @@ static int load_files(struct fs *f, const struct state_record *r)
 			last = (uint32_t)le64toh(e.number);
 	}
 	/* Folders that the guest does not know get numbers beyond its own. */
+	if (fs_inodes_reserve(f, last) < 0)
+		return refuse(f, "there is no room for the files that it remembers");
 	f->fresh = last + 1;
 	for (size_t at = 0; at < r->len;) {
 		struct fs_inode *n;
@@ -321,7 +327,6 @@ static int load_files(struct fs *f, const struct state_record *r)
 
 static int load_opens(struct fs *f, const struct state_record *r)
 {
-	const int known = FS_ACCMODE | O_DIRECT | O_NOATIME | O_SYNC | O_DSYNC;
 	uint32_t last = 0, lost = 0;
 	struct state_open e;
 
@@ -333,12 +338,14 @@ static int load_opens(struct fs *f, const struct state_record *r)
 		memcpy(&e, (const uint8_t *)r->bytes + at, sizeof(e));
 		i = (uint32_t)le64toh(e.number);
 		/* In rising order, so that none comes twice. */
-		if (i <= last || e.dir > 1 || !(le64toh(e.number) >> 32) || le32toh(e.flags) & ~(uint32_t)known)
+		if (i <= last || e.dir > 1 || !(le64toh(e.number) >> 32) || le32toh(e.flags) & ~FS_OPEN_FLAGS)
 			return -EINVAL;
 		if (i > f->max_open)
 			return refuse(f, "it has more files open than --max-open allows");
 		last = i;
 	}
+	if (fs_opens_reserve(f, last) < 0)
+		return refuse(f, "there is no room for its open files");
 	for (size_t at = 0; at < r->len; at += sizeof(e)) {
 		struct fs_inode *n;
 		int fd = -1;
@@ -364,6 +371,7 @@ int fs_load(struct vdev *d, const struct state_record *r)
 {
 	struct fs *f = container_of(d, struct fs, d);
 
+	fs_wipe_due(f);
 	if (strcmp(r->name, "session") == 0)
 		return load_session(f, r);
 	if (strcmp(r->name, "files") == 0)

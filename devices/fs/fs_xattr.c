@@ -71,7 +71,8 @@ int fs_setxattr(struct fs *f, struct fs_req *r)
 		return fd;
 	if (size != r->nrest || size > FS_XATTR_MAX || flags & ~(uint32_t)(XATTR_CREATE | XATTR_REPLACE))
 		return -EINVAL;
-	if (setxattr(path_of(&p, fd), name, r->rest, size, (int)flags) < 0)
+	/* What comes again has been done where it cannot be done twice. */
+	if (setxattr(path_of(&p, fd), name, r->rest, size, (int)flags) < 0 && !(errno == EEXIST && r->again))
 		return -errno;
 	if (f->flags & FUSE_SETXATTR_EXT && fs32(f, in->setxattr_flags) & FUSE_SETXATTR_ACL_KILL_SGID &&
 	    fs_stat(fd, "", &st) == 0 && st.stx_mode & S_ISGID) {
@@ -158,7 +159,9 @@ int fs_removexattr(struct fs *f, struct fs_req *r)
 
 	if (fd < 0)
 		return fd;
-	return removexattr(path_of(&p, fd), name) < 0 ? -errno : 0;
+	if (removexattr(path_of(&p, fd), name) < 0)
+		return errno == ENODATA && r->again ? 0 : -errno;
+	return 0;
 }
 
 void fs_drop_mapped_caps(struct fs *f, int fd)

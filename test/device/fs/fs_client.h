@@ -15,6 +15,8 @@ enum { HIPRIO, REQUESTS };
 
 struct fs_client {
 	struct carrier *c;
+	struct frontend *fe;   /* in its place, where one is given */
+	void (*between)(void); /* is called while a request is in flight, then; or NULL */
 	uint64_t unique;
 	uint32_t uid, gid, umask;
 	bool swap;	  /* speaks the other byte order */
@@ -42,6 +44,7 @@ void fs_tell(struct fs_client *f, uint32_t opcode, uint64_t node, const void *ar
 
 /* Begins a session with all flags that Linux offers.  Returns f, in memory of the test's. */
 struct fs_client *fs_mount(struct carrier *c);
+struct fs_client *fs_mount_by(struct frontend *fe);
 int fs_init_with(struct fs_client *f, uint32_t major, uint32_t minor, uint64_t flags);
 
 /* These return 0 or -errno. */

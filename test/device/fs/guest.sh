@@ -188,3 +188,73 @@ case_fs_uml_git() {
 	[ "$(tail -n 1 share/there/f7)" = more ] || fail 'other bytes'
 	vdevd_stop
 }
+
+# vdevd is killed again and again under the guest, which has a folder, an open file and a lock: it does not notice.
+case_fs_uml_killed() {
+	command -v flock >/dev/null || lacking 'no flock (apt-get install util-linux)'
+	fs_start --session-file="$dir/session" --flock
+	"$VDEVD" relay --socket-path="$dir/relay.sock" --to="$vdevd_socket" 2>relay.log &
+	relay=$!
+	tries=0
+	while [ ! -S relay.sock ]; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 500 ] || fail 'no relay'
+		sleep 0.01
+	done
+	# shellcheck disable=SC2016 # for the guest's shell
+	"$here/uml-run" --timeout 120 --vu fs="$dir/relay.sock" \
+		'set -e; mkdir /tmp/m; mount -t virtiofs shared /tmp/m; cd /tmp/m/folder
+		exec 7>>open 8>>locked
+		flock -n 8
+		echo >../begun
+		for round in 1 2 3 4 5 6 7 8; do
+			mkdir $round
+			cp -r '"'$(realpath "$here/../../core")'"' $round/there
+			tar -cf $round/tar $round/there
+			tar -xf $round/tar -C $round -O >/dev/null
+			ln $round/tar $round/hard
+			mv $round/hard $round/moved
+			mkdir $round/out
+			tar -xf $round/tar -C $round/out
+			diff -r $round/there $round/out/$round/there
+			echo $round >&7
+			rm -r $round/there $round/tar
+		done
+		echo >../ended
+		n=0
+		while [ ! -e ../tried ]; do echo >../beat; sleep .1; n=$((n + 1)); [ $n -lt 300 ]; done
+		cd /; exec 7>&- 8>&-; umount /tmp/m' >got 2>&1 &
+	guest=$!
+	tries=0
+	while [ ! -e share/begun ]; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 3000 ] || fail "the guest never came: $(cat got)"
+		sleep 0.02
+	done
+	kills=0
+	while [ ! -e share/ended ] && kill -0 "$guest" 2>/dev/null; do
+		kill -9 "$vdevd_pid"
+		wait "$vdevd_pid" || :
+		rm -f "$vdevd_socket"
+		vdevd_start fs --shared-dir="$dir/share" --tag=shared --session-file="$dir/session" --flock
+		kills=$((kills + 1))
+		sleep 0.1
+	done
+	# Not earlier: who tries has the lock for a moment, when the next vdevd may want it.
+	rm -f share/beat
+	tries=0
+	while [ ! -e share/beat ] && kill -0 "$guest" 2>/dev/null; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 3000 ] || fail 'the guest does nothing more'
+		sleep 0.02
+	done
+	! flock -n share/folder/locked true || fail 'the guest has lost its lock'
+	: >share/tried
+	wait "$guest" || fail "the guest failed after $kills kills: $(cat got vdevd.log relay.log)"
+	[ "$kills" -ge 3 ] || fail "only $kills kills"
+	[ "$(tr '\n' ' ' <share/folder/open)" = '1 2 3 4 5 6 7 8 ' ] || fail 'other bytes'
+	diff -r "$here/../../core" share/folder/8/out/8/there || fail 'other files'
+	kill "$relay"
+	wait "$relay" || :
+	vdevd_stop
+}
