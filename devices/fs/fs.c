@@ -92,6 +92,7 @@ static const struct fs_op ops[] = {
 	[FUSE_ACCESS] = {"ACCESS", fs_access, sizeof(struct fuse_access_in), 0, 0},
 	[FUSE_CREATE] = {"CREATE", fs_create, sizeof(struct fuse_create_in), 1, CHANGES},
 	[FUSE_INTERRUPT] = {"INTERRUPT", fs_interrupt, sizeof(struct fuse_interrupt_in), 0, HIGH},
+	[FUSE_IOCTL] = {"IOCTL", fs_ioctl, sizeof(struct fuse_ioctl_in), 0, REST},
 	[FUSE_DESTROY] = {"DESTROY", fs_destroy, 0, 0, 0},
 	[FUSE_BATCH_FORGET] = {"BATCH_FORGET", fs_batch_forget, sizeof(struct fuse_batch_forget_in), 0, HIGH | REST},
 	[FUSE_FALLOCATE] = {"FALLOCATE", fs_fallocate, sizeof(struct fuse_fallocate_in), 0, CHANGES},
@@ -541,6 +542,7 @@ static void fs_needs(const struct vdev *d, struct sandbox *s)
 	const struct fs *f = container_of(d, struct fs, d);
 
 	sandbox_calls(s, serve_calls);
+	sandbox_calls(s, fs_ioctl_get_calls);
 	sandbox_cap(s, 2 /* CAP_DAC_READ_SEARCH */, "files are found again by handle");
 	if (f->threads || f->flock || f->posix_lock)
 		sandbox_calls(s, work_calls);
@@ -557,6 +559,7 @@ static void fs_needs(const struct vdev *d, struct sandbox *s)
 	if (f->readonly)
 		return;
 	sandbox_calls(s, change_calls);
+	sandbox_calls(s, fs_ioctl_set_calls);
 	for (size_t i = 0; i < ARRAY_SIZE(caps); i++)
 		sandbox_cap(s, caps[i].cap, caps[i].why);
 }

@@ -13,6 +13,7 @@
  *	fs_file.c     bytes of files
  *	fs_xattr.c    extended attributes; fs_xattrmap.c: by which names
  *	fs_lock.c     locks that hold on the host, too
+ *	fs_ioctl.c    flags of files
  *	fs_ids.c      users and groups: whose the guest's are here
  *	fs_job.c      what can block, on threads
  *	fs_state.c    what goes to another host
@@ -526,6 +527,9 @@ void fs_drop_mapped_caps(struct fs *f, int fd);
 /* Gives a new file its label.  Returns 0 or -errno. */
 int fs_set_label(struct fs *f, const struct fs_req *r, int pfd, const char *name);
 
+extern const struct sandbox_call fs_ioctl_get_calls[], fs_ioctl_set_calls[];
+int fs_ioctl(struct fs *f, struct fs_req *r);
+
 int fs_getlk(struct fs *f, struct fs_req *r);
 int fs_setlk(struct fs *f, struct fs_req *r);
 /* A process lets its locks on a file go: it has closed it. */
@@ -592,7 +596,8 @@ int fs_load(struct vdev *d, const struct state_record *r);
 	"With --session-file a vdevd that is started again goes on with the session of one that was killed, if the "    \
 	"front-end does not notice: behind vdevd-relay(1)."                                                            \
 	"\n\n"                                                                                                         \
-	"Not there are: ioctl(2) on files, DAX, and user namespaces (--uid-map)."
+	"Of ioctl(2) there is what chattr(1) and lsattr(1) do, but for flags and numbers of project quotas.  "          \
+	"Not there are: DAX, and user namespaces (--uid-map)."
 
 extern const struct opt fs_opts[];
 int fs_check(struct vdev *d);

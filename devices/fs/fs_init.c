@@ -13,7 +13,7 @@
 #define ALWAYS                                                                                                         \
 	(FUSE_ASYNC_READ | FUSE_PARALLEL_DIROPS | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA | FUSE_ASYNC_DIO |            \
 	 FUSE_ATOMIC_O_TRUNC | FUSE_MAX_PAGES | FUSE_INIT_EXT | FUSE_CREATE_SUPP_GROUP | FUSE_ALLOW_IDMAP |            \
-	 FUSE_NO_EXPORT_SUPPORT)
+	 FUSE_NO_EXPORT_SUPPORT | FUSE_HAS_IOCTL_DIR)
 
 #define ACLS (FUSE_POSIX_ACL | FUSE_DONT_MASK | FUSE_SETXATTR_EXT)
 

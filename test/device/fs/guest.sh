@@ -25,6 +25,12 @@ fs_in() {
 # What people do in a folder; then both sides have the same.
 case_fs_uml() {
 	fs_start --xattr
+	flags=:
+	# Where the host's file system has flags of files.
+	# shellcheck disable=SC2016 # for the guest's shell
+	if chattr +d share/file 2>/dev/null && lsattr share/file >flags && chattr -d share/file; then
+		flags='[ "$(lsattr file | cut -c 7)" = - ]; chattr +d file; [ "$(lsattr file | cut -c 7)" = d ]; lsattr -d folder'
+	fi
 	# shellcheck disable=SC2016 # for the guest's shell
 	fs_in '
 		grep -q "from the host" file
@@ -53,7 +59,9 @@ case_fs_uml() {
 		sync
 		! cat missing 2>/dev/null
 		flock -n file true
+		'"$flags"'
 	'
+	[ "$flags" = : ] || [ "$(lsattr share/file | cut -c 7)" = d ] || fail 'other flags'
 	[ "$(cat share/moved)" = 'from the guest' ] || fail 'other bytes'
 	[ "$(readlink share/folder/link)" = ../file ] || fail 'another link'
 	[ "$(stat -c %s share/copy)" = 1000 ] || fail 'another length'

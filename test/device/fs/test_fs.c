@@ -5,10 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/fs.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
@@ -803,6 +805,88 @@ static void no_xattrs(struct carrier *c)
 
 /* ---- locks */
 
+/* ---- flags of files */
+
+static int file_ioctl(struct fs_client *f, uint64_t node, uint64_t fh, uint32_t cmd, bool dir, const void *bytes, size_t len,
+		      size_t room)
+{
+	const struct fuse_ioctl_in in = {.fh = fh,
+					 .cmd = cmd,
+					 .flags = dir ? FUSE_IOCTL_DIR : 0,
+					 .in_size = (uint32_t)len,
+					 .out_size = (uint32_t)room};
+	struct fs_message *m = malloc(sizeof(*m));
+	int err;
+
+	ck_assert_ptr_nonnull(m);
+	fs_begin(f, m, FUSE_IOCTL, node);
+	fs_add(m, &in, sizeof(in));
+	fs_add(m, bytes, len);
+	err = fs_send(f, m, sizeof(struct fuse_ioctl_out) + room);
+	free(m);
+	if (!err)
+		ck_assert_uint_eq(f->out_len, sizeof(struct fuse_ioctl_out) + room);
+	return err;
+}
+
+/* The host's flags of a file.  Returns false: its file system has none. */
+static bool host_flags(struct carrier *c, const char *name, unsigned int *flags)
+{
+	long word = 0;
+	int fd = open(fs_share(c, name), O_RDONLY | O_CLOEXEC), ret;
+
+	ck_assert_int_ge(fd, 0);
+	ret = ioctl(fd, FS_IOC_GETFLAGS, &word);
+	close(fd);
+	memcpy(flags, &word, sizeof(*flags));
+	return ret == 0;
+}
+
+static void ioctls(struct carrier *c)
+{
+	struct fs_client *f = fs_mount(c);
+	uint64_t node = fs_walk(f, ROOT, "hello"), d = fs_walk(f, ROOT, "d"), dir;
+	unsigned int flags, got, wrong;
+	struct fuse_open_out o;
+	struct fsxattr a;
+
+	ck_assert_int_eq(fs_open_at(f, node, O_RDONLY, &o), 0);
+	ck_assert_int_eq(fs_opendir_at(f, d, &dir), 0);
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, 0x5401, false, NULL, 0, 0), -ENOTTY);
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, FIONREAD, false, NULL, 0, 4), -ENOTTY);
+	ck_assert_int_eq(file_ioctl(f, node, 99, (uint32_t)FS_IOC_GETFLAGS, false, NULL, 0, 4), -EBADF);
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_GETFLAGS, true, NULL, 0, 4), -EBADF);
+	if (!host_flags(c, "hello", &flags)) {
+		ck_assert_int_lt(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_GETFLAGS, false, NULL, 0, 4), 0);
+		return;
+	}
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_GETFLAGS, false, NULL, 0, 4), 0);
+	memcpy(&got, f->out + sizeof(struct fuse_ioctl_out), sizeof(got));
+	ck_assert_uint_eq(got, flags);
+	/* A guest of 32 bits. */
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, 0x80046601, false, NULL, 0, 4), 0);
+	ck_assert_int_eq(file_ioctl(f, d, dir, (uint32_t)FS_IOC_GETFLAGS, true, NULL, 0, 4), 0);
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_GETFLAGS, false, NULL, 0, 5), -EINVAL);
+	got = flags ^ FS_NODUMP_FL;
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_SETFLAGS, false, &got, sizeof(got), 0), 0);
+	ck_assert(host_flags(c, "hello", &got));
+	ck_assert_uint_eq(got, flags ^ FS_NODUMP_FL);
+	/* Not of the project's; not what is too short. */
+	wrong = got ^ FS_PROJINHERIT_FL;
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_SETFLAGS, false, &wrong, sizeof(wrong), 0), -EPERM);
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_SETFLAGS, false, &got, 3, 0), -EINVAL);
+	if (file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_FSGETXATTR, false, NULL, 0, sizeof(a)) < 0)
+		return;
+	memcpy(&a, f->out + sizeof(struct fuse_ioctl_out), sizeof(a));
+	ck_assert_uint_eq(!!(a.fsx_xflags & FS_XFLAG_NODUMP), !!(got & FS_NODUMP_FL));
+	a.fsx_xflags ^= FS_XFLAG_NODUMP;
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_FSSETXATTR, false, &a, sizeof(a), 0), 0);
+	ck_assert(host_flags(c, "hello", &got));
+	ck_assert_uint_eq(got, flags);
+	a.fsx_projid++;
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_FSSETXATTR, false, &a, sizeof(a), 0), -EPERM);
+}
+
 static const char *const lock_args[] = {"--shared-dir=%T/share", "--flock", "--posix-lock", NULL};
 
 struct lock_request {
@@ -1245,6 +1329,7 @@ static const struct device_case cases[] = {
 	{.name = "xattr", .run = xattrs, .args = xattr_args, .flags = CASE_ONCE},
 	{.name = "xattr names", .run = xattr_names, .args = xattrmap_args, .flags = CASE_ONCE},
 	{.name = "no xattr", .run = no_xattrs, .flags = CASE_ONCE},
+	{.name = "ioctl", .run = ioctls, .flags = CASE_ONCE},
 	{.name = "flock", .run = flocks, .args = lock_args, .flags = CASE_ONCE},
 	{.name = "interrupted", .run = interrupted, .args = lock_args, .flags = CASE_ONCE},
 	{.name = "posix locks", .run = posix_locks, .args = lock_args, .flags = CASE_ONCE},

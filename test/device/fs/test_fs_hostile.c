@@ -76,7 +76,6 @@ static void operations(struct carrier *c)
 					7,
 					19,
 					FUSE_BMAP,
-					FUSE_IOCTL,
 					FUSE_POLL,
 					FUSE_NOTIFY_REPLY,
 					FUSE_SETUPMAPPING,
