@@ -505,6 +505,8 @@ int fs_rename2(struct fs *f, struct fs_req *r);
 int fs_open_file(struct fs *f, struct fs_req *r);
 /* Flags of a host's open for those of the guest's. */
 int fs_host_flags(const struct fs *f, uint32_t flags);
+/* An open has taken the bytes of a file: so go set-user-id and capabilities, where the guest's kernel leaves that to us. */
+void fs_truncated(struct fs *f, int fd, const struct fs_inode *n, uint32_t open_flags);
 /* What the guest is told of a file it has opened. */
 uint32_t fs_open_flags(struct fs *f, struct fs_inode *n, int fd, bool dir);
 int fs_read(struct fs *f, struct fs_req *r);

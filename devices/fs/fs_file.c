@@ -107,6 +107,13 @@ uint32_t fs_open_flags(struct fs *f, struct fs_inode *n, int fd, bool dir)
 	return flags | (n->kept && n->kept == before ? FOPEN_KEEP_CACHE : 0);
 }
 
+void fs_truncated(struct fs *f, int fd, const struct fs_inode *n, uint32_t open_flags)
+{
+	if (open_flags & FUSE_OPEN_KILL_SUIDGID)
+		fs_kill_suid(f, fd, n);
+	fs_drop_mapped_caps(f, fd);
+}
+
 int fs_open_file(struct fs *f, struct fs_req *r)
 {
 	const struct fuse_open_in *in = r->arg;
@@ -127,11 +134,8 @@ int fs_open_file(struct fs *f, struct fs_req *r)
 	fd = fs_reopen(f, n, fs_host_flags(f, flags));
 	if (fd < 0)
 		return fd;
-	if (flags & O_TRUNC) {
-		if (fs32(f, in->open_flags) & FUSE_OPEN_KILL_SUIDGID)
-			fs_kill_suid(f, fd, n);
-		fs_drop_mapped_caps(f, fd);
-	}
+	if (flags & O_TRUNC)
+		fs_truncated(f, fd, n, fs32(f, in->open_flags));
 	out.open_flags = fs32(f, fs_open_flags(f, n, fd, false));
 	err = fs_open_new(f, r, n, fd, false, &fh);
 	if (err)
@@ -162,16 +166,15 @@ static int job_read(struct fs_job *j)
 	return 0;
 }
 
-/* What is in memory now.  Returns bytes; -EAGAIN: there is more, which takes its time. */
-static ssize_t read_now(struct fs *f, struct fs_req *r, struct fs_open *o, uint64_t off, size_t want, size_t *done)
+/* What is in memory now (RWF_NOWAIT), or all.  Returns 0, or -errno; -EAGAIN: there is more, which takes its time. */
+static ssize_t read_now(struct fs_req *r, struct fs_open *o, uint64_t off, size_t want, size_t *done, int flags)
 {
 	struct iovec iov[FS_JOB_IOV];
 
 	while (*done < want) {
 		unsigned int n = chain_iov(r->c, CHAIN_WRITE, HEAD + *done, iov, FS_JOB_IOV, want - *done);
 		off_t at = (off_t)(off + *done);
-		ssize_t got =
-			f->threads ? fs_preadv2(o->fd, iov, (int)n, at, RWF_NOWAIT) : preadv(o->fd, iov, (int)n, at);
+		ssize_t got = flags ? fs_preadv2(o->fd, iov, (int)n, at, flags) : preadv(o->fd, iov, (int)n, at);
 
 		if (got < 0 && (errno == EOPNOTSUPP || errno == ENOSYS))
 			got = preadv(o->fd, iov, (int)n, at);
@@ -199,7 +202,11 @@ int fs_read(struct fs *f, struct fs_req *r)
 		return -EBADF;
 	if (want > FS_MAX_WRITE || want > fs_room(r) || off > INT64_MAX - FS_MAX_WRITE)
 		return -EINVAL;
-	err = read_now(f, r, o, off, want, &done);
+	err = read_now(r, o, off, want, &done, f->threads ? RWF_NOWAIT : 0);
+	/* A job has room for so many pieces; a guest that sends more waits here. */
+	if (err == -EAGAIN && chain_iov(r->c, CHAIN_WRITE, HEAD + done, f->jobs[FS_JOBS].iov, FS_JOB_IOV, want - done) ==
+				      FS_JOB_IOV)
+		err = read_now(r, o, off, want, &done, 0);
 	if (err == -EAGAIN) {
 		j = fs_job_new(f, r);
 		j->run = job_read;

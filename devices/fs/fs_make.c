@@ -265,6 +265,8 @@ int fs_create(struct fs *f, struct fs_req *r)
 	if (!err && !made) {
 		fd = fs_reopen(f, n, fs_host_flags(f, flags));
 		err = fd < 0 ? fd : 0;
+		if (!err && flags & O_TRUNC)
+			fs_truncated(f, fd, n, fs32(f, in->open_flags));
 	}
 	if (!err) {
 		err = put_open(f, r, n, fd, flags);

@@ -236,6 +236,9 @@ static void killpriv(struct carrier *c)
 	struct fs_client *f = fs_mount(c);
 	struct fuse_write_in in = {.size = 1, .write_flags = FUSE_WRITE_KILL_SUIDGID};
 	struct fuse_setattr_in size = {.valid = FATTR_SIZE | FATTR_KILL_SUIDGID, .size = 2};
+	const struct fuse_create_in create = {.flags = O_RDWR | O_CREAT | O_TRUNC,
+					      .mode = S_IFREG | 0644,
+					      .open_flags = FUSE_OPEN_KILL_SUIDGID};
 	struct fs_message *m = malloc(sizeof(*m));
 	uint64_t node = fs_walk(f, ROOT, "hello");
 	struct fuse_open_out o;
@@ -255,6 +258,14 @@ static void killpriv(struct carrier *c)
 	ck_assert_int_eq(setattr(f, node, &size, &a), 0);
 	ck_assert_uint_eq(a.mode & 07777, 02745);
 	free(m);
+	/* Also where a file that is there is created anew. */
+	ck_assert_int_eq(chmod(fs_share(c, "hello"), 06755), 0);
+	ck_assert_int_eq(fs_call(f, FUSE_CREATE, ROOT, &create, sizeof(create), "hello", NULL,
+				 sizeof(struct fuse_entry_out) + sizeof(o)),
+			 0);
+	ck_assert_int_eq(fs_attr_of(f, node, &a), 0);
+	ck_assert_uint_eq(a.mode & 07777, 0755);
+	ck_assert_uint_eq(a.size, 0);
 }
 
 static void readlink_of(struct carrier *c)
@@ -385,6 +396,11 @@ static void large(struct carrier *c)
 	fd = open(fs_share(c, "large"), O_RDONLY | O_CLOEXEC);
 	ck_assert_int_eq(read(fd, host, sizeof(bytes)), 65000);
 	ck_assert_mem_eq(host, bytes, 65000);
+	/* Where it is not in memory any more (tmpfs keeps it) a thread reads it, or the loop, in however many pieces. */
+	ck_assert_int_eq(fdatasync(fd), 0);
+	ck_assert_int_eq(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	ck_assert_int_eq(fs_read_at(f, node, fh, 0, 65536), 65000);
+	ck_assert_mem_eq(f->out, bytes, 65000);
 	close(fd);
 	free(host);
 }
