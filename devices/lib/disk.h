@@ -32,6 +32,13 @@ enum disk_what {
 	DISK_FLUSH,
 	DISK_DISCARD, /* what is read there afterwards is not said */
 	DISK_ZERO,    /* zeros are read there afterwards */
+	DISK_EXTENTS, /* finds out what has room on the host: see extents */
+};
+
+/* A part of a disk that has room on the host, or has none and reads as zeros. */
+struct disk_extent {
+	uint64_t off, len; /* bytes */
+	bool mapped;
 };
 
 /* Whether the host's page cache is used, and how requests are handed to the host. */
@@ -88,6 +95,9 @@ struct disk_req {
 	struct chain *chain;
 	size_t at;
 	void *buf;
+	/* EXTENTS: buf is of nextents struct disk_extent, of which so many are found; they are from off on, without
+	 * gap. */
+	unsigned int nextents;
 	size_t repeat; /* WRITE: buf has so many bytes, which are written again and again; 0: it has them all */
 	/*
 	 * On the loop, later than disk_begin: it has ended, well (0) or not: -EIO, -ENOSPC, -EOPNOTSUPP, -ECANCELED,
@@ -99,6 +109,7 @@ struct disk_req {
 		struct disk *d;
 		struct list queue;
 		struct uring_op op;
+		struct work work;
 		unsigned int state, niov;
 		uint64_t moved; /* bytes */
 		size_t part;	/* bytes under way */
@@ -116,6 +127,7 @@ struct disk_args {
 	struct uring *ring;   /* of disk_ring_new; must outlive the disk.  Unused by a simulated one */
 	const char *what;     /* in lines: "--file" */
 	const char *path;     /* of the file or block device; NULL: simulated */
+	struct work_queue *work; /* EXTENTS are looked for there; must outlive the disk.  NULL: all counts as mapped */
 	struct disk_sim *sim; /* of a simulated disk; must outlive it */
 	uint64_t size;	      /* of a simulated disk, bytes */
 	bool read_only;

@@ -33,6 +33,7 @@ enum {
 	SYNC,
 	PUNCH,
 	ZERO_RANGE,
+	LOOK, /* for extents, on a worker thread */
 };
 
 struct file {
@@ -265,6 +266,63 @@ static void op_done(struct uring_op *op, int res)
 	}
 }
 
+/* ---- extents */
+
+/*
+ * On a worker thread: where data and holes are.  The descriptor's place is nobody's: all else names its own.
+ * What the host does not tell counts as mapped.
+ */
+static void look_run(struct work *w)
+{
+	struct disk_req *r = container_of(w, struct disk_req, way.work);
+	const struct file *f = r->way.d->host;
+	struct disk_extent *e = r->buf;
+	uint64_t at = r->off, end = r->off + r->len;
+	unsigned int n = 0;
+
+	for (; at < end && n < r->nextents && !work_interrupted(w); n++) {
+		off_t data = lseek(f->fd, (off_t)at, SEEK_DATA), next = data;
+		bool mapped = data < 0 ? errno != ENXIO : (uint64_t)data == at;
+
+		if (data < 0)
+			next = (off_t)end;
+		else if (mapped)
+			next = lseek(f->fd, (off_t)at, SEEK_HOLE);
+		/* It may change meanwhile. */
+		if (next <= (off_t)at || (uint64_t)next > end)
+			next = (off_t)end;
+		e[n] = (struct disk_extent){at, (uint64_t)next - at, mapped};
+		at = (uint64_t)next;
+	}
+	r->nextents = n;
+}
+
+static void look_done(struct work *w)
+{
+	struct disk_req *r = container_of(w, struct disk_req, way.work);
+
+	disk_ended(r, r->nextents ? 0 : -ECANCELED);
+}
+
+static void look_begin(struct disk *d, struct disk_req *r)
+{
+	int err;
+
+	r->way.state = LOOK;
+	r->way.work = (struct work){.run = look_run, .done = look_done};
+	err = work_submit(d->args.work, &r->way.work);
+	if (err)
+		disk_ended(r, err);
+}
+
+static void look_cancel(struct disk *d, struct disk_req *r)
+{
+	if (work_cancel(d->args.work, &r->way.work))
+		disk_ended(r, -ECANCELED);
+	else
+		work_interrupt(d->args.work, &r->way.work);
+}
+
 static void file_begin(struct disk *d, struct disk_req *r)
 {
 	struct file *f = d->host;
@@ -272,6 +330,8 @@ static void file_begin(struct disk *d, struct disk_req *r)
 	r->way.op.done = op_done;
 	if (r->what == DISK_FLUSH)
 		sync_begin(f, r);
+	else if (r->what == DISK_EXTENTS)
+		look_begin(d, r);
 	else if ((r->off | r->len) & (d->info.block - 1))
 		finish(f, r, -EINVAL);
 	else if (r->what == DISK_DISCARD || r->what == DISK_ZERO)
@@ -287,7 +347,10 @@ static void file_cancel(struct disk *d, struct disk_req *r)
 		disk_ended(r, -ECANCELED);
 		return;
 	}
-	uring_cancel(d->args.ring, &r->way.op);
+	if (r->way.state == LOOK)
+		look_cancel(d, r);
+	else
+		uring_cancel(d->args.ring, &r->way.op);
 }
 
 static uint64_t file_size(struct disk *d)

@@ -114,6 +114,8 @@ _Static_assert(sizeof(struct virtio_scsi_event) == 16, "struct virtio_scsi_event
 #define SEG_MAX	   126
 #define EVENTS	   64
 
+#define WORKERS 16 /* threads, at most */
+
 /* How long the end waits for what the host does not give back, ms. */
 #define CLOSE_PATIENCE 1000
 
@@ -129,6 +131,7 @@ struct scsi {
 	struct uring *ring;
 	struct disk_sim *sim;
 	struct disk_watch *watch;
+	struct work_queue *work; /* for what would keep the loop waiting */
 	struct vdev_queue_desc queues[REQUESTQ + QUEUES_MAX];
 	struct scsi_task *tasks[QUEUES_MAX];   /* of each queue QUEUE_MAX, by chain_id */
 	struct scsi_lun *order[SCSI_LUNS_MAX]; /* those that are there, by number */
@@ -214,6 +217,7 @@ static struct disk_args disk_args_of(struct scsi *s, struct scsi_lun *lun)
 		.read_only = lun->read_only || s->read_only,
 		.share = s->share,
 		.cache = s->cache,
+		.work = s->work,
 		.watch = s->watch,
 		.touched = unit_touched,
 		.arg = lun,
@@ -231,17 +235,24 @@ static int lun_open(struct scsi *s, struct scsi_lun *lun)
 			log_error(&s->d.log, "out of memory");
 		return err;
 	}
-	lun->s = s;
 	lun->read_only = args.read_only;
 	lun->block = lun->block_option ? (unsigned int)lun->block_option : disk_info(lun->disk)->block;
 	if (lun->block < disk_info(lun->disk)->block || disk_info(lun->disk)->size < lun->block) {
 		log_error(&s->d.log, "--lun=%u: blocks of %u bytes: the disk has %llu bytes in blocks of %u",
 			  lun->number, lun->block, (unsigned long long)disk_info(lun->disk)->size,
 			  disk_info(lun->disk)->block);
+		err = -EINVAL;
+	}
+	if (!err && lun->kept_path[0])
+		err = scsi_kept_open(lun, &args);
+	if (err) {
+		if (err == -ENOMEM)
+			log_error(&s->d.log, "out of memory");
 		disk_close(lun->disk);
 		lun->disk = NULL;
-		return -EINVAL;
+		return err;
 	}
+	lun->s = s;
 	list_init(&lun->tasks);
 	list_init(&lun->waiting);
 	lun->id = id_of(lun);
@@ -252,13 +263,13 @@ static int lun_open(struct scsi *s, struct scsi_lun *lun)
 	return 0;
 }
 
-/* One that was removed, and has no task any more, is closed. */
-static void lun_left(struct scsi_lun *lun)
+void scsi_lun_left(struct scsi_lun *lun)
 {
-	if (lun->present || !lun->disk || !list_empty(&lun->tasks))
+	if (lun->present || !lun->disk || !list_empty(&lun->tasks) || lun->kept_busy)
 		return;
 	disk_close(lun->disk);
-	lun->disk = NULL;
+	disk_close(lun->kept);
+	lun->disk = lun->kept = NULL;
 }
 
 /* ---- tasks */
@@ -281,6 +292,7 @@ void scsi_task_end(struct scsi_task *t)
 	size_t sense_room = chain_writable(t->chain) - t->in_room - sizeof(resp);
 	struct scsi *s = t->s;
 	struct scsi_lun *lun = t->lun;
+	uint64_t left;
 
 	if (t->aborted || t->response != SCSI_S_OK) {
 		t->in_len = t->out_used = 0;
@@ -292,8 +304,9 @@ void scsi_task_end(struct scsi_task *t)
 	}
 	if (t->status != SCSI_GOOD && t->status != SCSI_CONDITION_MET)
 		t->in_len = 0;
-	resp.residual = htole32(
-		(uint32_t)(t->in_room ? t->in_room - t->in_len : t->out_len - min_size(t->out_used, t->out_len)));
+	/* Of both directions together: VIRTIO 1.4, section 5.6.6.1. */
+	left = t->in_room - t->in_len + t->out_len - min_size(t->out_used, t->out_len);
+	resp.residual = htole32((uint32_t)min_u64(left, UINT32_MAX));
 	chain_put(t->chain, &resp, sizeof(resp));
 	chain_put(t->chain, sense, sense_room);
 	chain_wrote(t->chain, t->in_len);
@@ -307,7 +320,7 @@ void scsi_task_end(struct scsi_task *t)
 			tmf_answer(s, SCSI_S_OK);
 	}
 	if (lun)
-		lun_left(lun);
+		scsi_lun_left(lun);
 }
 
 bool scsi_data_get(struct scsi_task *t, void *buf, size_t len)
@@ -453,9 +466,12 @@ static bool task_is_there(const struct scsi_lun *lun, const uint64_t *tag)
 
 static void nexus_reset(struct scsi *s)
 {
-	for (unsigned int i = 0; i < s->nluns; i++) {
-		lun_abort(s->order[i], NULL, SCSI_S_RESET, true);
-		scsi_lun_reset(s->order[i], UA_NEXUS_LOSS);
+	/* Also what is still under way of a unit that was removed. */
+	for (unsigned int i = 0; i < SCSI_LUNS_MAX; i++) {
+		if (!s->luns[i].s)
+			continue;
+		lun_abort(&s->luns[i], NULL, SCSI_S_RESET, true);
+		scsi_lun_reset(&s->luns[i], UA_NEXUS_LOSS);
 	}
 }
 
@@ -624,7 +640,7 @@ static void scsi_reset(struct vdev *d)
 		scsi_lun_reset(lun, 0);
 		lun->attention = UA_POWER_ON;
 		lun->ejected = false;
-		memset(&lun->pr, 0, sizeof(lun->pr));
+		scsi_reserve_reset(lun);
 	}
 }
 
@@ -680,7 +696,7 @@ struct unit_state {
 	uint8_t attention, flags, type, padding;
 } __attribute__((packed));
 
-enum { NO_CACHE = 1, STOPPED = 2, EJECTED = 4, PREVENTED = 8, REGISTERED = 16, RESERVED = 32 };
+enum { NO_CACHE = 1, STOPPED = 2, EJECTED = 4, PREVENTED = 8, REGISTERED = 16, RESERVED = 32, APTPL = 64 };
 
 static void scsi_save(struct vdev *d, struct state *state)
 {
@@ -699,7 +715,7 @@ static void scsi_save(struct vdev *d, struct state *state)
 			.attention = (uint8_t)lun->attention,
 			.flags = (uint8_t)(lun->no_cache * NO_CACHE | lun->stopped * STOPPED | lun->ejected * EJECTED |
 					   lun->prevented * PREVENTED | lun->pr.registered * REGISTERED |
-					   lun->pr.reserved * RESERVED),
+					   lun->pr.reserved * RESERVED | lun->pr.aptpl * APTPL),
 			.type = lun->pr.type,
 		};
 
@@ -712,6 +728,7 @@ static int unit_load(struct scsi *s, const struct state_record *r)
 {
 	struct unit_state u;
 	struct scsi_lun *lun;
+	bool kept;
 
 	if (r->len != sizeof(u))
 		return -EINVAL;
@@ -723,9 +740,16 @@ static int unit_load(struct scsi *s, const struct state_record *r)
 			  le32toh(u.number), (unsigned long long)le64toh(u.size), le32toh(u.block));
 		return -EINVAL;
 	}
-	if (u.attention >= UA_MEDIUM * 2 || u.flags >= RESERVED * 2 || u.type > 8 || u.padding ||
-	    (u.flags & RESERVED && !(u.flags & REGISTERED)))
+	if (u.attention >= UA_MEDIUM * 2 || u.flags >= APTPL * 2 || u.type > 8 || u.padding ||
+	    (u.flags & (RESERVED | APTPL) && !(u.flags & REGISTERED)))
 		return -EINVAL;
+	if (u.flags & APTPL && !lun->kept) {
+		log_guest(&s->d.log,
+			  "the state has reservations of unit %u that are to be kept, and here is no file for them",
+			  lun->number);
+		return -EINVAL;
+	}
+	kept = lun->pr.aptpl;
 	lun->attention = u.attention;
 	lun->no_cache = u.flags & NO_CACHE;
 	lun->stopped = u.flags & STOPPED;
@@ -734,10 +758,13 @@ static int unit_load(struct scsi *s, const struct state_record *r)
 	lun->pr = (struct scsi_reservation){
 		.registered = u.flags & REGISTERED,
 		.reserved = u.flags & RESERVED,
+		.aptpl = u.flags & APTPL,
 		.type = u.type,
 		.generation = le32toh(u.generation),
 		.key = le64toh(u.key),
 	};
+	if (lun->pr.aptpl || kept)
+		scsi_kept_write(lun);
 	return 0;
 }
 
@@ -834,9 +861,9 @@ static int run_add(void *arg, struct control_client *c, unsigned int argc, char 
 		snprintf(why, why_size, lun ? "unit %u is there already" : "%u: one unit too many", wanted.number);
 		return -EEXIST;
 	}
-	if (wanted.path && !s->folder) {
+	if ((wanted.path || wanted.kept_path[0]) && !s->folder) {
 		snprintf(why, why_size, "%s: no file can be opened (--folder=DIR allows those of a folder)",
-			 wanted.path);
+			 wanted.path ? wanted.path : wanted.kept_path);
 		return -EPERM;
 	}
 	*lun = wanted;
@@ -862,7 +889,7 @@ static int run_remove(void *arg, struct control_client *c, unsigned int argc, ch
 	lun->present = false;
 	luns_changed(s, lun, REASON_REMOVED);
 	lun_abort(lun, NULL, SCSI_S_ABORTED, false);
-	lun_left(lun);
+	scsi_lun_left(lun);
 	return 0;
 }
 
@@ -899,6 +926,7 @@ static const struct sandbox_call folder_calls[] = {
 	{.name = "open", .why = "units of the command add"},
 	{.name = "openat", .why = "units of the command add"},
 	{.name = "fstat", .why = "units of the command add"},
+	{.name = "ftruncate", .why = "units of the command add"},
 	{.name = "newfstatat", .why = "units of the command add"},
 	{.name = "statx", .why = "units of the command add"},
 	{.name = "pread64", .why = "units of the command add"},
@@ -918,7 +946,7 @@ static bool has_files(const struct scsi *s)
 	bool files = s->folder != NULL;
 
 	for (unsigned int i = 0; i < SCSI_LUNS_MAX; i++)
-		files |= s->luns[i].path != NULL;
+		files |= s->luns[i].path || s->luns[i].kept_path[0];
 	return files;
 }
 
@@ -954,6 +982,7 @@ static int scsi_open(struct vdev *d)
 		.full = EVENTS_REFUSE_NEWEST,
 		.name = "eventq",
 	};
+	const struct work_opts work = {.threads = WORKERS};
 	int err = tasks_open(s);
 
 	s->sense_size = SCSI_SENSE_DEFAULT;
@@ -970,6 +999,8 @@ static int scsi_open(struct vdev *d)
 		s->watch = disk_watch_new(d);
 		err = s->watch ? 0 : -ENOMEM;
 	}
+	if (!err && has_files(s))
+		err = work_queue_new(d->loop, &work, &s->work);
 	if (err == -ENOMEM)
 		log_error(&d->log, "out of memory");
 	for (unsigned int i = 0; !err && i < SCSI_LUNS_MAX && s->luns[i].present; i++)
@@ -981,12 +1012,16 @@ static void scsi_close(struct vdev *d)
 {
 	struct scsi *s = to_scsi(d);
 
-	if (!uring_free(s->ring, CLOSE_PATIENCE)) {
+	bool idle = work_queue_free(s->work, CLOSE_PATIENCE);
+
+	if (!uring_free(s->ring, CLOSE_PATIENCE) || !idle) {
 		log_warn(&d->log, "a disk does not answer; its requests are left behind");
 		return;
 	}
-	for (unsigned int i = 0; i < SCSI_LUNS_MAX; i++)
+	for (unsigned int i = 0; i < SCSI_LUNS_MAX; i++) {
 		disk_close(s->luns[i].disk);
+		disk_close(s->luns[i].kept);
+	}
 	disk_watch_free(s->watch);
 	disk_sim_free(s->sim);
 	events_close(&s->events);
@@ -1039,7 +1074,9 @@ static const struct opt scsi_opts[] = {
 			   "--cache=none that of "
 			   "the disk.  rotational: it turns.  thick: UNMAP is not offered, as it is otherwise where "
 			   "the host can "
-			   "give room back.  removable: the medium can be ejected."),
+			   "give room back.  removable: the medium can be ejected.  reservations=FILE: a file, which "
+			   "is made "
+			   "where there is none, keeps persistent reservations that the guest wants kept (APTPL)."),
 		.set = set_lun,
 	},
 	{
@@ -1127,13 +1164,14 @@ const struct vdev_class vdev_scsi_class = {
 		"\n"
 		"The units know READ and WRITE of 6, 10, 12 and 16 bytes, VERIFY, WRITE AND VERIFY, COMPARE AND WRITE, "
 		"WRITE SAME, "
-		"UNMAP, SYNCHRONIZE CACHE, PRE-FETCH, READ CAPACITY, GET LBA STATUS (where all counts as mapped), "
+		"UNMAP, SYNCHRONIZE CACHE, PRE-FETCH, READ CAPACITY, GET LBA STATUS (holes of files), "
 		"INQUIRY with the "
 		"pages 00, 80, 83, B0, B1 and B2, MODE SENSE and SELECT, LOG SENSE, REQUEST SENSE, REPORT LUNS, REPORT "
 		"SUPPORTED "
 		"OPERATION CODES, TEST UNIT READY, START STOP UNIT, PREVENT ALLOW MEDIUM REMOVAL, and persistent "
 		"reservations, which "
-		"last until the driver resets the device and keep nobody off, since the driver is the only initiator.  "
+		"last until the driver resets the device, or with reservations=FILE as long as that file, and keep "
+		"nobody off, since the driver is the only initiator.  "
 		"Bytes go "
 		"straight from and to the guest's memory.\n"
 		"\n"

@@ -93,11 +93,16 @@ struct scsi_reservation {
 struct scsi;
 struct scsi_command;
 
+/* What a file has of them, twice, in sectors that are written in turn. */
+#define SCSI_KEPT_AT	4096u /* bytes: where the second one is */
+#define SCSI_KEPT_BYTES (2 * SCSI_KEPT_AT)
+
 /* A logical unit. */
 struct scsi_lun {
 	/* of the operator */
 	const char *path; /* NULL: simulated */
 	char path_room[256], serial[33], vendor[9], product[17];
+	char kept_path[256]; /* of the file that keeps reservations; "": there is none */
 	uint64_t sim_size, block_option;
 	bool present; /* the driver sees it */
 	bool read_only, thick, removable, rotational;
@@ -105,12 +110,17 @@ struct scsi_lun {
 	/* host */
 	struct scsi *s;
 	struct disk *disk;
+	struct disk *kept;     /* the file of reservations, or NULL */
+	uint64_t kept_written; /* the number of what was written to it last */
 	unsigned int block;
 	uint64_t id; /* that no other has */
 	/* guest */
 	unsigned int attention; /* UA_* */
 	bool no_cache, stopped, ejected, prevented;
-	struct scsi_reservation pr;
+	struct scsi_reservation pr, pr_next; /* next: what it will be when the file has it */
+	struct disk_req kept_req;	     /* of a guest that has moved here */
+	uint8_t kept_buf[DISK_SECTOR];
+	bool kept_busy;
 	struct list tasks;   /* all that have begun or wait: by lun_node */
 	struct list waiting; /* of them those that wait: by wait_node */
 	unsigned int running;
@@ -144,7 +154,7 @@ struct scsi_task {
 	bool marked;	 /* a task management function waits for it */
 	uint8_t aborted; /* SCSI_S_ABORTED or RESET: by a task management function; 0: not */
 	struct list lun_node, wait_node;
-	uint8_t buf[SCSI_BUF];
+	uint8_t buf[SCSI_BUF] __attribute__((aligned(8)));
 };
 
 /* ---- scsi.c: the virtio side */
@@ -154,6 +164,9 @@ struct scsi_lun *scsi_lun_find(struct scsi *s, unsigned int number);
 struct scsi_lun *scsi_lun_nth(struct scsi *s, unsigned int n);
 
 struct vdev *scsi_vdev(struct scsi *s);
+
+/* A unit that was removed, and has nothing under way any more, is closed; others are left alone. */
+void scsi_lun_left(struct scsi_lun *lun);
 
 /* The task has ended as its members say: it is answered, and is nobody's any more. */
 void scsi_task_end(struct scsi_task *t);
@@ -214,7 +227,6 @@ void scsi_mode_select(struct scsi_task *t);
 void scsi_log_sense(struct scsi_task *t);
 void scsi_read_capacity(struct scsi_task *t);
 void scsi_read_capacity16(struct scsi_task *t);
-void scsi_lba_status(struct scsi_task *t);
 void scsi_report_opcodes(struct scsi_task *t);
 void scsi_request_sense(struct scsi_task *t);
 
@@ -228,6 +240,7 @@ void scsi_write_same(struct scsi_task *t);
 void scsi_unmap(struct scsi_task *t);
 void scsi_compare_and_write(struct scsi_task *t);
 void scsi_prefetch(struct scsi_task *t);
+void scsi_lba_status(struct scsi_task *t);
 
 /* The least and the most that is told of UNMAP and WRITE SAME, bytes; and the most blocks of COMPARE AND WRITE. */
 #define SCSI_UNMAP_GRANULARITY 65536u
@@ -236,6 +249,15 @@ void scsi_prefetch(struct scsi_task *t);
 #define SCSI_COMPARE_MOST(lun) (SCSI_BUF / (lun)->block)
 
 /* ---- scsi_reserve.c: persistent reservations */
+
+/* Opens the file that keeps a unit's, and takes what it has.  Returns 0, or -errno after a line; without one -ENOMEM.
+ */
+int scsi_kept_open(struct scsi_lun *lun, const struct disk_args *args);
+/* Those that are kept outlive a reset of the device, others do not. */
+void scsi_reserve_reset(struct scsi_lun *lun);
+/* A guest has moved here with reservations that are to be kept: the file has them soon. */
+void scsi_kept_write(struct scsi_lun *lun);
+
 void scsi_reserve_in(struct scsi_task *t);
 void scsi_reserve_out(struct scsi_task *t);
 

@@ -237,7 +237,8 @@ static uint32_t command_check(struct scsi_task *t)
 	/* NACA: there is no auto contingent allegiance. */
 	if (t->cdb[k->len - 1] & 0x04)
 		return SENSE_FIELD_IN_CDB;
-	if (k->medium && lun->ejected)
+	/* A disk that was cut short to less than a block is as if it were not there. */
+	if (k->medium && (lun->ejected || disk_info(lun->disk)->size < lun->block))
 		return SENSE_NOT_PRESENT;
 	if (k->medium && lun->stopped)
 		return SENSE_STOPPED;

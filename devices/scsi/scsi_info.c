@@ -275,11 +275,29 @@ static const struct mode_page *mode_page_check(const uint8_t *p, size_t len)
 	return NULL;
 }
 
+/* Looks whether the block descriptor that the driver sends, if any, changes nothing.  Returns 0 or sense. */
+static uint32_t mode_block_check(const struct scsi_lun *lun, const uint8_t *p, size_t len, bool is_long)
+{
+	uint64_t blocks, all = disk_info(lun->disk)->size / lun->block, size;
+
+	if (!len)
+		return 0;
+	if (len != (is_long ? 16 : 8))
+		return SENSE_FIELD_IN_PARAMETERS;
+	blocks = scsi_get(p, is_long ? 8 : 4);
+	size = scsi_get(p + (is_long ? 12 : 5), is_long ? 4 : 3);
+	/* 0, or all that can be: the number stays; as the short one tells it, too. */
+	if (blocks && blocks != all && !(blocks == UINT32_MAX && all > UINT32_MAX) && blocks != UINT64_MAX)
+		return SENSE_FIELD_IN_PARAMETERS;
+	return size == lun->block ? 0 : SENSE_FIELD_IN_PARAMETERS;
+}
+
 void scsi_mode_select(struct scsi_task *t)
 {
 	bool ten = t->cdb[0] == 0x55;
-	size_t len = ten ? (size_t)scsi_get(t->cdb + 7, 2) : t->cdb[4], at = ten ? 8 : 4;
+	size_t len = ten ? (size_t)scsi_get(t->cdb + 7, 2) : t->cdb[4], at = ten ? 8 : 4, block;
 	bool no_cache = t->lun->no_cache;
+	uint32_t sense;
 
 	if (!(t->cdb[1] & 0x10) || t->cdb[1] & 0x01) {
 		scsi_end_sense(t, SENSE_FIELD_IN_CDB);
@@ -294,7 +312,14 @@ void scsi_mode_select(struct scsi_task *t)
 		return;
 	}
 	scsi_data_get(t, t->buf, len);
-	at += ten ? (size_t)scsi_get(t->buf + 6, 2) : t->buf[3];
+	block = ten ? (size_t)scsi_get(t->buf + 6, 2) : t->buf[3];
+	sense = block > len - at ? SENSE_PARAMETER_LENGTH
+				 : mode_block_check(t->lun, t->buf + at, block, ten && t->buf[4] & 1);
+	if (sense) {
+		scsi_end_sense(t, sense);
+		return;
+	}
+	at += block;
 	while (at < len) {
 		const struct mode_page *m = len - at >= 2 ? mode_page_check(t->buf + at, len - at) : NULL;
 
@@ -325,7 +350,7 @@ void scsi_log_sense(struct scsi_task *t)
 		scsi_data_end(t, pages, sizeof(pages), alloc);
 }
 
-/* ---- READ CAPACITY, GET LBA STATUS */
+/* ---- READ CAPACITY */
 
 void scsi_read_capacity(struct scsi_task *t)
 {
@@ -354,22 +379,6 @@ void scsi_read_capacity16(struct scsi_task *t)
 	t->buf[13] = (uint8_t)exponent;
 	t->buf[14] = is_thin(t->lun) ? 0xc0 : 0; /* LBPME, LBPRZ */
 	scsi_data_end(t, t->buf, 32, (size_t)scsi_get(t->cdb + 10, 4));
-}
-
-/* What is mapped is not looked for: all may be. */
-void scsi_lba_status(struct scsi_task *t)
-{
-	uint64_t all = disk_info(t->lun->disk)->size / t->lun->block, lba = scsi_get(t->cdb + 2, 8);
-
-	if (lba >= all) {
-		scsi_end_sense(t, SENSE_LBA);
-		return;
-	}
-	memset(t->buf, 0, 24);
-	scsi_put(t->buf, 4, 20);
-	scsi_put(t->buf + 8, 8, lba);
-	scsi_put(t->buf + 16, 4, min_u64(all - lba, UINT32_MAX));
-	scsi_data_end(t, t->buf, 24, (size_t)scsi_get(t->cdb + 10, 4));
 }
 
 /* ---- REPORT SUPPORTED OPERATION CODES */

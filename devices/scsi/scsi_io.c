@@ -297,6 +297,67 @@ void scsi_prefetch(struct scsi_task *t)
 		scsi_end_good(t);
 }
 
+/* ---- GET LBA STATUS */
+
+/* Extents that are looked for at once, and descriptors of an answer. */
+#define EXTENTS	    96u
+#define DESCRIPTORS 128u
+
+/* Adds a descriptor of the bytes from *at to end, where there are any. */
+static void status_put(struct scsi_task *t, uint8_t *list, unsigned int *n, uint64_t *at, uint64_t end, bool mapped)
+{
+	unsigned int block = t->lun->block;
+
+	while (*at < end && *n < DESCRIPTORS) {
+		uint64_t blocks = min_u64((end - *at) / block, UINT32_MAX);
+		uint8_t *p = list + 8 + 16 * (size_t)*n;
+
+		memset(p, 0, 16);
+		scsi_put(p, 8, *at / block);
+		scsi_put(p + 8, 4, blocks);
+		p[12] = mapped ? 0 : 1;
+		*at += blocks * block;
+		++*n;
+	}
+}
+
+/* A hole counts where whole blocks are in it; what is between holes is mapped. */
+static void step_status(struct scsi_task *t, int err)
+{
+	const struct disk_extent *e = (const void *)t->buf;
+	size_t alloc = (size_t)scsi_get(t->cdb + 10, 4);
+	uint8_t list[8 + 16 * DESCRIPTORS] = {0};
+	unsigned int block = t->lun->block, n = 0;
+	uint64_t at = t->r.off, end = at;
+
+	for (unsigned int i = 0; i < t->r.nextents; i++) {
+		uint64_t from = (e[i].off + block - 1) / block * block, to = (e[i].off + e[i].len) / block * block;
+
+		end = to;
+		if (e[i].mapped || from >= to)
+			continue;
+		status_put(t, list, &n, &at, from, true);
+		status_put(t, list, &n, &at, to, false);
+	}
+	status_put(t, list, &n, &at, end, true);
+	scsi_put(list, 4, 4 + 16 * (uint64_t)n);
+	scsi_data_end(t, list, 8 + 16 * (size_t)n, alloc);
+}
+
+void scsi_lba_status(struct scsi_task *t)
+{
+	_Static_assert(EXTENTS * sizeof(struct disk_extent) <= SCSI_BUF, "extents are found in a task's buffer");
+	t->lba = scsi_get(t->cdb + 2, 8);
+	if (t->lba >= capacity(t->lun)) {
+		scsi_end_sense(t, SENSE_LBA);
+		return;
+	}
+	t->r.chain = NULL;
+	t->r.buf = t->buf;
+	t->r.nextents = EXTENTS;
+	io_begin(t, DISK_EXTENTS, (capacity(t->lun) - t->lba) * t->lun->block, step_status);
+}
+
 /* ---- WRITE SAME, UNMAP */
 
 static bool is_zero(const uint8_t *bytes, size_t len)

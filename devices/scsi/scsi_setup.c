@@ -70,6 +70,13 @@ static int read_key(struct scsi_lun *lun, struct word w, char *why, size_t why_s
 			 sizeof(lun->path_room) - 1);
 		return -EINVAL;
 	}
+	if (has && word_is(&key, "reservations")) {
+		if (v.len && word_copy(&v, lun->kept_path, sizeof(lun->kept_path)))
+			return 0;
+		snprintf(why, why_size, "reservations=%.*s: a path of 1 to %zu bytes is wanted", WORD_SHOWN(v),
+			 sizeof(lun->kept_path) - 1);
+		return -EINVAL;
+	}
 	if (has && word_is(&key, "sim"))
 		return read_bytes("sim", &v, 4096, SIZE_MAX / 8, &lun->sim_size, why, why_size);
 	if (has && word_is(&key, "serial"))
@@ -83,9 +90,8 @@ static int read_key(struct scsi_lun *lun, struct word w, char *why, size_t why_s
 	    (lun->block_option == 512 || lun->block_option == 4096))
 		return 0;
 	snprintf(why, why_size,
-		 "'%.*s': path=FILE, sim=BYTES, ro, serial=, vendor=, product=, block-size=512|4096, rotational, thin, "
-		 "thick or "
-		 "removable is wanted",
+		 "'%.*s': path=FILE, sim=BYTES, ro, serial=, vendor=, product=, block-size=512|4096, "
+		 "reservations=FILE, rotational, thin, thick or removable is wanted",
 		 WORD_SHOWN(w));
 	return -EINVAL;
 }

@@ -286,6 +286,15 @@ static void modes(struct carrier *c)
 	IS_SENSE(WRITES(list, 27, 0x55, 0x10, 0, 0, 0, 0, 0, 0, 27, 0), PARAMETER);
 	IS_SENSE(WRITES(list, 28, 0x55, 0x11, 0, 0, 0, 0, 0, 0, 28, 0), FIELD);
 	IS_SENSE(WRITES(list, 4, 0x55, 0x10, 0, 0, 0, 0, 0, 0, 4, 0), LIST_LENGTH);
+	/* Block descriptors: as it is, of another block size, longer than the list. */
+	memset(list, 0, sizeof(list));
+	list[3] = 8;
+	list[10] = 2;
+	IS_GOOD(WRITES(list, 12, 0x15, 0x10, 0, 0, 12, 0));
+	list[10] = 4;
+	IS_SENSE(WRITES(list, 12, 0x15, 0x10, 0, 0, 12, 0), PARAMETER);
+	list[3] = 200;
+	IS_SENSE(WRITES(list, 12, 0x15, 0x10, 0, 0, 12, 0), LIST_LENGTH);
 	IS_GOOD(READS(64, 0x4d, 0, 0x40, 0, 0, 0, 0, 0, 64, 0));
 	ck_assert_uint_eq(number(a.data + 2, 2), 2);
 	IS_SENSE(READS(64, 0x4d, 0, 0x4d, 0, 0, 0, 0, 0, 64, 0), FIELD);
@@ -375,6 +384,17 @@ static void refused(struct carrier *c)
 	/* More data than it says. */
 	IS_GOOD(WRITES(data, 4 * BLOCK, 0x2a, 0, 0, 0, 0, 0, 0, 0, 1, 0));
 	ck_assert_uint_eq(a.residual, 3 * BLOCK);
+	/* Data in both directions, where the command has one: what is left of both. */
+	if (carrier_has(c, 0)) {
+		static uint8_t both_out[51 + BLOCK], both_in[RESP + 2 * BLOCK];
+		le32 left;
+
+		command_put(both_out, CDB(0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0), 10, data, BLOCK);
+		ck_assert_uint_eq(carrier_request(c, REQUESTQ, both_out, sizeof(both_out), both_in, sizeof(both_in)),
+				  RESP + BLOCK);
+		memcpy(&left, both_in + 4, 4);
+		ck_assert_uint_eq(le32toh(left), 2 * BLOCK);
+	}
 	/* Half a command; no room for a response. */
 	command_put(out, CDB(0, 0, 0, 0, 0, 0), 6, data, 8);
 	answer_take(in, carrier_request(c, REQUESTQ, out, 50, in, RESP), 0);
@@ -453,6 +473,35 @@ static void write_same(struct carrier *c)
 	ck_assert_int_eq(a.response, OVERRUN);
 }
 
+/* Blocks in holes of the file, which are whole blocks of the host's file system, are deallocated. */
+static void holes(struct carrier *c)
+{
+	static uint8_t data[16 * BLOCK];
+	int fd = open(carrier_path(c, "disk"), O_RDONLY | O_CLOEXEC);
+	bool found;
+
+	ready(c);
+	fill(data, sizeof(data), 3);
+	IS_GOOD(WRITES(data, sizeof(data), 0x2a, 0, 0, 0, 0, 128, 0, 0, 16, 0));
+	IS_GOOD(READS(0, 0x35, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+	found = lseek(fd, 0, SEEK_DATA) == 128 * BLOCK && lseek(fd, 128 * BLOCK, SEEK_HOLE) == 144 * BLOCK;
+	close(fd);
+	if (!found) /* a file system without holes, or with large blocks */
+		return;
+	IS_GOOD(READS(512, 0x9e, 0x12, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 2, 0, 0, 0));
+	ck_assert_uint_eq(number(a.data, 4), 4 + 3 * 16);
+	ck_assert_mem_eq(a.data + 8, "\0\0\0\0\0\0\0\x08\0\0\0\x78\1\0\0\0", 16);
+	ck_assert_mem_eq(a.data + 24, "\0\0\0\0\0\0\0\x80\0\0\0\x10\0\0\0\0", 16);
+	ck_assert_mem_eq(a.data + 40, "\0\0\0\0\0\0\0\x90\0\0\0\x70\1\0\0\0", 16);
+	/* From within the data; the allocation length cuts what is told. */
+	IS_GOOD(READS(24, 0x9e, 0x12, 0, 0, 0, 0, 0, 0, 0, 130, 0, 0, 0, 24, 0, 0));
+	ck_assert_uint_eq(number(a.data, 4), 4 + 2 * 16);
+	ck_assert_mem_eq(a.data + 8, "\0\0\0\0\0\0\0\x82\0\0\0\x0e\0\0\0\0", 16);
+	IS_GOOD(READS(24, 0x9e, 0x12, 0, 0, 0, 0, 0, 0, 0, 255, 0, 0, 0, 24, 0, 0));
+	ck_assert_mem_eq(a.data + 8, "\0\0\0\0\0\0\0\xff\0\0\0\1\1\0\0\0", 16);
+	IS_SENSE(READS(24, 0x9e, 0x12, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 24, 0, 0), LBA);
+}
+
 static void unmap(struct carrier *c)
 {
 	static uint8_t data[16 * BLOCK], zero[BLOCK];
@@ -528,6 +577,74 @@ static void reservations(struct carrier *c)
 }
 
 static const char *const read_only_args[] = {"--lun=0:sim=128K,ro", "--lun=1:sim=64K,thick", NULL};
+
+/* A copy of the file, with the record of that number made unreadable, is what another unit finds. */
+static void kept_copy(struct carrier *c, int fd, int torn, const char *unit_line)
+{
+	uint8_t bytes[8192];
+	char line[300];
+	int from = open(carrier_path(c, "kept"), O_RDONLY | O_CLOEXEC);
+
+	ck_assert_int_ge(from, 0);
+	ck_assert_int_eq(read(from, bytes, sizeof(bytes)), sizeof(bytes));
+	close(from);
+	if (torn >= 0)
+		bytes[torn % 2 * 4096 + 40] ^= 1;
+	carrier_write_file(c, "copy", bytes, sizeof(bytes), false);
+	snprintf(line, sizeof(line), unit_line, carrier_path(c, "copy"));
+	tell(c, fd, line, "ok\n");
+	IS_SENSE(READS(0, 0x00, 0, 0, 0, 0, 0), 0x63f0eu);
+	unit = 1;
+	IS_SENSE(READS(0, 0x00, 0, 0, 0, 0, 0), POWER_ON);
+	IS_GOOD(READS(64, 0x5e, 1, 0, 0, 0, 0, 0, 0, 64, 0));
+	memcpy(bytes, a.data, 64);
+	unit = 0;
+	tell(c, fd, "remove 1\n", "ok\n");
+	/* The attention goes. */
+	IS_GOOD(READS(4096, 0xa0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0));
+	memcpy(a.data, bytes, 64);
+}
+
+/* What the guest wants kept outlives a reset, and is found in the file; what it does not want kept is not. */
+static void kept(struct carrier *c)
+{
+	static const char add[] = "add 1:sim=64K,reservations=%s\n";
+	uint8_t p[24] = {[15] = 0x11, [20] = 1};
+	int fd;
+
+	ready(c);
+	fd = control(c);
+	IS_GOOD(READS(8, 0x5e, 2, 0, 0, 0, 0, 0, 0, 8, 0));
+	ck_assert_uint_eq(number(a.data + 2, 2), 0x180);
+	IS_GOOD(OUT(0, 0));
+	IS_GOOD(READS(8, 0x5e, 2, 0, 0, 0, 0, 0, 0, 8, 0));
+	ck_assert_uint_eq(number(a.data + 2, 2), 0x181);
+	memcpy(p, "\0\0\0\0\0\0\0\x11\0\0\0\0\0\0\0\0", 16);
+	IS_GOOD(OUT(1, 5));
+	carrier_reset(c);
+	ready(c);
+	IS_GOOD(READS(64, 0x5e, 1, 0, 0, 0, 0, 0, 0, 64, 0));
+	ck_assert_mem_eq(a.data, "\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\x11\0\0\0\0\0\5\0\0", 24);
+	kept_copy(c, fd, -1, add);
+	ck_assert_mem_eq(a.data, "\0\0\0\0\0\0\0\x10\0\0\0\0\0\0\0\x11\0\0\0\0\0\5\0\0", 24);
+	/* It was the second record; where that is torn, there is the first: registered, and not reserved. */
+	kept_copy(c, fd, 2, add);
+	ck_assert_mem_eq(a.data, "\0\0\0\0\0\0\0\0", 8);
+	/* No longer to be kept. */
+	p[20] = 0;
+	p[15] = 0x12;
+	IS_GOOD(OUT(0, 0));
+	kept_copy(c, fd, -1, add);
+	ck_assert_mem_eq(a.data, "\0\0\0\0\0\0\0\0", 8);
+	IS_GOOD(READS(64, 0x5e, 1, 0, 0, 0, 0, 0, 0, 64, 0));
+	ck_assert_uint_eq(a.data[15], 0x12);
+	carrier_reset(c);
+	ready(c);
+	IS_GOOD(READS(64, 0x5e, 0, 0, 0, 0, 0, 0, 0, 64, 0));
+	ck_assert_uint_eq(number(a.data + 4, 4), 0);
+	close(fd);
+	carrier_idle(c, 5);
+}
 
 static void read_only(struct carrier *c)
 {
@@ -867,6 +984,21 @@ static void moves(struct carrier *c)
 	ck_assert_uint_eq(a.data[15], 0x11);
 }
 
+/* Reservations that are to be kept stay so where the guest moves. */
+static void kept_moves(struct carrier *c)
+{
+	uint8_t p[24] = {[15] = 0x11, [20] = 1};
+
+	ready(c);
+	IS_GOOD(OUT(0, 0));
+	carrier_move(c);
+	IS_GOOD(READS(8, 0x5e, 2, 0, 0, 0, 0, 0, 0, 8, 0));
+	ck_assert_uint_eq(number(a.data + 2, 2), 0x181);
+	memcpy(p, "\0\0\0\0\0\0\0\x11\0\0\0\0\0\0\0\0", 16);
+	IS_GOOD(OUT(1, 5));
+	IS_GOOD(OUT(3, 0));
+}
+
 static const char *const sim_args[] = {"--lun=0:sim=128K,serial=number", "--lun=1:sim=64K,removable,block-size=4096",
 				       "--lun=300:sim=64K", "--num-queues=1", NULL};
 static const char *const file_args[] = {"--lun=0:path=%T/disk", "--num-queues=1", NULL};
@@ -887,6 +1019,15 @@ static void prepare_files(struct carrier *c)
 	prepare_file(c);
 	carrier_write_file(c, "more", "", 0, false);
 	ck_assert_int_eq(truncate(carrier_path(c, "more"), BLOCKS * BLOCK), 0);
+}
+
+static const char *const kept_args[] = {"--lun=0:sim=128K,reservations=%T/kept", "--num-queues=1", "--folder=%T",
+					"--sim-control=%T/ctl", NULL};
+
+/* For the command add there must be one: it cannot make files. */
+static void prepare_kept(struct carrier *c)
+{
+	carrier_write_file(c, "copy", "", 0, false);
 }
 
 #define ON_FILE	 .args = file_args, .prepare = prepare_file, .flags = CASE_ONCE
@@ -911,8 +1052,11 @@ static const struct device_case cases[] = {
 	{.name = "write same: direct", .run = write_same, DIRECTLY},
 	{.name = "unmap", .run = unmap},
 	{.name = "unmap: file", .run = unmap, ON_FILE},
+	{.name = "holes", .run = holes, ON_FILE},
 	{.name = "medium", .run = medium, .flags = CASE_ONCE},
 	{.name = "reservations", .run = reservations, .flags = CASE_ONCE},
+	{.name = "kept", .run = kept, .args = kept_args, .prepare = prepare_kept, .flags = CASE_ONCE},
+	{.name = "kept, moves", .run = kept_moves, .args = kept_args, .prepare = prepare_kept, .flags = CASE_ONCE},
 	{.name = "read-only", .run = read_only, .args = read_only_args, .flags = CASE_ONCE},
 	{.name = "management", .run = management},
 	{.name = "aborts", .run = aborts, .args = control_args, .flags = CASE_ONCE, .depth = 3},
