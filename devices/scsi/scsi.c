@@ -18,6 +18,7 @@
 
 #include "devices/lib/events.h"
 #include "devices/scsi/scsi_setup.h"
+#include "devices/scsi/scsi_sg.h"
 
 /* VIRTIO_SCSI_F_* */
 enum { F_INOUT = 0, F_HOTPLUG = 1, F_CHANGE = 2 };
@@ -132,6 +133,7 @@ struct scsi {
 	struct disk_sim *sim;
 	struct disk_watch *watch;
 	struct work_queue *work; /* for what would keep the loop waiting */
+	size_t bounced;		 /* bytes of buffers */
 	struct vdev_queue_desc queues[REQUESTQ + QUEUES_MAX];
 	struct scsi_task *tasks[QUEUES_MAX];   /* of each queue QUEUE_MAX, by chain_id */
 	struct scsi_lun *order[SCSI_LUNS_MAX]; /* those that are there, by number */
@@ -154,7 +156,28 @@ struct vdev *scsi_vdev(struct scsi *s)
 	return &s->d;
 }
 
+struct work_queue *scsi_workers(struct scsi *s)
+{
+	return s->work;
+}
+
+size_t scsi_bounced(struct scsi *s, ssize_t bytes)
+{
+	s->bounced += (size_t)bytes;
+	return s->bounced;
+}
+
 /* ---- logical units */
+
+static bool lun_is_open(const struct scsi_lun *lun)
+{
+	return lun->disk || lun->sg;
+}
+
+static uint64_t lun_size(const struct scsi_lun *lun)
+{
+	return lun->disk ? disk_info(lun->disk)->size : 0;
+}
 
 struct scsi_lun *scsi_lun_nth(struct scsi *s, unsigned int n)
 {
@@ -214,7 +237,7 @@ static struct disk_args disk_args_of(struct scsi *s, struct scsi_lun *lun)
 		.path = lun->path,
 		.sim = s->sim,
 		.size = lun->sim_size,
-		.read_only = lun->read_only || s->read_only,
+		.read_only = lun->read_only,
 		.share = s->share,
 		.cache = s->cache,
 		.work = s->work,
@@ -224,17 +247,14 @@ static struct disk_args disk_args_of(struct scsi *s, struct scsi_lun *lun)
 	};
 }
 
-/* Opens a unit's disk.  Returns 0, or -errno after a line. */
-static int lun_open(struct scsi *s, struct scsi_lun *lun)
+/* Opens a unit's disk.  Returns 0, or -errno after a line; without one -ENOMEM. */
+static int lun_disk_open(struct scsi *s, struct scsi_lun *lun)
 {
 	const struct disk_args args = disk_args_of(s, lun);
 	int err = disk_open(&args, &lun->disk);
 
-	if (err) {
-		if (err == -ENOMEM)
-			log_error(&s->d.log, "out of memory");
+	if (err)
 		return err;
-	}
 	lun->read_only = args.read_only;
 	lun->block = lun->block_option ? (unsigned int)lun->block_option : disk_info(lun->disk)->block;
 	if (lun->block < disk_info(lun->disk)->block || disk_info(lun->disk)->size < lun->block) {
@@ -246,10 +266,28 @@ static int lun_open(struct scsi *s, struct scsi_lun *lun)
 	if (!err && lun->kept_path[0])
 		err = scsi_kept_open(lun, &args);
 	if (err) {
-		if (err == -ENOMEM)
-			log_error(&s->d.log, "out of memory");
 		disk_close(lun->disk);
 		lun->disk = NULL;
+	}
+	return err;
+}
+
+/* What a unit is as after power-on; a device of the host tells of its own. */
+static void lun_power_on(struct scsi_lun *lun)
+{
+	lun->attention = lun->sg ? 0 : UA_POWER_ON;
+}
+
+/* Opens a unit.  Returns 0, or -errno after a line. */
+static int lun_open(struct scsi *s, struct scsi_lun *lun)
+{
+	int err;
+
+	lun->read_only |= s->read_only;
+	err = lun->passthrough ? scsi_sg_open(s, lun) : lun_disk_open(s, lun);
+	if (err) {
+		if (err == -ENOMEM)
+			log_error(&s->d.log, "out of memory");
 		return err;
 	}
 	lun->s = s;
@@ -258,17 +296,18 @@ static int lun_open(struct scsi *s, struct scsi_lun *lun)
 	lun->id = id_of(lun);
 	if (!lun->serial[0])
 		snprintf(lun->serial, sizeof(lun->serial), "%016llx", (unsigned long long)lun->id);
-	lun->attention = UA_POWER_ON;
+	lun_power_on(lun);
 	order_add(s, lun);
 	return 0;
 }
 
 void scsi_lun_left(struct scsi_lun *lun)
 {
-	if (lun->present || !lun->disk || !list_empty(&lun->tasks) || lun->kept_busy)
+	if (lun->present || !lun_is_open(lun) || !list_empty(&lun->tasks) || lun->kept_busy)
 		return;
 	disk_close(lun->disk);
 	disk_close(lun->kept);
+	scsi_sg_close(lun);
 	lun->disk = lun->kept = NULL;
 }
 
@@ -298,11 +337,14 @@ void scsi_task_end(struct scsi_task *t)
 		t->in_len = t->out_used = 0;
 	} else {
 		resp.status = t->status;
-		if (t->status == SCSI_CHECK_CONDITION)
+		if (t->passed) {
+			resp.sense_len = htole32((uint32_t)min_size(t->call.sense_len, sense_room));
+			memcpy(sense, t->call.sense, t->call.sense_len);
+		} else if (t->status == SCSI_CHECK_CONDITION)
 			resp.sense_len = htole32((uint32_t)min_size(
 				scsi_sense_put(sense, false, t->sense, t->has_info, t->info), sense_room));
 	}
-	if (t->status != SCSI_GOOD && t->status != SCSI_CONDITION_MET)
+	if (!t->passed && t->status != SCSI_GOOD && t->status != SCSI_CONDITION_MET)
 		t->in_len = 0;
 	/* Of both directions together: VIRTIO 1.4, section 5.6.6.1. */
 	left = t->in_room - t->in_len + t->out_len - min_size(t->out_used, t->out_len);
@@ -370,7 +412,8 @@ static bool lun_address(struct scsi *s, const uint8_t *a, struct scsi_lun **lun,
 
 static void task_init(struct scsi *s, struct scsi_task *t, struct chain *c)
 {
-	memset(t, 0, offsetof(struct scsi_task, buf));
+	memset(t, 0, offsetof(struct scsi_task, r));
+	memset(&t->r, 0, offsetof(struct disk_req, way));
 	t->s = s;
 	t->chain = c;
 	t->busy = true;
@@ -423,7 +466,9 @@ static void task_abort(struct scsi_task *t, uint8_t response)
 {
 	if (!t->aborted)
 		t->aborted = response;
-	if (t->running)
+	if (t->running && t->passed)
+		scsi_sg_cancel(t);
+	else if (t->running)
 		disk_cancel(&t->r);
 	else
 		scsi_task_end(t);
@@ -584,7 +629,7 @@ static void unit_touched(void *arg)
 {
 	struct scsi_lun *lun = arg;
 
-	if (!lun->present || !disk_look(lun->disk))
+	if (!lun->present || !lun->disk || !disk_look(lun->disk))
 		return;
 	log_debug(&lun->s->d.log, "unit %u has %llu bytes now", lun->number,
 		  (unsigned long long)disk_info(lun->disk)->size);
@@ -638,7 +683,7 @@ static void scsi_reset(struct vdev *d)
 		struct scsi_lun *lun = s->order[i];
 
 		scsi_lun_reset(lun, 0);
-		lun->attention = UA_POWER_ON;
+		lun_power_on(lun);
 		lun->ejected = false;
 		scsi_reserve_reset(lun);
 	}
@@ -707,7 +752,7 @@ static void scsi_save(struct vdev *d, struct state *state)
 	for (unsigned int i = 0; i < s->nluns; i++) {
 		const struct scsi_lun *lun = s->order[i];
 		const struct unit_state unit = {
-			.size = htole64(disk_info(lun->disk)->size),
+			.size = htole64(lun_size(lun)),
 			.key = htole64(lun->pr.key),
 			.number = htole32(lun->number),
 			.block = htole32(lun->block),
@@ -734,7 +779,7 @@ static int unit_load(struct scsi *s, const struct state_record *r)
 		return -EINVAL;
 	memcpy(&u, r->bytes, sizeof(u));
 	lun = scsi_lun_find(s, le32toh(u.number));
-	if (!lun || lun->block != le32toh(u.block) || disk_info(lun->disk)->size != le64toh(u.size)) {
+	if (!lun || lun->block != le32toh(u.block) || lun_size(lun) != le64toh(u.size)) {
 		log_guest(&s->d.log,
 			  "the state has unit %u, of %llu bytes in blocks of %u, and here is none that is so",
 			  le32toh(u.number), (unsigned long long)le64toh(u.size), le32toh(u.block));
@@ -813,6 +858,11 @@ static int run_list(void *arg, struct control_client *c, unsigned int argc, char
 	for (unsigned int i = 0; i < s->nluns; i++) {
 		const struct scsi_lun *lun = s->order[i];
 
+		if (lun->sg) {
+			control_say(c, "%u %s passed through%s", lun->number, lun->path,
+				    lun->read_only ? ", read-only" : "");
+			continue;
+		}
 		control_say(c, "%u %s %llu bytes, blocks of %u, serial %s%s%s%s", lun->number,
 			    lun->path ? lun->path : "simulated", (unsigned long long)disk_info(lun->disk)->size,
 			    lun->block, lun->serial, lun->read_only ? ", read-only" : "",
@@ -829,7 +879,7 @@ static int run_resize(void *arg, struct control_client *c, unsigned int argc, ch
 	if (!lun)
 		return -EINVAL;
 	unit_touched(lun);
-	control_say(c, "%llu", (unsigned long long)disk_info(lun->disk)->size);
+	control_say(c, "%llu", (unsigned long long)lun_size(lun));
 	return 0;
 }
 
@@ -851,7 +901,7 @@ static int run_add(void *arg, struct control_client *c, unsigned int argc, char 
 	int err;
 
 	for (unsigned int i = 0; i < SCSI_LUNS_MAX && !lun; i++) {
-		if (!s->luns[i].present && !s->luns[i].disk)
+		if (!s->luns[i].present && !lun_is_open(&s->luns[i]))
 			lun = &s->luns[i];
 	}
 	err = scsi_setup_parse(&wanted, argv[0], why, why_size);
@@ -860,6 +910,11 @@ static int run_add(void *arg, struct control_client *c, unsigned int argc, char 
 	if (!lun || scsi_lun_find(s, wanted.number)) {
 		snprintf(why, why_size, lun ? "unit %u is there already" : "%u: one unit too many", wanted.number);
 		return -EEXIST;
+	}
+	if (wanted.passthrough) {
+		snprintf(why, why_size, "%s: devices of the host are passed through from the start, by --lun",
+			 wanted.path);
+		return -EPERM;
 	}
 	if ((wanted.path || wanted.kept_path[0]) && !s->folder) {
 		snprintf(why, why_size, "%s: no file can be opened (--folder=DIR allows those of a folder)",
@@ -941,12 +996,21 @@ static const struct sandbox_call folder_calls[] = {
 	{0},
 };
 
+static bool has_devices(const struct scsi *s)
+{
+	bool devices = false;
+
+	for (unsigned int i = 0; i < SCSI_LUNS_MAX; i++)
+		devices |= s->luns[i].passthrough;
+	return devices;
+}
+
 static bool has_files(const struct scsi *s)
 {
 	bool files = s->folder != NULL;
 
 	for (unsigned int i = 0; i < SCSI_LUNS_MAX; i++)
-		files |= s->luns[i].path || s->luns[i].kept_path[0];
+		files |= (s->luns[i].path && !s->luns[i].passthrough) || s->luns[i].kept_path[0];
 	return files;
 }
 
@@ -956,6 +1020,10 @@ static void scsi_needs(const struct vdev *d, struct sandbox *sb)
 	const struct disk_args args = {.path = has_files(s) ? "" : NULL};
 
 	disk_needs(&args, sb);
+	if (has_devices(s)) {
+		sandbox_calls(sb, work_calls);
+		sandbox_calls(sb, scsi_sg_calls);
+	}
 	if (!s->folder)
 		return;
 	sandbox_calls(sb, folder_calls);
@@ -999,7 +1067,7 @@ static int scsi_open(struct vdev *d)
 		s->watch = disk_watch_new(d);
 		err = s->watch ? 0 : -ENOMEM;
 	}
-	if (!err && has_files(s))
+	if (!err && (has_files(s) || has_devices(s)))
 		err = work_queue_new(d->loop, &work, &s->work);
 	if (err == -ENOMEM)
 		log_error(&d->log, "out of memory");
@@ -1021,6 +1089,7 @@ static void scsi_close(struct vdev *d)
 	for (unsigned int i = 0; i < SCSI_LUNS_MAX; i++) {
 		disk_close(s->luns[i].disk);
 		disk_close(s->luns[i].kept);
+		scsi_sg_close(&s->luns[i]);
 	}
 	disk_watch_free(s->watch);
 	disk_sim_free(s->sim);
@@ -1076,7 +1145,13 @@ static const struct opt scsi_opts[] = {
 			   "the host can "
 			   "give room back.  removable: the medium can be ejected.  reservations=FILE: a file, which "
 			   "is made "
-			   "where there is none, keeps persistent reservations that the guest wants kept (APTPL)."),
+			   "where there is none, keeps persistent reservations that the guest wants kept (APTPL).\n"
+			   "\n"
+			   "sg=PATH, in the place of path=, is a device of the host that commands are passed to: "
+			   "/dev/sgN, "
+			   "/dev/bsg/..., or sim, a simulated one.  timeout=SECONDS is how long the host gives each "
+			   "(60).  With it "
+			   "goes ro."),
 		.set = set_lun,
 	},
 	{
@@ -1186,7 +1261,21 @@ const struct vdev_class vdev_scsi_class = {
 		"\n"
 		"Of the standard are missing: protection information (T10_PI), asynchronous events of optical drives, "
 		"auto contingent "
-		"allegiance.  Devices of the host cannot be passed through.\n"
+		"allegiance.\n"
+		"\n"
+		"With sg=PATH a SCSI device of the host is a unit: a disk, tape, changer or scanner.  Commands go to "
+		"it as they "
+		"are, by SG_IO on worker threads, 16 at a time; data in both directions at once is refused.  The "
+		"kernel's filter "
+		"holds: what takes CAP_SYS_RAWIO is an unknown command to the guest, and with ro nothing that writes "
+		"is "
+		"known.  A command that the guest aborts is not waited for any more, and its memory not touched, but "
+		"the device "
+		"may still carry it out; with /dev/bsg it is waited for.  LOGICAL UNIT RESET does the same with all of "
+		"a unit; "
+		"the device itself is not reset, which would take rights.  Such units do not come by the command add, "
+		"and a guest "
+		"with one moves only to a host that has the same device.\n"
 		"\n" DISK_SIM_MAN),
 	.virtio_id = 8,
 	.face.features = BIT(F_INOUT) | BIT(F_HOTPLUG) | BIT(F_CHANGE),

@@ -39,6 +39,10 @@ enum {
 	SCSI_S_ABORTED = 2,
 	SCSI_S_BAD_TARGET = 3,
 	SCSI_S_RESET = 4,
+	SCSI_S_BUSY = 5,
+	SCSI_S_TRANSPORT_FAILURE = 6,
+	SCSI_S_TARGET_FAILURE = 7,
+	SCSI_S_NEXUS_FAILURE = 8,
 	SCSI_S_FAILURE = 9,
 	SCSI_S_FUNCTION_SUCCEEDED = 10,
 	SCSI_S_FUNCTION_REJECTED = 11,
@@ -92,6 +96,7 @@ struct scsi_reservation {
 
 struct scsi;
 struct scsi_command;
+struct scsi_sg;
 
 /* What a file has of them, twice, in sectors that are written in turn. */
 #define SCSI_KEPT_AT	4096u /* bytes: where the second one is */
@@ -104,12 +109,15 @@ struct scsi_lun {
 	char path_room[256], serial[33], vendor[9], product[17];
 	char kept_path[256]; /* of the file that keeps reservations; "": there is none */
 	uint64_t sim_size, block_option;
+	bool passthrough; /* path is of a device that commands are passed to: sg=PATH */
+	unsigned int timeout_ms;
 	bool present; /* the driver sees it */
 	bool read_only, thick, removable, rotational;
 	unsigned int number;
 	/* host */
 	struct scsi *s;
-	struct disk *disk;
+	struct disk *disk;     /* NULL where there is sg */
+	struct scsi_sg *sg;    /* NULL where there is a disk */
 	struct disk *kept;     /* the file of reservations, or NULL */
 	uint64_t kept_written; /* the number of what was written to it last */
 	unsigned int block;
@@ -126,6 +134,24 @@ struct scsi_lun {
 	unsigned int running;
 	bool exclusive; /* what runs is alone */
 	bool starting;	/* waiting tasks are being begun */
+};
+
+/* A command for a device of the host (scsi_sg.h), and what has become of it. */
+struct scsi_sg_call {
+	const uint8_t *cdb;
+	size_t cdb_len;
+	/* The data, len bytes in all: to the device (writes) or from it; none where len is 0. */
+	const struct iovec *iov;
+	unsigned int niov;
+	size_t len;
+	bool writes;
+	unsigned int timeout_ms;
+	/* After run has returned 0. */
+	uint8_t status;	   /* of the device: SAM-5 */
+	unsigned int host; /* DID_..., of the host's SCSI layer; 0: the device has answered */
+	size_t residual;   /* bytes of len that were not transferred */
+	size_t sense_len;  /* bytes */
+	uint8_t sense[SCSI_SENSE_MAX];
 };
 
 /* A command under way. */
@@ -146,7 +172,6 @@ struct scsi_task {
 	uint64_t info;
 	/* of commands that take their time */
 	const struct scsi_command *command;
-	struct disk_req r;
 	void (*step)(struct scsi_task *t, int err); /* what comes when r is done */
 	uint64_t lba, blocks, at;		    /* at: bytes done */
 	unsigned int n, i;
@@ -154,6 +179,14 @@ struct scsi_task {
 	bool marked;	 /* a task management function waits for it */
 	uint8_t aborted; /* SCSI_S_ABORTED or RESET: by a task management function; 0: not */
 	struct list lun_node, wait_node;
+	/* of commands that are passed on */
+	bool passed;
+	int sg_err;
+	void *bounce;
+	/* What is behind here is not zeroed for each command, but for what the disk's owner fills in. */
+	struct disk_req r;
+	struct work work;
+	struct scsi_sg_call call;
 	uint8_t buf[SCSI_BUF] __attribute__((aligned(8)));
 };
 
@@ -164,6 +197,11 @@ struct scsi_lun *scsi_lun_find(struct scsi *s, unsigned int number);
 struct scsi_lun *scsi_lun_nth(struct scsi *s, unsigned int n);
 
 struct vdev *scsi_vdev(struct scsi *s);
+
+struct work_queue *scsi_workers(struct scsi *s);
+
+/* Counts bytes of buffers that come (or go, where negative).  Returns how many there are. */
+size_t scsi_bounced(struct scsi *s, ssize_t bytes);
 
 /* A unit that was removed, and has nothing under way any more, is closed; others are left alone. */
 void scsi_lun_left(struct scsi_lun *lun);

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "devices/scsi/scsi_sg.h"
+
 /* ---- sense */
 
 size_t scsi_sense_put(uint8_t *buf, bool descriptor, uint32_t sense, bool has_info, uint64_t info)
@@ -222,6 +224,20 @@ static void no_unit_begin(struct scsi_task *t)
 		scsi_end_sense(t, t->well_known ? SENSE_OPCODE : SENSE_NO_UNIT);
 }
 
+/*
+ * The same for a device of the host: it has a say itself.  Only which units there are is not its business, nor which
+ * attentions come from here.
+ */
+static uint32_t passed_check(struct scsi_task *t)
+{
+	uint8_t opcode = t->cdb[0];
+
+	if (opcode == 0xa0)
+		return command_find(t);
+	t->command = &scsi_sg_command;
+	return opcode != 0x12 && opcode != 0x03 ? scsi_attention_take(t->lun) : 0;
+}
+
 /* What keeps a command from being carried out, as sense; or 0. */
 static uint32_t command_check(struct scsi_task *t)
 {
@@ -303,7 +319,7 @@ void scsi_task_begin(struct scsi_task *t)
 		return;
 	}
 	list_put_last(&lun->tasks, &t->lun_node);
-	sense = command_check(t);
+	sense = lun->sg ? passed_check(t) : command_check(t);
 	if (sense) {
 		scsi_end_sense(t, sense);
 		return;

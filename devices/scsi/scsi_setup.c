@@ -11,6 +11,9 @@
 #include "core/opt.h"
 #include "core/words.h"
 
+/* How long a command of a device of the host may take, usually. */
+#define TIMEOUT_MS 60000
+
 /* Reads a number, bytes where it may have a suffix.  Returns 0 or -EINVAL. */
 static int read_bytes(const char *key, const struct word *w, uint64_t min, uint64_t max, uint64_t *n, char *why,
 		      size_t why_size)
@@ -55,6 +58,18 @@ static bool read_flag(struct scsi_lun *lun, const struct word *key)
 	return true;
 }
 
+static int read_timeout(struct scsi_lun *lun, const struct word *w, char *why, size_t why_size)
+{
+	uint64_t seconds;
+
+	if (word_number(w, &seconds) == 0 && seconds >= 1 && seconds <= 86400) {
+		lun->timeout_ms = (unsigned int)seconds * 1000;
+		return 0;
+	}
+	snprintf(why, why_size, "timeout=%.*s: seconds from 1 to 86400 are wanted", WORD_SHOWN(*w));
+	return -EINVAL;
+}
+
 static int read_key(struct scsi_lun *lun, struct word w, char *why, size_t why_size)
 {
 	struct word key = w, v;
@@ -70,6 +85,17 @@ static int read_key(struct scsi_lun *lun, struct word w, char *why, size_t why_s
 			 sizeof(lun->path_room) - 1);
 		return -EINVAL;
 	}
+	if (has && word_is(&key, "sg")) {
+		lun->path = lun->path_room;
+		lun->passthrough = true;
+		if (v.len && word_copy(&v, lun->path_room, sizeof(lun->path_room)))
+			return 0;
+		snprintf(why, why_size, "sg=%.*s: a path of 1 to %zu bytes is wanted", WORD_SHOWN(v),
+			 sizeof(lun->path_room) - 1);
+		return -EINVAL;
+	}
+	if (has && word_is(&key, "timeout"))
+		return read_timeout(lun, &v, why, why_size);
 	if (has && word_is(&key, "reservations")) {
 		if (v.len && word_copy(&v, lun->kept_path, sizeof(lun->kept_path)))
 			return 0;
@@ -89,11 +115,19 @@ static int read_key(struct scsi_lun *lun, struct word w, char *why, size_t why_s
 	    read_bytes("block-size", &v, 512, 4096, &lun->block_option, why, why_size) == 0 &&
 	    (lun->block_option == 512 || lun->block_option == 4096))
 		return 0;
-	snprintf(why, why_size,
-		 "'%.*s': path=FILE, sim=BYTES, ro, serial=, vendor=, product=, block-size=512|4096, "
-		 "reservations=FILE, rotational, thin, thick or removable is wanted",
-		 WORD_SHOWN(w));
+	snprintf(
+		why, why_size,
+		"'%.*s': path=FILE, sim=BYTES, sg=PATH, timeout=, ro, serial=, vendor=, product=, block-size=512|4096, "
+		"reservations=FILE, rotational, thin, thick or removable is wanted",
+		WORD_SHOWN(w));
 	return -EINVAL;
+}
+
+/* Whether something is said of a unit that a device of the host says itself. */
+static bool is_described(const struct scsi_lun *lun)
+{
+	return lun->serial[0] || lun->kept_path[0] || lun->block_option || lun->thick || lun->removable ||
+	       lun->rotational || strcmp(lun->vendor, "VDEVD") != 0 || strcmp(lun->product, "DISK") != 0;
 }
 
 int scsi_setup_parse(struct scsi_lun *lun, const char *value, char *why, size_t why_size)
@@ -115,8 +149,15 @@ int scsi_setup_parse(struct scsi_lun *lun, const char *value, char *why, size_t 
 			return -EINVAL;
 	}
 	if (!lun->path == !lun->sim_size) {
-		snprintf(why, why_size, "unit %u: either path=FILE or sim=BYTES is wanted", lun->number);
+		snprintf(why, why_size, "unit %u: one of path=FILE, sim=BYTES and sg=PATH is wanted", lun->number);
 		return -EINVAL;
 	}
+	if (lun->passthrough ? is_described(lun) : lun->timeout_ms != 0) {
+		snprintf(why, why_size, "unit %u: with sg=PATH go timeout= and ro alone, and timeout= with that alone",
+			 lun->number);
+		return -EINVAL;
+	}
+	if (!lun->timeout_ms)
+		lun->timeout_ms = TIMEOUT_MS;
 	return 0;
 }

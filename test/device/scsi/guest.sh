@@ -135,3 +135,26 @@ case_scsi_uml_conformance() {
 		END { exit wrong }' got || fail 'not as SCSI has it'
 	vdevd_stop
 }
+
+# The other way round: vdevd in a guest, and commands passed to a SCSI device of the kernel's, scsi_debug: by sg and bsg, with
+# an abort.  The kernel has it built in, or beside it with its modules.
+case_scsi_host_uml() {
+	need_scsi
+	build=${VDEVD_BUILD:-$here/../../build}
+	[ -x "$build/test/run-tests" ] || skip "no $build/test/run-tests (make check)"
+	mods=
+	for kernel in "${VDEVD_UML:-$here/../../build/uml/linux}"*; do
+		VDEVD_UML=$kernel "$here/uml-run" '[ -d /sys/bus/pseudo/drivers/scsi_debug ]' >/dev/null 2>&1 && mods=none && break
+	done
+	if [ ! "$mods" ]; then
+		kernel=${VDEVD_UML:-$here/../../build/uml/linux}
+		VDEVD_UML=$kernel "$here/uml-run" --mod scsi_debug true >/dev/null 2>&1 ||
+			skip 'the guest has no scsi_debug that can be loaded (uml-build makes a kernel with it)'
+	fi
+	# shellcheck disable=SC2086 # no module, or one
+	VDEVD_UML=$kernel "$here/uml-run" --timeout 120 --share "$build" --share "${VDEVD%/*}" \
+		$([ "$mods" ] || echo '--mod scsi_debug') \
+		"VDEVD='$VDEVD' '$(realpath "$build")/test/run-tests' hw_scsi" >got 2>&1 || fail "$(cat got)"
+	tail -n 1 got
+	grep -q ' 0 skipped' got || fail "$(cat got)"
+}

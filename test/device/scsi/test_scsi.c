@@ -939,6 +939,104 @@ static void file_grows(struct carrier *c)
 	carrier_idle(c, 5);
 }
 
+/* ---- devices of the host: the simulated one of scsi_sg_sim.c */
+
+/* The response to a command that the host's SCSI layer, or the call itself, ends in this way. */
+static int passed_end(struct carrier *c, uint8_t opcode, uint8_t how)
+{
+	READS(0, opcode, how, 0, 0, 0, 0, 0, 0, 0, 0);
+	return a.response;
+}
+
+static void passed(struct carrier *c)
+{
+	static uint8_t data[4 * BLOCK];
+	static const struct {
+		uint8_t host;
+		int response;
+	} ends[] = {{1, BAD_TARGET}, {2, 5},	{4, BAD_TARGET}, {5, ABORTED}, {8, RESET},
+		    {0x0e, 6},	     {0x10, 7}, {0x11, 8},	 {7, FAILURE}};
+
+	unit = attribute = 0;
+	IS_GOOD(READS(0, 0x00, 0, 0, 0, 0, 0));
+	IS_GOOD(READS(96, 0x12, 0, 0, 0, 96, 0));
+	ck_assert_mem_eq(a.data + 8, "VDEVD   PASSED  ", 16);
+	ck_assert_uint_eq(a.residual, 60);
+	fill(data, sizeof(data), 5);
+	IS_GOOD(WRITES(data, sizeof(data), 0x2a, 0, 0, 0, 0, 3, 0, 0, 4, 0));
+	ck_assert_uint_eq(a.residual, 0);
+	IS_GOOD(READS(sizeof(data), 0x28, 0, 0, 0, 0, 3, 0, 0, 4, 0));
+	ck_assert_mem_eq(a.data, data, sizeof(data));
+	IS_GOOD(WRITES(data, sizeof(data), 0x2a, 0, 0, 0, 0, 9, 0, 0, 1, 0));
+	ck_assert_uint_eq(a.residual, 3 * BLOCK);
+	IS_GOOD(READS(16, 0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+	ck_assert_uint_eq(number(a.data, 4), 127);
+	ck_assert_uint_eq(a.residual, 8);
+	IS_SENSE(READS(BLOCK, 0x28, 0, 0, 0, 0, 128, 0, 0, 1, 0), LBA);
+	IS_SENSE(READS(0, 0x35, 0, 0, 0, 0, 0, 0, 0, 0, 0), OPCODE);
+	/* Which units there are is not the device's business. */
+	IS_GOOD(READS(64, 0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 0));
+	ck_assert_uint_eq(number(a.data, 4), 16);
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		ck_assert_int_eq(passed_end(c, 0xc1, ends[i].host), ends[i].response);
+	ck_assert_int_eq(passed_end(c, 0xc2, ENODEV), BAD_TARGET);
+	ck_assert_int_eq(passed_end(c, 0xc2, ENOMEM), 5);
+	ck_assert_int_eq(passed_end(c, 0xc2, EIO), FAILURE);
+	IS_SENSE(READS(0, 0xc2, EPERM, 0, 0, 0, 0, 0, 0, 0, 0), OPCODE);
+	if (carrier_has(c, 0)) {
+		static uint8_t out[51 + BLOCK], in[RESP + BLOCK];
+
+		command_put(out, CDB(0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0), 10, data, BLOCK);
+		answer_take(in, carrier_request(c, REQUESTQ, out, sizeof(out), in, sizeof(in)), 0);
+		ck_assert_int_eq(a.response, FAILURE);
+	}
+}
+
+/* A command that the device takes its time for ends when it is aborted; and others do not wait for it. */
+static void passed_aborts(struct carrier *c)
+{
+	struct frontend_request *reqs[18];
+	uint8_t out[51], in[RESP];
+	size_t len;
+	int fd;
+
+	unit = attribute = 0;
+	for (unsigned int i = 0; i < 18; i++) {
+		len = command_put(out, CDB(0xc0, 255, 0, 0, 0, 0, 0, 0, 0, 0), 10, NULL, 0);
+		out[8] = (uint8_t)(0x10 + i);
+		reqs[i] = carrier_submit(c, REQUESTQ, out, len, sizeof(in));
+	}
+	carrier_idle(c, 5);
+	ck_assert_int_eq(tmf(c, 6, 0, 0x11), SUCCEEDED);
+	/* One that a thread has, one that waits for a thread. */
+	for (unsigned int i = 1; i < 18; i += 16) {
+		ck_assert_int_eq(tmf(c, 0, 0, (uint8_t)(0x10 + i)), OK);
+		carrier_await(c, REQUESTQ, reqs[i], in);
+		ck_assert_uint_eq(in[11], ABORTED);
+	}
+	ck_assert_int_eq(tmf(c, 5, 0, 0), OK);
+	for (unsigned int i = 0; i < 17; i++) {
+		if (i == 1)
+			continue;
+		carrier_await(c, REQUESTQ, reqs[i], in);
+		ck_assert_uint_eq(in[11], RESET);
+	}
+	IS_SENSE(READS(0, 0x00, 0, 0, 0, 0, 0), LUN_RESET);
+	IS_GOOD(READS(0, 0x00, 0, 0, 0, 0, 0));
+	/* The unit goes while the device is busy. */
+	len = command_put(out, CDB(0xc0, 255, 0, 0, 0, 0, 0, 0, 0, 0), 10, NULL, 0);
+	reqs[0] = carrier_submit(c, REQUESTQ, out, len, sizeof(in));
+	carrier_idle(c, 5);
+	fd = control(c);
+	tell(c, fd, "add 2:sg=sim\nresize 0\nremove 0\n",
+	     "error: sim: devices of the host are passed through from the start, by --lun\n0\nok\nok\n");
+	carrier_await(c, REQUESTQ, reqs[0], in);
+	ck_assert_uint_eq(in[11], ABORTED);
+	IS_SENSE(READS(0, 0x00, 0, 0, 0, 0, 0), NO_UNIT);
+	close(fd);
+	carrier_idle(c, 5);
+}
+
 /* ---- the configuration space */
 
 static void config(struct carrier *c)
@@ -1001,6 +1099,8 @@ static void kept_moves(struct carrier *c)
 
 static const char *const sim_args[] = {"--lun=0:sim=128K,serial=number", "--lun=1:sim=64K,removable,block-size=4096",
 				       "--lun=300:sim=64K", "--num-queues=1", NULL};
+static const char *const passed_args[] = {"--lun=0:sg=sim", "--lun=1:sim=64K", "--num-queues=1", "--sim-control=%T/ctl",
+					  NULL};
 static const char *const file_args[] = {"--lun=0:path=%T/disk", "--num-queues=1", NULL};
 static const char *const direct_args[] = {"--lun=0:path=%T/disk,block-size=512", "--num-queues=1", "--cache=none",
 					  NULL};
@@ -1066,6 +1166,8 @@ static const struct device_case cases[] = {
 	{.name = "hot-plug", .run = hot_plug, CONTROL},
 	{.name = "removal", .run = removal, CONTROL},
 	{.name = "file grows", .run = file_grows, .args = grow_args, .prepare = prepare_files, .flags = CASE_ONCE},
+	{.name = "passed", .run = passed, .args = passed_args},
+	{.name = "passed, aborts", .run = passed_aborts, .args = passed_args, .flags = CASE_ONCE, .depth = 18},
 	{.name = "config", .run = config, .flags = CASE_ONCE | CASE_CONFIG},
 	{.name = "moves", .run = moves, .flags = CASE_ONCE},
 };
