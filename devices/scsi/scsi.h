@@ -100,7 +100,7 @@ struct scsi_sg;
 
 /* What a file has of them, twice, in sectors that are written in turn. */
 #define SCSI_KEPT_AT	4096u /* bytes: where the second one is */
-#define SCSI_KEPT_BYTES (2 * SCSI_KEPT_AT)
+#define SCSI_KEPT_BYTES 8192
 
 /* A logical unit. */
 struct scsi_lun {

@@ -87,7 +87,7 @@ int scsi_kept_open(struct scsi_lun *lun, const struct disk_args *args)
 
 	if (!err && fstat(fd, &st) < 0)
 		err = -errno;
-	if (!err && S_ISREG(st.st_mode) && st.st_size < (off_t)SCSI_KEPT_BYTES && ftruncate(fd, SCSI_KEPT_BYTES) < 0)
+	if (!err && S_ISREG(st.st_mode) && st.st_size < (off_t)SCSI_KEPT_BYTES && ftruncate(fd, (off_t)SCSI_KEPT_BYTES) < 0)
 		err = -errno;
 	if (!err)
 		err = kept_read(lun, fd);

@@ -112,7 +112,7 @@ static bool bounce_new(struct scsi_task *t)
 {
 	struct scsi_sg_call *call = &t->call;
 
-	if (call->len > BOUNCE_MAX || scsi_bounced(t->s, 0) > BOUNCES_MAX - call->len)
+	if (!call->len || call->len > BOUNCE_MAX || scsi_bounced(t->s, 0) > BOUNCES_MAX - call->len)
 		return false;
 	t->bounce = malloc(call->len);
 	if (!t->bounce)
