@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
-# replaced.sh - gpio, i2c, spi and vsock in place of vhost-device-gpio and so on: by their names, with their options.
+# replaced.sh - can, gpio, i2c, spi and vsock in place of vhost-device-gpio and so on: by their names, with their options.
 
 # shellcheck disable=SC2317 # functions that expect calls
 # shellcheck source=test/build/common
 . "${0%/*}/../build/common"
 cd "$work" || exit 2
+ln -s "$VDEVD" vhost-device-can
 ln -s "$VDEVD" vhost-device-gpio
 ln -s "$VDEVD" vhost-device-i2c
 ln -s "$VDEVD" vhost-device-spi
@@ -32,6 +33,24 @@ lines()
 	"$VDEVD" probe --socket-path="$1" --id=gpio --quiet | grep -q "^  configuration      0$2 00 00 00"
 }
 
+# With interfaces that are there: test/device/can/guest.sh.
+if built can; then
+	./vhost-device-can --socket-path c --socket-count=1 --backend=sim 2>log &
+	pid=$!
+	for _ in $(seq 500); do
+		[ ! -S c0 ] || break
+		sleep 0.02
+	done
+	expect 'can: it answers' prints '^[0-9]* ok, 0 failed' "$VDEVD" probe -s c0 --id=can
+	kill $pid
+	wait $pid
+	refuses 'can: fewer interfaces than sockets' 2 '^vdevd can: --can-devices=can0: names of 2 interfaces' \
+		./vhost-device-can -s c -c 2 -d can0
+	refuses 'can: more' 2 '^vdevd can: --can-devices=can0 can1: names of 1 interfaces' ./vhost-device-can -s c -d 'can0 can1'
+	refuses 'can: none' 2 '^vdevd can: --can-devices=: names of 1 interfaces' ./vhost-device-can -s c
+	refuses 'can: one that is not there' 1 '^vdevd can: .*--interface=nocan0: ' ./vhost-device-can -s c -c 1 -d nocan0
+	expect 'can: no socket was left behind' test ! -e c0
+fi
 if built gpio; then
 	./vhost-device-gpio --socket-path g --socket-count=2 --device-list s8:s4 2>log &
 	pid=$!
