@@ -170,6 +170,41 @@ START_TEST(test_config)
 }
 END_TEST
 
+/* A transfer of four bytes both ways that is under way. */
+static struct frontend_request *begin(struct carrier *c, const uint8_t *bytes)
+{
+	uint8_t out[HEAD + 4] = {0, 8, 1};
+
+	memcpy(out + HEAD, bytes, 4);
+	return carrier_submit(c, REQUESTQ, out, sizeof(out), 5);
+}
+
+/* Two guests with chips of one controller, at the same time: the kernel makes their messages in turn, and each hears its own chip. */
+START_TEST(test_two_guests)
+{
+	static const char *const loopback[] = {"--device=" NODE, NULL}, *const registers[] = {"--device=/dev/spidev0.2", NULL};
+	static struct device_suite suites[] = {{.device = "spi", .args = loopback}, {.device = "spi", .args = registers}};
+	struct carrier *a = carrier_open(CARRIER_BINARY, &suites[0]), *b = carrier_open(CARRIER_BINARY, &suites[1]);
+
+	for (unsigned int i = 0; i < 200; i++) {
+		const uint8_t n = (uint8_t)(i / 2), bytes[4] = {(uint8_t)i, n, 'a', 'b'};
+		const uint8_t set[4] = {5, n, (uint8_t)(n + 1), (uint8_t)(n + 2)}, get[4] = {0x85}, got[4] = {0, n, (uint8_t)(n + 1), (uint8_t)(n + 2)};
+		struct frontend_request *of_a = begin(a, bytes), *of_b = begin(b, i % 2 ? get : set);
+		uint8_t in[5];
+
+		ck_assert_uint_eq(carrier_await(a, REQUESTQ, of_a, in), 5);
+		ck_assert_int_eq(in[4], OK);
+		ck_assert_mem_eq(in, bytes, 4);
+		ck_assert_uint_eq(carrier_await(b, REQUESTQ, of_b, in), 5);
+		ck_assert_int_eq(in[4], OK);
+		if (i % 2)
+			ck_assert_mem_eq(in, got, 4);
+	}
+	carrier_close(b);
+	carrier_close(a);
+}
+END_TEST
+
 START_TEST(test_none)
 {
 	test_note_skip("hw_spi", "no %s", NODE);
@@ -192,5 +227,6 @@ Suite *suite_hw_spi(void)
 	tcase_add_loop_test(tc, test_delays, 0, CARRIER_KINDS);
 	tcase_add_loop_test(tc, test_long, 0, CARRIER_KINDS);
 	tcase_add_loop_test(tc, test_config, 1, CARRIER_KINDS);
+	tcase_add_test(tc, test_two_guests);
 	return s;
 }
