@@ -44,6 +44,12 @@ enum can_state {
 	CAN_ERROR_PASSIVE,
 };
 
+/* The state with these errors, of sending or receiving, whichever are more: from 96 on a warning, from 128 on passive. */
+static inline enum can_state can_state_of(unsigned int errors)
+{
+	return errors < 96 ? CAN_ERROR_ACTIVE : errors < 128 ? CAN_ERROR_WARNING : CAN_ERROR_PASSIVE;
+}
+
 /* The number that an operator knows a frame by. */
 static inline uint32_t can_msg_number(const struct can_msg *m)
 {

@@ -56,8 +56,8 @@ static int node_add(struct can_host *h, unsigned int i, const struct can_msg *m,
 }
 
 /*
- * Where a frame of ours is from.  The guest's controller may stop and start again while a frame is on its way: that this one was on the bus is
- * not said of an equal one that the guest has sent since.
+ * Where a frame of ours is from.  The guest's controller may stop and start again while a frame is on its way: that this one was
+ * on the bus is not said of an equal one that the guest has sent since.
  */
 static uint8_t from_of(const struct can_host *h, unsigned int i)
 {
@@ -307,11 +307,10 @@ static int run_error(void *arg, struct control_client *c, unsigned int argc, cha
 	return 0;
 }
 
-/* ISO 11898-1: from 96 on a warning, from 128 on passive. */
 static int run_errors(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
 {
 	struct can_host *h = arg;
-	uint64_t n[2], most;
+	uint64_t n[2];
 
 	for (unsigned int i = 0; i < 2; i++) {
 		if (opt_parse_number(argv[i], false, &n[i]) == 0 && n[i] <= 255)
@@ -319,12 +318,8 @@ static int run_errors(void *arg, struct control_client *c, unsigned int argc, ch
 		snprintf(why, why_size, "'%.80s': a number from 0 to 255 is wanted; bus-off is a command of its own", argv[i]);
 		return -EINVAL;
 	}
-	most = n[0] > n[1] ? n[0] : n[1];
-	h->args->ops->counters(h->args->user,
-			       most < 96    ? CAN_ERROR_ACTIVE
-			       : most < 128 ? CAN_ERROR_WARNING
-					    : CAN_ERROR_PASSIVE,
-			       (unsigned int)n[0], (unsigned int)n[1]);
+	h->args->ops->counters(h->args->user, can_state_of((unsigned int)(n[0] > n[1] ? n[0] : n[1])), (unsigned int)n[0],
+			       (unsigned int)n[1]);
 	return 0;
 }
 

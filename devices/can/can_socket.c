@@ -126,22 +126,37 @@ static int filters_apply(const struct can_host *h, bool open)
 
 /* ---- from the bus */
 
+/*
+ * The state as the frame says it, or as it follows from the counters (ISO 11898-1) where it says those alone.  Returns false: it
+ * says neither.
+ */
+static bool error_state(const struct can_frame *f, enum can_state *state)
+{
+	const unsigned int crtl = f->can_id & CAN_ERR_CRTL ? f->data[1] : 0;
+	const unsigned int most = f->data[6] > f->data[7] ? f->data[6] : f->data[7];
+
+	if (crtl & (CAN_ERR_CRTL_RX_PASSIVE | CAN_ERR_CRTL_TX_PASSIVE))
+		*state = CAN_ERROR_PASSIVE;
+	else if (crtl & (CAN_ERR_CRTL_RX_WARNING | CAN_ERR_CRTL_TX_WARNING))
+		*state = CAN_ERROR_WARNING;
+	else if (crtl & CAN_ERR_CRTL_ACTIVE)
+		*state = CAN_ERROR_ACTIVE;
+	else if (f->can_id & CAN_ERR_CNT)
+		*state = can_state_of(most);
+	else
+		return false;
+	return true;
+}
+
 static void error_frame(struct can_host *h, const struct can_frame *f)
 {
+	enum can_state state;
 	const struct can_user_ops *tell = h->args->ops;
 	void *user = h->args->user;
 	char what[80];
 
-	if (f->can_id & CAN_ERR_CRTL || f->can_id & CAN_ERR_CNT) {
-		bool passive = f->data[1] & (CAN_ERR_CRTL_RX_PASSIVE | CAN_ERR_CRTL_TX_PASSIVE);
-		bool warning = f->data[1] & (CAN_ERR_CRTL_RX_WARNING | CAN_ERR_CRTL_TX_WARNING);
-
-		tell->counters(user,
-			       passive	 ? CAN_ERROR_PASSIVE
-			       : warning ? CAN_ERROR_WARNING
-					 : CAN_ERROR_ACTIVE,
-			       f->data[6], f->data[7]);
-	}
+	if (error_state(f, &state))
+		tell->counters(user, state, f->data[6], f->data[7]);
 	if (f->can_id & CAN_ERR_BUSOFF) {
 		tell->bus_off(user);
 		return;

@@ -4,6 +4,7 @@
  * ip link add vcan0 type vcan; ip link set vcan0 mtu 72 up.  The other node is a socket of the test.
  */
 #include <net/if.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -148,6 +149,51 @@ static void bus_off(struct carrier *c)
 	close(fd);
 }
 
+/* The controller's state is what its error frames say, and stays where one says nothing of it. */
+static void error_state(struct carrier *c)
+{
+	static const struct {
+		canid_t class;
+		uint8_t crtl, tx, rx;
+		const char *told;
+	} rows[] = {
+		{CAN_ERR_CRTL | CAN_ERR_CNT, CAN_ERR_CRTL_TX_WARNING, 100, 3, "error-warning"},
+		{CAN_ERR_PROT | CAN_ERR_CNT, 0, 101, 3, NULL},
+		{CAN_ERR_CRTL, CAN_ERR_CRTL_RX_OVERFLOW, 0, 0, NULL},
+		{CAN_ERR_CRTL, CAN_ERR_CRTL_RX_PASSIVE, 0, 0, "error-passive"},
+		{CAN_ERR_PROT | CAN_ERR_CNT, 0, 0, 128, NULL},
+		{CAN_ERR_CRTL, CAN_ERR_CRTL_ACTIVE, 0, 0, "error-active"},
+		{CAN_ERR_PROT | CAN_ERR_CNT, 0, 96, 0, "error-warning"},
+	};
+	int fd = node_open();
+	char want[80], *log;
+	size_t at = 0;
+
+	ck_assert_int_eq(start(c), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct can_frame f = {.can_id = CAN_ERR_FLAG | rows[i].class, .len = CAN_ERR_DLC,
+					    .data = {[1] = rows[i].crtl, [6] = rows[i].tx, [7] = rows[i].rx}};
+
+		ck_assert_int_eq(write(fd, &f, sizeof(f)), sizeof(f));
+		carrier_idle(c, 5);
+	}
+	/* All of them have come when the answer to this has. */
+	ck_assert_int_eq(tx(c, 0, 1, "x"), 0);
+	log = carrier_log(c);
+	for (size_t i = 0; log && i < ARRAY_SIZE(rows); i++) {
+		const char *found = strstr(log + at, "the controller is ");
+
+		if (!rows[i].told)
+			continue;
+		snprintf(want, sizeof(want), "the controller is %s", rows[i].told);
+		ck_assert_msg(found && strncmp(found, want, strlen(want)) == 0, "row %zu: %s", i, found ? found : "nothing");
+		at = (size_t)(found - log) + strlen(want);
+	}
+	ck_assert(!log || !strstr(log + at, "the controller is "));
+	free(log);
+	close(fd);
+}
+
 static void interface_up(bool up)
 {
 	ck_assert_int_eq(system(up ? "ip link set vcan0 up" : "ip link set vcan0 down"), 0);
@@ -188,6 +234,7 @@ static const struct device_case cases[] = {
 	{.name = "frames", .run = frames, .flags = CASE_ONCE},
 	{.name = "filters", .run = filters, .args = allow_args, .flags = CASE_ONCE},
 	{.name = "bus-off", .run = bus_off, .flags = CASE_ONCE | CASE_CONFIG},
+	{.name = "error state", .run = error_state, .flags = CASE_ONCE},
 	{.name = "down", .run = down, .flags = CASE_ONCE},
 	{.name = "unplugged", .run = unplugged, .flags = CASE_ONCE},
 };
