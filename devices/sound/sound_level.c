@@ -101,6 +101,12 @@ uint32_t sound_peak(unsigned int format, const uint8_t *buf, size_t len)
 	return peak;
 }
 
+/* Full scale is 1: what is beyond would be as loud as that, whatever the limit.  What is no number is silence. */
+static double real_clamp(double f)
+{
+	return f > 1 ? 1 : f < -1 ? -1 : f == f ? f : 0;
+}
+
 bool sound_scales(unsigned int format)
 {
 	return format < FMT_COUNT && (layouts[format].bits || format == FMT_FLOAT || format == FMT_FLOAT64);
@@ -117,13 +123,13 @@ void sound_scale(unsigned int format, uint8_t *buf, size_t len, unsigned int per
 		if (l->bits) {
 			sample_put(l, at, n, (int32_t)((int64_t)sample_get(l, at, n) * percent / 100));
 		} else if (format == FMT_FLOAT) {
-			float f = float_get(at) * (float)percent / 100;
+			float f = (float)(real_clamp((double)float_get(at)) * percent / 100);
 			uint32_t bits;
 
 			memcpy(&bits, &f, sizeof(bits));
 			bytes_put(at, 4, bits);
 		} else {
-			double f = double_get(at) * percent / 100;
+			double f = real_clamp(double_get(at)) * percent / 100;
 			uint64_t bits;
 
 			memcpy(&bits, &f, sizeof(bits));

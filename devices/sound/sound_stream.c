@@ -449,6 +449,7 @@ static uint32_t ask_prepare(struct sound_stream *st)
 
 static uint32_t ask_start(struct sound_stream *st)
 {
+	const enum sound_pcm_state before = st->state;
 	int err;
 
 	if (st->dead)
@@ -457,6 +458,8 @@ static uint32_t ask_start(struct sound_stream *st)
 	err = stream_begin(st);
 	if (err < 0) {
 		stream_fail(st, err);
+		/* A request that fails leaves the stream where it was. */
+		st->state = before;
 		return SND_S_IO_ERR;
 	}
 	stream_run(st);

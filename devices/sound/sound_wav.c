@@ -64,6 +64,7 @@ struct block {
 	uint64_t off;	  /* in the file */
 	bool busy;	  /* the file's operation is under way */
 	bool ready;	  /* capture: it has frames */
+	bool again;	  /* capture: it is read when what is under way has ended */
 };
 
 struct sound_host_pcm {
@@ -72,8 +73,10 @@ struct sound_host_pcm {
 	int fd;
 	bool header;
 	uint64_t begin, size;	  /* of the frames in the file; bytes */
+	uint64_t whole;		  /* capture: size as it was found */
 	struct sound_params file; /* capture: what the file has; playback: what it was begun with */
 	bool begun;
+	bool anew; /* playback: the file is emptied when what is under way has ended; until then nothing is taken */
 	struct block blocks[BLOCKS];
 	unsigned int turn; /* the block that is filled, or given next */
 	uint64_t end; /* playback: where the next block is written; capture: where the next is read; in frames' bytes */
@@ -129,15 +132,21 @@ static void head_write(struct sound_host_pcm *p)
 	uring_writev(p->u, &p->head_op, p->fd, &p->head_iov, 1, 0);
 }
 
+static void file_anew(struct sound_host_pcm *p);
+
 static void head_done(struct uring_op *op, int res)
 {
 	struct sound_host_pcm *p = container_of(op, struct sound_host_pcm, head_op);
 
 	p->head_busy = false;
-	if (res < 0)
+	if (res < 0) {
 		p->err = res;
-	else if (p->head_due)
+	} else if (p->anew) {
+		file_anew(p);
+		p->card.args.ready(p->card.args.user);
+	} else if (p->head_due) {
 		head_write(p);
+	}
 }
 
 static void block_write(struct block *b)
@@ -169,7 +178,9 @@ static void block_written(struct block *b, int res)
 		p->size = b->off + b->len;
 	b->len = b->done = 0;
 	p->head_due = p->header;
-	if (p->head_due && !p->head_busy)
+	if (p->anew)
+		file_anew(p);
+	else if (p->head_due && !p->head_busy)
 		head_write(p);
 	p->card.args.ready(p->card.args.user);
 }
@@ -197,7 +208,7 @@ static ssize_t wav_write(struct sound_host_pcm *p, const uint8_t *buf, size_t le
 	if (p->err)
 		return p->err;
 	/* With both blocks under way the disk is behind: time stands for the stream. */
-	if (b->busy)
+	if (b->busy || p->anew)
 		return 0;
 	len = min_size(len, BLOCK / frame * frame - b->len);
 	n = card_may(&p->card, len);
@@ -211,54 +222,66 @@ static ssize_t wav_write(struct sound_host_pcm *p, const uint8_t *buf, size_t le
 	return n;
 }
 
-/* Empties a file, when the frames to come are not of the kind that is there.  Returns 0 or -errno. */
-static int file_begin(struct sound_host_pcm *p, const struct sound_params *params)
+/* Empties the file, when nothing is under way to it any more. */
+static void file_anew(struct sound_host_pcm *p)
 {
-	const bool same = p->begun && p->file.format == params->format && p->file.rate == params->rate &&
-			  p->file.channels == params->channels;
-
+	for (unsigned int i = 0; i < BLOCKS; i++) {
+		if (p->blocks[i].busy || p->head_busy)
+			return;
+	}
+	p->anew = p->head_due = false;
+	if (ftruncate(p->fd, 0) < 0)
+		p->err = -errno;
 	for (unsigned int i = 0; i < BLOCKS; i++)
-		if (!same && (p->blocks[i].busy || p->head_busy))
-			return -EBUSY;
-	if (same)
-		return 0;
+		p->blocks[i].len = p->blocks[i].done = 0;
+	p->end = p->size = 0;
+	p->begin = p->header ? sizeof(struct wav_header) : 0;
+	if (p->header && !p->err)
+		head_write(p);
+}
+
+/* Where the frames to come are not of the kind that is there, the file begins anew. */
+static void file_begin(struct sound_host_pcm *p, const struct sound_params *params)
+{
+	if (p->begun && p->file.format == params->format && p->file.rate == params->rate &&
+	    p->file.channels == params->channels)
+		return;
 	if (p->begun)
 		log_info(p->card.args.log, "%s: begins anew, with %s, %u Hz, %u channels", p->card.args.name,
 			 sound_format_name(params->format), sound_rate_hz(params->rate), params->channels);
-	if (ftruncate(p->fd, 0) < 0)
-		return -errno;
 	p->file = *params;
-	p->begun = true;
-	p->end = p->size = 0;
-	p->begin = p->header ? sizeof(struct wav_header) : 0;
-	p->blocks[p->turn].len = 0;
-	if (p->header)
-		head_write(p);
-	return 0;
+	p->begun = p->anew = true;
+	file_anew(p);
 }
 
 /* ---- recording from a file */
 
-/* Reads the next block, unless the end of the file has come. */
+/* Reads what block_next has planned. */
 static void block_read(struct block *b)
 {
 	struct sound_host_pcm *p = b->p;
+
+	b->iov = (struct iovec){.iov_base = b->bytes, .iov_len = b->len};
+	b->busy = true;
+	uring_readv(p->u, &b->op, p->fd, &b->iov, 1, p->begin + b->off);
+}
+
+/* The block has what comes next in the file, when it is read; nothing, where the end of the file has come. */
+static void block_next(struct block *b)
+{
+	struct sound_host_pcm *p = b->p;
 	const size_t frame = sound_frame_bytes(&p->file);
-	uint64_t left;
 
 	if (p->card.args.loop_file && p->end >= p->size)
 		p->end = 0;
-	left = p->size - min_u64(p->size, p->end);
-	b->len = (size_t)min_u64(left, BLOCK / frame * frame);
+	b->len = (size_t)min_u64(p->size - min_u64(p->size, p->end), BLOCK / frame * frame);
 	b->done = 0;
-	b->ready = !b->len;
-	if (!b->len)
-		return;
 	b->off = p->end;
-	b->iov = (struct iovec){.iov_base = b->bytes, .iov_len = b->len};
 	p->end += b->len;
-	b->busy = true;
-	uring_readv(p->u, &b->op, p->fd, &b->iov, 1, p->begin + b->off);
+	b->again = b->busy;
+	b->ready = !b->len && !b->busy;
+	if (b->len && !b->busy)
+		block_read(b);
 }
 
 static void block_was_read(struct block *b, int res)
@@ -267,8 +290,9 @@ static void block_was_read(struct block *b, int res)
 	const size_t frame = sound_frame_bytes(&p->file);
 
 	b->busy = false;
-	if (b->len == 0) {
-		/* The stream was prepared anew meanwhile. */
+	/* The stream was prepared anew meanwhile. */
+	if (b->again && b->len) {
+		b->again = false;
 		block_read(b);
 		return;
 	}
@@ -277,7 +301,8 @@ static void block_was_read(struct block *b, int res)
 		log_guest(p->card.args.log, "%s: %s", p->card.args.name, strerror(-res));
 		res = 0;
 	}
-	b->len = (size_t)res / frame * frame;
+	b->len = b->again ? 0 : (size_t)res / frame * frame;
+	b->again = false;
 	b->ready = true;
 	p->card.args.ready(p->card.args.user);
 }
@@ -312,7 +337,7 @@ static ssize_t wav_read(struct sound_host_pcm *p, uint8_t *buf, size_t len)
 		memcpy(buf, b->bytes + b->done, (size_t)n);
 		b->done += (size_t)n;
 		if (b->done == b->len) {
-			block_read(b);
+			block_next(b);
 			p->turn = (p->turn + 1) % BLOCKS;
 		}
 	}
@@ -325,15 +350,8 @@ static void file_rewind(struct sound_host_pcm *p)
 {
 	p->end = 0;
 	p->turn = 0;
-	for (unsigned int i = 0; i < BLOCKS; i++) {
-		struct block *b = &p->blocks[i];
-
-		b->ready = false;
-		b->len = 0;
-		/* The first block is read first; one that is still under way reads again when it ends. */
-		if (!b->busy)
-			block_read(b);
-	}
+	for (unsigned int i = 0; i < BLOCKS; i++)
+		block_next(&p->blocks[i]);
 }
 
 /* ---- headers */
@@ -405,18 +423,16 @@ static const char *head_read(struct sound_host_pcm *p, uint64_t file_size)
 
 /* ---- open and close */
 
-static void wav_close(struct sound_host_pcm *p)
+/* What is left is written here: the process ends. */
+static void wav_finish(struct sound_host_pcm *p)
 {
 	struct wav_header h;
 
-	/* What is under way ends first; then what is left is written here: the process ends.  What does not end is left
-	 * alone. */
-	if (!uring_free(p->u, 10000)) {
-		log_error(p->card.args.log, "%s: the disk does not answer", p->card.args.name);
-		card_close(&p->card);
-		return;
-	}
-	for (unsigned int i = 0; !p->card.args.capture && p->begun && !p->err && i < BLOCKS; i++) {
+	if (p->anew && ftruncate(p->fd, 0) < 0)
+		log_error(p->card.args.log, "%s: %s", p->card.args.name, strerror(errno));
+	if (p->anew)
+		p->size = 0;
+	for (unsigned int i = 0; !p->anew && !p->err && i < BLOCKS; i++) {
 		/* In their order: the one that is being filled is the last. */
 		struct block *b = &p->blocks[(p->turn + 1 + i) % BLOCKS];
 
@@ -429,11 +445,23 @@ static void wav_close(struct sound_host_pcm *p)
 		else
 			log_error(p->card.args.log, "%s: its end is missing", p->card.args.name);
 	}
-	if (p->begun && p->header && !p->card.args.capture) {
-		head_fill(p, p->size, &h);
-		if (pwrite(p->fd, &h, sizeof(h), 0) != sizeof(h))
-			log_error(p->card.args.log, "%s: its header is not right", p->card.args.name);
+	if (!p->header)
+		return;
+	head_fill(p, p->size, &h);
+	if (pwrite(p->fd, &h, sizeof(h), 0) != sizeof(h))
+		log_error(p->card.args.log, "%s: its header is not right", p->card.args.name);
+}
+
+static void wav_close(struct sound_host_pcm *p)
+{
+	/* What is under way ends first.  What does not end is left alone. */
+	if (!uring_free(p->u, 10000)) {
+		log_error(p->card.args.log, "%s: the disk does not answer", p->card.args.name);
+		card_close(&p->card);
+		return;
 	}
+	if (p->begun && !p->card.args.capture)
+		wav_finish(p);
 	for (unsigned int i = 0; i < BLOCKS; i++)
 		free(p->blocks[i].bytes);
 	if (p->fd >= 0)
@@ -482,6 +510,7 @@ static int file_open(struct sound_host_pcm *p, const struct sound_pcm_args *args
 	} else if (args->capture) {
 		p->size = (uint64_t)st.st_size;
 	}
+	p->whole = p->size;
 	if (wrong)
 		log_error(args->log, "%s: %s", args->name, wrong);
 	return wrong ? -EINVAL : 0;
@@ -532,21 +561,17 @@ static void wav_needs(const struct sound_pcm_args *args, struct sandbox *s)
 
 static int wav_prepare(struct sound_host_pcm *p, const struct sound_params *params)
 {
-	int err = 0;
-
 	if (p->err)
 		return p->err;
-	if (!p->card.args.capture)
-		err = file_begin(p, params);
-	if (err)
-		return err;
 	card_prepare(&p->card, params);
-	if (p->card.args.capture) {
-		if (!p->header)
-			p->file = *params;
-		p->size -= p->size % sound_frame_bytes(params);
-		file_rewind(p);
+	if (!p->card.args.capture) {
+		file_begin(p, params);
+		return p->err;
 	}
+	if (!p->header)
+		p->file = *params;
+	p->size = p->whole - p->whole % sound_frame_bytes(params);
+	file_rewind(p);
 	return 0;
 }
 
@@ -578,7 +603,7 @@ static void wav_wake(struct sound_host_pcm *p, uint64_t place)
 
 	card_wake(&p->card, place);
 	/* While the disk is behind, its end wakes. */
-	if (p->card.args.capture ? !b->ready : b->busy)
+	if (p->card.args.capture ? !b->ready : b->busy || p->anew)
 		alarm_off(&p->card.alarm);
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <ev.h>
 #include <fcntl.h>
+#include <math.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/unix_socket.h"
+#include "devices/sound/sound_host.h"
 #include "test/lib/carrier.h"
 #include "test/lib/open_device.h"
 #include "test/unit/suites.h"
@@ -650,6 +652,16 @@ static void unplugged(struct carrier *c)
 	ck_assert_uint_eq(ASK(c, START, 0), OK);
 	advance(c, PERIOD_US);
 	played(c, req, OK);
+	ck_assert_uint_eq(ASK(c, STOP, 0), OK);
+	/* A start that fails is none: the stream can be prepared again. */
+	ck_assert_uint_eq(ASK(c, RELEASE, 0), OK);
+	ck_assert_uint_eq(ASK(c, PREPARE, 0), OK);
+	act(c, "fault 0 unplug");
+	ck_assert_uint_eq(ASK(c, START, 0), IO_ERR);
+	ck_assert_uint_eq(ASK(c, STOP, 0), BAD_MSG);
+	act(c, "fault 0 plug");
+	ck_assert_uint_eq(ASK(c, PREPARE, 0), OK);
+	ck_assert_uint_eq(ASK(c, START, 0), OK);
 }
 
 /* Streams do not wait for each other. */
@@ -1315,12 +1327,150 @@ START_TEST(test_options)
 }
 END_TEST
 
+/* ---- the files' side alone, with a loop that turns when the test wants it */
+
+struct wav_rig {
+	struct ev_loop *loop;
+	struct sound_host_pcm *p;
+	char path[32];
+	unsigned int readies;
+};
+
+static const struct sound_params bytes_mono = {20480, 20480, 0, 1, U8, HZ8000};
+
+static void rig_ready(void *user)
+{
+	((struct wav_rig *)user)->readies++;
+}
+
+static void rig_open(struct wav_rig *r, const uint8_t *bytes, size_t len, bool capture)
+{
+	static struct log log;
+	struct sound_caps caps;
+	struct sound_pcm_args args = {.log = &log, .capture = capture, .pace = SOUND_PACE_FREE, .ready = rig_ready};
+	int fd;
+
+	strcpy(r->path, "/tmp/vdevd-sound-XXXXXX");
+	fd = mkstemp(r->path);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq((int)write(fd, bytes, len), (int)len);
+	close(fd);
+	r->readies = 0;
+	r->loop = ev_loop_new(EVFLAG_AUTO);
+	args.loop = r->loop;
+	args.name = r->path;
+	args.user = r;
+	ck_assert_int_eq(sound_wav_ops.open(&args, &r->p, &caps), 0);
+}
+
+static void rig_close(struct wav_rig *r)
+{
+	sound_wav_ops.close(r->p);
+	unlink(r->path);
+	ev_loop_destroy(r->loop);
+}
+
+/* Reads so many bytes, at the pace of time. */
+static void rig_read(struct wav_rig *r, uint8_t *buf, size_t len)
+{
+	ssize_t n;
+
+	for (size_t got = 0; got < len; got += (size_t)n) {
+		n = sound_wav_ops.read(r->p, buf + got, len - got);
+		ck_assert_int_ge((int)n, 0);
+		if (!n) {
+			sound_wav_ops.wake(r->p, got + 1);
+			ev_run(r->loop, EVRUN_ONCE);
+		}
+	}
+}
+
+/* A stream is prepared anew while a part of its file is still on its way: it begins with the file's begin. */
+START_TEST(test_wav_rewinds)
+{
+	static uint8_t file[5 * 131072], buf[3 * 131072];
+	const struct sound_params fast = {16u << 20, 16u << 20, 0, 8, FLOAT, HZ192000}; /* 6 MB a second */
+	struct wav_rig r;
+
+	for (size_t i = 0; i < sizeof(file); i++)
+		file[i] = (uint8_t)(i / 131072 * 16 + i % 13);
+	rig_open(&r, file, sizeof(file), true);
+	ck_assert_int_eq(sound_wav_ops.prepare(r.p, &fast), 0);
+	ck_assert_int_eq(sound_wav_ops.start(r.p), 0);
+	/* Its first block is given: it is read again, which begins when the loop turns. */
+	rig_read(&r, buf, 131072);
+	ck_assert_int_eq(sound_wav_ops.prepare(r.p, &fast), 0);
+	ck_assert_int_eq(sound_wav_ops.start(r.p), 0);
+	rig_read(&r, buf, sizeof(buf));
+	ck_assert_mem_eq(buf, file, sizeof(buf));
+	rig_close(&r);
+}
+END_TEST
+
+/* Frames of another kind, while the last of the old ones are still on their way. */
+START_TEST(test_wav_begins_anew)
+{
+	const struct sound_params words_stereo = {4096, 4096, 0, 2, S16, HZ48000};
+	uint8_t old[400], new[100], got[sizeof(old)];
+	struct wav_rig r;
+	unsigned int before;
+	int fd;
+
+	memset(old, 1, sizeof(old));
+	memset(new, 2, sizeof(new));
+	rig_open(&r, old, 0, false);
+	ck_assert_int_eq(sound_wav_ops.prepare(r.p, &words_stereo), 0);
+	ck_assert_int_eq(sound_wav_ops.start(r.p), 0);
+	ck_assert_int_eq((int)sound_wav_ops.write(r.p, old, sizeof(old)), sizeof(old));
+	sound_wav_ops.stop(r.p);
+	sound_wav_ops.release(r.p);
+	ck_assert_int_eq(sound_wav_ops.prepare(r.p, &bytes_mono), 0);
+	ck_assert_int_eq(sound_wav_ops.start(r.p), 0);
+	before = r.readies;
+	ck_assert_int_eq((int)sound_wav_ops.write(r.p, new, sizeof(new)), 0);
+	while (r.readies == before)
+		ev_run(r.loop, EVRUN_ONCE);
+	ck_assert_int_eq((int)sound_wav_ops.write(r.p, new, sizeof(new)), sizeof(new));
+	sound_wav_ops.close(r.p);
+	fd = open(r.path, O_RDONLY);
+	ck_assert_int_eq((int)read(fd, got, sizeof(got)), sizeof(new));
+	ck_assert_mem_eq(got, new, sizeof(new));
+	close(fd);
+	unlink(r.path);
+	ev_loop_destroy(r.loop);
+}
+END_TEST
+
+/* A limit holds for floating point, too, where full scale is 1 and samples can be beyond. */
+START_TEST(test_limit_of_reals)
+{
+	const float f[] = {1, 100, -100, 0.5f, (float)NAN, (float)INFINITY};
+	const double d[] = {1, 100, -100, 0.5, NAN, INFINITY}, want[] = {0.5, 0.5, -0.5, 0.25, 0, 0.5};
+	float f_got[ARRAY_SIZE(f)];
+	double d_got[ARRAY_SIZE(d)];
+
+	if (htole32(1) != 1)
+		test_skip("samples are little-endian, and this machine is not");
+	memcpy(f_got, f, sizeof(f));
+	memcpy(d_got, d, sizeof(d));
+	sound_scale(FLOAT, (uint8_t *)f_got, sizeof(f), 50);
+	sound_scale(FLOAT + 1, (uint8_t *)d_got, sizeof(d), 50);
+	for (size_t i = 0; i < ARRAY_SIZE(want); i++) {
+		ck_assert_double_eq((double)f_got[i], want[i]);
+		ck_assert_double_eq(d_got[i], want[i]);
+	}
+}
+END_TEST
+
 Suite *suite_sound(void)
 {
 	Suite *s = suite_create("sound");
 	TCase *tc = tcase_create("options");
 
 	tcase_add_test(tc, test_options);
+	tcase_add_test(tc, test_wav_rewinds);
+	tcase_add_test(tc, test_wav_begins_anew);
+	tcase_add_test(tc, test_limit_of_reals);
 	suite_add_tcase(s, tc);
 	suite_add_device(s, &sound);
 	return s;
