@@ -212,16 +212,21 @@ static const struct sound_ctl_info sim_infos[] = {
 	 .min = -60,
 	 .max = 20,
 	 .step = 2,
-	 .access = ALL_ACCESS | SOUND_ACCESS_VOLATILE},
+	 .access = ALL_ACCESS},
 	{.name = "Position",
 	 .type = SOUND_CTL_INTEGER64,
 	 .count = 1,
 	 .min = -INT64_C(1000000000000),
 	 .max = INT64_C(1000000000000),
+	 .step = INT64_C(250000000000),
 	 .access = ALL_ACCESS},
 	{.name = "Coefficients", .type = SOUND_CTL_BYTES, .count = 16, .access = ALL_ACCESS | SOUND_ACCESS_INACTIVE},
 	{.name = "IEC958 Playback Default", .type = SOUND_CTL_IEC958, .count = 1, .access = ALL_ACCESS},
-	{.name = "Revision", .type = SOUND_CTL_INTEGER, .count = 1, .max = 9, .access = SOUND_ACCESS_READ},
+	{.name = "Revision",
+	 .type = SOUND_CTL_INTEGER,
+	 .count = 1,
+	 .max = 9,
+	 .access = SOUND_ACCESS_READ | SOUND_ACCESS_VOLATILE},
 };
 
 #define SIM_CTLS  ARRAY_SIZE(sim_infos)
