@@ -39,6 +39,8 @@ enum { SCMI_CMDQ, SCMI_EVENTQ };
 #define SCMI_IN_MAX	256 /* bytes of a command's parameters; Linux sends at most 128 */
 #define SCMI_OUT_MAX	256 /* bytes of return values */
 #define SCMI_TRIPS	4   /* trip points of a sensor */
+#define SCMI_INTERVAL_MIN 1000			/* us, of updates; more often than that nothing is read */
+#define SCMI_INTERVAL_MAX UINT64_C(86400000000) /* us: a day */
 #define SCMI_SHORT_NAME 16
 #define SCMI_LONG_NAME	64
 #define SCMI_AGENT	1 /* the guest; 0 is the platform, who is us */
@@ -324,6 +326,8 @@ void scmi_io_init(struct scmi_io *io);
 void scmi_io_stop(struct scmi *s, struct scmi_io *io);
 /* What the guest has changed goes back. */
 void scmi_restore(struct scmi_res *r);
+/* Sets what there was before one set, as the guest knows it. */
+void scmi_undo(struct scmi_res *r, enum scmi_what what);
 /* Sets what a guest that moved here has set elsewhere, BIT(what): guest.set. */
 void scmi_take_over(struct scmi_res *r, unsigned int changed);
 /* All that the guest has made of it is forgotten. */

@@ -226,8 +226,12 @@ static int fake_open(const struct scmi_spec *spec, struct scmi_thing *t, struct 
 	h->ranged = t->ranged;
 	h->min = t->min;
 	h->max = t->max;
-	for (unsigned int i = 0; i < SCMI_AXES_MAX; i++)
-		h->readings[i] = value * (1 + (int64_t)i);
+	/* Axes differ, as far as there is room. */
+	for (unsigned int i = 0; i < SCMI_AXES_MAX; i++) {
+		if (__builtin_mul_overflow(value, 1 + (int64_t)i, &h->readings[i]) ||
+		    (t->ranged && (h->readings[i] < t->min || h->readings[i] > t->max)))
+			h->readings[i] = value;
+	}
 	h->rate = h->level = value;
 	h->limits[0] = t->max;
 	h->limits[1] = t->min;

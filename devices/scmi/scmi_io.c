@@ -205,6 +205,17 @@ void scmi_restore(struct scmi_res *r)
 	back_set(r, changed);
 }
 
+void scmi_undo(struct scmi_res *r, enum scmi_what what)
+{
+	bool others = what <= SCMI_PAI && r->guest.changed & BIT(what);
+
+	if (!others && what != SCMI_SETTING && !(r->known & BIT(what)))
+		return;
+	if (what <= SCMI_PAI)
+		memcpy(r->target[what], others ? r->guest.set[what] : r->initial[what], sizeof(r->target[what]));
+	back_set(r, (unsigned int)BIT(what));
+}
+
 void scmi_take_over(struct scmi_res *r, unsigned int changed)
 {
 	r->guest.changed = changed;

@@ -207,7 +207,7 @@ bool scmi_round(const struct scmi_thing *t, unsigned int how, int64_t *v)
 		int64_t step = t->step ? t->step : 1, over = (*v - t->min) % step;
 
 		down = *v - over;
-		up = !over || down > t->max - step ? down : down + step;
+		up = !over || step > t->max - down ? down : down + step;
 	}
 	*v = how == 0 ? down : how == 1 ? up : *v - down <= up - *v ? down : up;
 	return true;
@@ -409,8 +409,13 @@ static void change_remember(struct scmi_cmd *c)
 	struct scmi_guest *g = &c->res->guest;
 	const struct scmi_io *io = &c->io;
 
-	if (!io->set || c->abandoned)
+	if (!io->set)
 		return;
+	/* Whoever asked has gone, or was told BUSY: it is undone. */
+	if (c->abandoned) {
+		scmi_undo(c->res, io->what);
+		return;
+	}
 	g->changed |= (unsigned int)BIT(io->what);
 	if (io->what > SCMI_PAI)
 		return;

@@ -102,6 +102,9 @@ int scmi_word_levels(const struct word *w, int64_t *levels, unsigned int max, un
 			return -EINVAL;
 		if (*n && levels[*n] <= levels[*n - 1])
 			return -EINVAL;
+		/* Distances are computed with. */
+		if (levels[0] < 0 && levels[*n] > INT64_MAX + levels[0])
+			return -EINVAL;
 		++*n;
 	}
 	return 0;
@@ -116,7 +119,8 @@ int scmi_word_range(const struct word *w, int64_t *min, int64_t *max, int64_t *s
 		return -EINVAL;
 	stepped = word_cut(&second, ':', &third);
 	*step = 1;
-	if (scmi_word_signed(&first, min) < 0 || scmi_word_signed(&second, max) < 0 || *min > *max)
+	if (scmi_word_signed(&first, min) < 0 || scmi_word_signed(&second, max) < 0 || *min > *max ||
+	    (*min < 0 && *max > INT64_MAX + *min))
 		return -EINVAL;
 	return stepped && (scmi_word_signed(&third, step) < 0 || *step < 1) ? -EINVAL : 0;
 }

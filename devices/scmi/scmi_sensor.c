@@ -28,7 +28,6 @@ enum {
 
 enum { NOTE_TRIP = 0, NOTE_UPDATE = 1 };
 
-#define INTERVAL_MIN	 1000	 /* us; more often than that nothing is read */
 #define INTERVAL_DEFAULT 1000000 /* us; where the thing does not say */
 #define READING_SIZE	 16
 
@@ -187,20 +186,20 @@ static uint64_t interval_join(uint32_t seconds, uint32_t bits)
 	int exponent = bits & 0x10 ? (int)bits - 32 : (int)bits;
 	uint64_t us = (uint64_t)seconds * 1000000;
 
-	for (; exponent > 0 && us < UINT64_C(86400000000); exponent--)
+	for (; exponent > 0 && us < SCMI_INTERVAL_MAX; exponent--)
 		us *= 10;
 	for (; exponent < 0; exponent++)
 		us /= 10;
-	us = min_u64(us, UINT64_C(86400000000));
-	return us < INTERVAL_MIN ? INTERVAL_MIN : us;
+	us = min_u64(us, SCMI_INTERVAL_MAX);
+	return us < SCMI_INTERVAL_MIN ? SCMI_INTERVAL_MIN : us;
 }
 
 /* From the shortest to four seconds, which is what Linux can compute with, in steps of a millisecond; a longer one is
  * taken, too. */
 static int run_intervals(struct scmi_cmd *c)
 {
-	uint64_t own = c->res->thing.interval ? c->res->thing.interval : INTERVAL_MIN;
-	const uint64_t triplet[3] = {own < INTERVAL_MIN ? INTERVAL_MIN : own, UINT64_C(4000000), 1000};
+	uint64_t own = c->res->thing.interval ? c->res->thing.interval : SCMI_INTERVAL_MIN;
+	const uint64_t triplet[3] = {own < SCMI_INTERVAL_MIN ? SCMI_INTERVAL_MIN : own, UINT64_C(4000000), 1000};
 
 	if (scmi_in(c, 1) != 0)
 		return SCMI_OUT_OF_RANGE;

@@ -130,7 +130,8 @@ static int changes_check(const struct scmi_res *r, const struct saved_thing *t)
 
 static int thing_check(const struct scmi_res *r, const struct saved_thing *t)
 {
-	if (le32toh(t->flags) > 15 || le64toh(t->interval) > UINT64_C(86400000000))
+	if (le32toh(t->flags) > 15 || (t->interval && le64toh(t->interval) < SCMI_INTERVAL_MIN) ||
+	    le64toh(t->interval) > SCMI_INTERVAL_MAX)
 		return -EINVAL;
 	for (unsigned int i = 0; i < SCMI_TRIPS; i++) {
 		if (le32toh(t->trips[i].mode) > 3)

@@ -37,6 +37,11 @@ static const struct state_wrong wrong[] = {
 	 NAME("clock") "\1\0\0\0"
 		       "\4\0\0\0" ZEROS8 ZEROS8 TAIL "\1\0\0\0" ZEROS64 ZEROS64,
 	 272}, /* a reading */
+	{"thing",
+	 NAME("clock") "\1\0\0\0"
+		       "\4\0\0\0"
+		       "\1\0\0\0\0\0\0\0" ZEROS8 TAIL "\0\0\0\0" ZEROS64 ZEROS64,
+	 272}, /* updates each microsecond */
 	{"seconds", "", 0},
 };
 

@@ -1116,6 +1116,29 @@ static void moves(struct carrier *c)
 	ck_assert_uint_eq(noticed(c, listen(c), CLOCK, 0).w[2], 5000000);
 }
 
+/* The guest is told BUSY of a rate that is still being set when its state is taken, and stays here: it is undone. */
+static void undone(struct carrier *c)
+{
+	struct state state;
+
+	if (!has_p2a(c))
+		return;
+	act(c, "delay pll-of-the-video-engine 50");
+	ck_assert_int_eq(ASK(c, CLOCK, 5, 0, 1, 8000000, 0).status, SUCCESS);
+	ck_assert_int_eq(ASK(c, CLOCK, 5, 1, 1, 9000000, 0).status, SUCCESS);
+	vdev_save(carrier_vdev(c), &state);
+	state_free(&state);
+	ck_assert_int_eq((int)told(c, listen(c)).w[0], BUSY);
+	ck_assert_uint_eq(ASK(c, CLOCK, 6, 1).w[0], 8000000);
+	/* So is what nobody had set before. */
+	act(c, "delay regulator 50");
+	ck_assert_int_eq(ASK(c, VOLTAGE, 7, 0, 1, 900000).status, SUCCESS);
+	vdev_save(carrier_vdev(c), &state);
+	state_free(&state);
+	ck_assert_int_eq((int)told(c, listen(c)).w[0], BUSY);
+	ck_assert_uint_eq(ASK(c, VOLTAGE, 8, 0).w[0], 1800000);
+}
+
 /* Many at once, of things that take their time: each gets its own answer, and others are not held up. */
 static void at_once(struct carrier *c)
 {
@@ -1382,6 +1405,7 @@ static const struct device_case cases[] = {
 	 .flags = CASE_ONCE},
 	{.name = "host others", .run = host_others, .args = host_args, .prepare = prepare_host, .flags = CASE_ONCE},
 	{.name = "moves", .run = moves, .flags = CASE_ONCE},
+	{.name = "undone", .run = undone, .flags = CASE_ONCE | CASE_NOT_BINARY},
 	{.name = "at once", .run = at_once, .flags = CASE_ONCE, .depth = 16},
 };
 
@@ -1408,6 +1432,8 @@ START_TEST(test_options)
 		{"--device=fake,kind=clock,range=5", -EINVAL},
 		{"--device=fake,kind=clock,range=5:4", -EINVAL},
 		{"--device=fake,kind=clock,range=1:9:0", -EINVAL},
+		{"--device=fake,kind=clock,range=-1:9223372036854775807", -EINVAL},
+		{"--device=fake,kind=clock,levels=-5:5:9223372036854775806", -EINVAL},
 		{"--device=fake,kind=clock,allow=1", -EINVAL},
 		{"--device=fake,kind=clock,rate=fast", -EINVAL},
 		{"--device=fake,kind=clock,latency=-1", -EINVAL},
@@ -1438,6 +1464,7 @@ START_TEST(test_options)
 		{"--device=fake,kind=clock,name=a,parents=b", -EPERM},
 		{"--device=board", 0},
 		{"--device=fake,kind=temperature,value=-5,range=-10:10:5", 0},
+		{"--device=fake,kind=energy,value=9223372036854775807", 0},
 		{"--help-devices", 0},
 	};
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
