@@ -140,7 +140,8 @@ struct fs_open {
 struct fs_mount {
 	uint64_t id;
 	uint32_t major, minor;
-	int fd; /* for handles; -1: files are found by name */
+	uint32_t inodes; /* records of files on it; 0 and not the root's: its place is free */
+	int fd;		 /* for handles; -1: files are found by name */
 };
 
 /* What outlives the process: see fs_kept.c. */
@@ -405,6 +406,8 @@ int fs_stat(int fd, const char *name, struct fs_stat *st);
 void fs_slot_drop(struct fs *f, struct fs_inode *n);
 void fs_slot_drop_all(struct fs *f);
 int fs_mount_of(struct fs *f, const struct fs_stat *st, int pfd, const char *name);
+/* No record is of it any more: the host may unmount it. */
+void fs_mount_unuse(struct fs *f, unsigned int mount);
 /* "N" below /proc/self/fd. */
 struct fs_proc {
 	char text[16];

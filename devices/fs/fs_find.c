@@ -83,23 +83,42 @@ static int mount_open(struct fs *f, int pfd, const char *name)
 int fs_mount_of(struct fs *f, const struct fs_stat *st, int pfd, const char *name)
 {
 	uint64_t id = st->stx_mask & STATX_MNT_ID ? st->stx_mnt_id : 0;
+	unsigned int place = f->nmounts;
 	struct fs_mount *m;
 
 	for (unsigned int i = 0; i < f->nmounts; i++) {
 		m = &f->mounts[i];
 		if (m->id == id && m->major == st->stx_dev_major && m->minor == st->stx_dev_minor)
 			return (int)i;
+		if (i && !m->inodes)
+			place = place < i ? place : i;
 	}
-	if (f->nmounts == FS_MOUNTS) {
+	if (place == FS_MOUNTS) {
 		log_guest(&f->d.log, "more than %d file systems are mounted in the shared folder", FS_MOUNTS);
 		return -ENFILE;
 	}
-	m = &f->mounts[f->nmounts];
+	m = &f->mounts[place];
+	if (place < f->nmounts)
+		fs_mount_unuse(f, place);
 	*m = (struct fs_mount){.id = id, .major = st->stx_dev_major, .minor = st->stx_dev_minor, .fd = -1};
 	if (S_ISDIR(st->stx_mode))
 		m->fd = mount_open(f, pfd, name);
-	fs_kept_mount(f, f->nmounts, pfd, name);
-	return (int)f->nmounts++;
+	if (place == f->nmounts)
+		f->nmounts++;
+	fs_kept_mount(f, place, pfd, name);
+	return (int)place;
+}
+
+void fs_mount_unuse(struct fs *f, unsigned int mount)
+{
+	struct fs_mount *m = &f->mounts[mount];
+
+	if (!mount || m->inodes)
+		return;
+	if (m->fd >= 0)
+		close(m->fd);
+	m->fd = -1;
+	m->id = UINT64_MAX; /* of none */
 }
 
 /* ---- kept descriptors */

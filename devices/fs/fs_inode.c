@@ -229,6 +229,7 @@ struct fs_inode *fs_inode_new(struct fs *f, const struct fs_stat *st, unsigned i
 	};
 	fs_settle();
 	n->type = (uint8_t)(st->stx_mode >> 12);
+	f->mounts[mount].inodes++;
 	f->ninodes++;
 	hash_in(f, n);
 	hash_grow(f);
@@ -319,6 +320,8 @@ void fs_inode_unuse(struct fs *f, struct fs_inode *n)
 		hash_out(f, n);
 		big_free(f, n);
 		f->ninodes--;
+		f->mounts[n->mount].inodes--;
+		fs_mount_unuse(f, n->mount);
 		give(f, fs_index(f, n));
 		if (!parent)
 			return;
@@ -415,6 +418,7 @@ int fs_inodes_resume(struct fs *f, const struct fs_stat *root)
 
 		if (!n->type)
 			continue;
+		f->mounts[n->mount].inodes++;
 		hash_in(f, n);
 		if (n->how == FS_BY_NAME && f->inodes[n->parent].type == S_IFDIR >> 12)
 			f->inodes[n->parent].children++;

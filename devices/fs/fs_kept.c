@@ -327,7 +327,8 @@ void fs_kept_mount(struct fs *f, unsigned int i, int pfd, const char *name)
 		memcpy(m->path + len, name, strlen(name) + 1);
 	}
 	fs_settle();
-	f->kept->nmounts = i + 1;
+	if (i >= f->kept->nmounts)
+		f->kept->nmounts = i + 1;
 }
 
 static int open_mount(struct fs *f, const struct fs_kept_mount *m)

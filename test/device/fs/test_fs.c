@@ -2,6 +2,7 @@
 /*
  * test_fs.c - the file system device: VIRTIO 1.4, section "File System Device"; linux/fuse.h.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/falloc.h>
@@ -821,6 +822,43 @@ static void no_xattrs(struct carrier *c)
 
 /* ---- locks */
 
+/* ---- file systems in the folder */
+
+static const char *const dev_args[] = {"--shared-dir=/dev", "--readonly", NULL};
+
+static unsigned int open_files(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	ck_assert_ptr_nonnull(d);
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* What the guest has forgotten the host can unmount. */
+static void submounts(struct carrier *c)
+{
+	struct fs_client *f = fs_mount(c);
+	struct stat dev, shm;
+	unsigned int before;
+
+	if (stat("/dev", &dev) < 0 || stat("/dev/shm", &shm) < 0 || dev.st_dev == shm.st_dev)
+		return;
+	before = open_files();
+	for (unsigned int i = 0; i < 300; i++) {
+		struct fuse_entry_out e;
+
+		ck_assert_int_eq(fs_look(f, ROOT, "shm", &e), 0);
+		ck_assert(e.attr.flags & FUSE_ATTR_SUBMOUNT);
+		ck_assert_uint_gt(open_files(), before);
+		fs_forget_node(f, e.nodeid, 1);
+		ck_assert_uint_eq(open_files(), before);
+	}
+}
+
 /* ---- flags of files */
 
 static int file_ioctl(struct fs_client *f, uint64_t node, uint64_t fh, uint32_t cmd, bool dir, const void *bytes, size_t len,
@@ -1345,6 +1383,7 @@ static const struct device_case cases[] = {
 	{.name = "xattr", .run = xattrs, .args = xattr_args, .flags = CASE_ONCE},
 	{.name = "xattr names", .run = xattr_names, .args = xattrmap_args, .flags = CASE_ONCE},
 	{.name = "no xattr", .run = no_xattrs, .flags = CASE_ONCE},
+	{.name = "submounts", .run = submounts, .args = dev_args, .flags = CASE_ONCE | CASE_NOT_BINARY},
 	{.name = "ioctl", .run = ioctls, .flags = CASE_ONCE},
 	{.name = "flock", .run = flocks, .args = lock_args, .flags = CASE_ONCE},
 	{.name = "interrupted", .run = interrupted, .args = lock_args, .flags = CASE_ONCE},

@@ -278,11 +278,7 @@ static void kill_sometimes(void)
 
 static unsigned int rounds(void)
 {
-	const char *depth = getenv("VDEVD_TEST_DEPTH");
-
-	if (depth && strcmp(depth, "all") == 0)
-		return 1000;
-	return depth && strcmp(depth, "few") == 0 ? 10 : 60;
+	return test_by_depth(10, 40, 1000);
 }
 
 static uint64_t size_of(struct fs_client *f, uint64_t node)
