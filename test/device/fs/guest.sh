@@ -266,3 +266,66 @@ case_fs_uml_killed() {
 	wait "$relay" || :
 	vdevd_stop
 }
+
+# Debian's kernel in QEMU: one folder by two devices, as two guests would have it, whose locks and shared memory each sees of
+# the other; and an overlay on it.
+case_fs_qemu() {
+	need_device fs
+	need_qemu
+	find "${VDEVD_QEMU_KERNEL:-$here/../../build/guest-kernel}/lib/modules/" -name 'virtiofs.ko*' | grep -q . ||
+		skip 'the guest kernel has no virtiofs (test/guest/qemu-run --fetch gets one that has)'
+	[ "$(id -u)" = 0 ] || skip 'an overlay makes device nodes in the folder: not root'
+	command -v flock >/dev/null || lacking "no flock (apt-get install util-linux)"
+	mkdir -p share/lower/folder share/upper share/work
+	for name in one two file; do echo "$name" >"share/lower/$name"; done
+	echo below >share/lower/folder/below
+	set -- --shared-dir="$dir/share" --flock --cache=never --allow-mmap --xattrmap=':map:trusted.:user.vm.:'
+	vdevd_start fs "$@"
+	"$VDEVD" fs "$@" --socket-path="$dir/second.sock" 2>second.log &
+	second=$!
+	tries=0
+	while [ ! -S second.sock ]; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 500 ] || fail 'no second socket'
+		sleep 0.01
+	done
+	# shellcheck disable=SC2016 # for the guest's shell
+	"$here/qemu-run" --timeout 150 --mod virtiofs --mod overlay --bin "$(command -v flock)" \
+		--vu "vhost-user-fs-pci=$vdevd_socket,tag=first,queue-size=1024" \
+		--vu "vhost-user-fs-pci=$dir/second.sock,tag=second,queue-size=1024" '
+		set -e
+		mkdir /m /n /o
+		mount -t virtiofs first /m
+		mount -t virtiofs second /n
+		echo x >/m/x
+		[ "$(cat /n/x)" = x ]
+		# A lock by the one keeps the other out.
+		exec 9>>/m/x
+		flock -n 9
+		! flock -n /n/x true
+		flock -u 9
+		flock -n /n/x true
+		exec 9>&-
+		dd if=/dev/urandom of=/m/big bs=1M count=8 2>/dev/null
+		cmp /m/big /n/big
+		mount -t overlay overlay -o lowerdir=/m/lower,upperdir=/m/upper,workdir=/m/work /o
+		cd /o
+		rm one
+		echo more >>two
+		mv two three
+		rm -r folder
+		mkdir folder
+		echo above >folder/above
+		[ "$(ls folder)" = above ]
+		[ "$(ls)" = "$(printf "file\nfolder\nthree\n")" ] || { ls; false; }
+		cd /
+		umount /o
+		umount /m /n' >got 2>&1 || fail "the guest failed: $(cat got second.log)"
+	kill "$second"
+	wait "$second" || fail 'the second vdevd failed'
+	vdevd_stop
+	[ "$(cat share/upper/three)" = "$(printf 'two\nmore')" ] || fail 'other bytes'
+	[ "$(stat -c %F share/upper/one)" = 'character special file' ] || fail 'no whiteout'
+	[ "$(cat share/upper/folder/above)" = above ] || fail 'not the new folder'
+	[ "$(cat share/lower/one)" = one ] || fail 'the lower folder was changed'
+}
