@@ -278,9 +278,8 @@ bench-xen:
 VALGRIND := valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
 	--vex-iropt-register-updates=allregs-at-mem-access
 
-# Thousands of races take too long there; the sanitizers see them.
 check-valgrind: all $(RUN_TESTS)
-	$(Q)CK_TIMEOUT_MULTIPLIER=30 RUN_CHECKS_TIMEOUT=1200 RUN_TESTS_EXCEPT=fs_hostile \
+	$(Q)CK_TIMEOUT_MULTIPLIER=30 RUN_CHECKS_TIMEOUT=1200 \
 		RUN_TESTS_WRAPPER='$(VALGRIND)' $(run_checks) $(RUN_TESTS)
 
 # other_build NAME,OPTIONS,TARGET: a build of another kind in a directory of its own.
