@@ -598,8 +598,8 @@ int fs_load(struct vdev *d, const struct state_record *r);
 	"about "                                                                                                       \
 	"50000 of them can go with it, and its locks do not.  See --migration-on-error."                               \
 	"\n\n"                                                                                                         \
-	"With --session-file a vdevd that is started again goes on with the session of one that was killed, if the "    \
-	"front-end does not notice: behind vdevd-relay(1)."                                                            \
+	"With --session-file a vdevd that is started again goes on with the session of one that was killed, where the "  \
+	"front-end does not notice: behind vdevd relay, see vdevd(1)."                                                 \
 	"\n\n"                                                                                                         \
 	"Of ioctl(2) there is what chattr(1) and lsattr(1) do, but for flags and numbers of project quotas.  "          \
 	"Not there are: DAX, and user namespaces (--uid-map)."

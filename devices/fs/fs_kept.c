@@ -22,6 +22,8 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "devices/fs/fs.h"
@@ -35,8 +37,6 @@
 #ifndef SYS_openat2
 #define SYS_openat2 437
 #endif
-
-#include <sys/syscall.h>
 
 static uint64_t whole(uint64_t n)
 {
@@ -150,18 +150,35 @@ static int refuse(struct fs *f, const char *why)
 	return -EINVAL;
 }
 
+/* Takes the file for this process alone.  One that was killed lets go when the kernel has cleared it away: soon. */
+static int take_file(struct fs *f)
+{
+	const struct timespec pause = {.tv_nsec = 10000000};
+
+	for (unsigned int tries = 0; flock(f->session_fd, LOCK_EX | LOCK_NB) < 0; tries++) {
+		if (errno != EWOULDBLOCK || tries == 100)
+			return -errno;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
 /* Opens it, for this process alone.  Returns its size, or -errno after a line. */
 static int64_t open_file(struct fs *f)
 {
 	struct stat st;
+	int err;
 
 	f->session_fd = open(f->session_file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0600);
-	if (f->session_fd < 0 || fstat(f->session_fd, &st) < 0)
+	if (f->session_fd < 0)
+		return refuse(f, strerror(errno));
+	err = take_file(f);
+	if (err)
+		return refuse(f, err == -EWOULDBLOCK ? "another vdevd has it" : strerror(-err));
+	if (fstat(f->session_fd, &st) < 0)
 		return refuse(f, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return refuse(f, "a regular file is wanted, best one in /run");
-	if (flock(f->session_fd, LOCK_EX | LOCK_NB) < 0)
-		return refuse(f, errno == EWOULDBLOCK ? "another vdevd has it" : strerror(errno));
 	return st.st_size;
 }
 
