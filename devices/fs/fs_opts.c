@@ -514,6 +514,7 @@ const struct opt fs_opts[] = {
 		.type = OPT_TEXT,
 		.off = AT(session_file),
 		.arg = "FILE",
+		.rare = true,
 		.help = "what a vdevd that is started again goes on with",
 		.man = MAN("Keep in this file, best one in /run, what the guest knows: so a vdevd that was killed and is "
 			   "started again with the same options goes on with the guest's session, behind vdevd relay. Files, "
