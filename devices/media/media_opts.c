@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
+/*
+ * media_opts.c - options of the media device.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/words.h"
+#include "devices/media/media.h"
+
+#define SIZE_MAX_SIDE 16384u
+
+/* The last two are words of vhost-device-media. */
+static const char *const backend_words[] = {"auto", "pattern", "v4l2", "simple-capture", "v4l2-proxy", NULL};
+
+static const unsigned int backends[] = {MEDIA_BACKEND_AUTO, MEDIA_BACKEND_PATTERN, MEDIA_BACKEND_V4L2, MEDIA_BACKEND_PATTERN,
+					MEDIA_BACKEND_V4L2};
+
+_Static_assert(ARRAY_SIZE(backends) + 1 == ARRAY_SIZE(backend_words), "what each word means");
+
+static unsigned int backend_of(const struct media *m)
+{
+	unsigned int backend = backends[m->backend];
+
+	if (backend != MEDIA_BACKEND_AUTO)
+		return backend;
+	return m->device ? MEDIA_BACKEND_V4L2 : MEDIA_BACKEND_PATTERN;
+}
+
+const struct media_host_ops *media_host_ops_of(const struct media *m)
+{
+	return backend_of(m) == MEDIA_BACKEND_V4L2 ? &media_v4l2_ops : &media_pattern_ops;
+}
+
+/* "YUYV,NV12": four letters each, the last ones of which may be left out where they are spaces. */
+static int set_formats(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
+{
+	struct media *m = obj;
+	const char *rest = value;
+	struct word w;
+
+	while (word_next(&rest, ',', &w)) {
+		char name[4] = "    ";
+
+		if (!w.len || w.len > sizeof(name)) {
+			snprintf(why, why_size, "'%.*s': four letters are wanted, as YUYV, NV12, MJPG", WORD_SHOWN(w));
+			return -EINVAL;
+		}
+		if (m->formats.n == MEDIA_FORMATS_MAX) {
+			snprintf(why, why_size, "at most %d formats", MEDIA_FORMATS_MAX);
+			return -EINVAL;
+		}
+		memcpy(name, w.text, w.len);
+		m->formats.at[m->formats.n++] =
+			MEDIA_FOURCC((uint8_t)name[0], (uint8_t)name[1], (uint8_t)name[2], (uint8_t)name[3]);
+	}
+	return 0;
+}
+
+/* "1280x720" */
+static int set_max_size(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
+{
+	struct word width = word_of(value), height;
+	struct media *m = obj;
+	uint64_t w, h;
+
+	if (!word_cut(&width, 'x', &height) || word_number(&width, &w) < 0 || word_number(&height, &h) < 0 || w < 160 || h < 120 ||
+	    w > SIZE_MAX_SIDE || h > SIZE_MAX_SIDE) {
+		snprintf(why, why_size, "width and height are wanted, from 160x120 to %ux%u: 1280x720", SIZE_MAX_SIDE, SIZE_MAX_SIDE);
+		return -EINVAL;
+	}
+	m->max_width = (uint32_t)w;
+	m->max_height = (uint32_t)h;
+	return 0;
+}
+
+/* Addresses of the region are the guest's to have; there are twice as many as bytes, so that gaps do no harm. */
+static void region_set(struct media *m)
+{
+	const uint64_t unit = UINT64_C(1) << 20;
+
+	m->region = (2 * m->max_memory + unit - 1) / unit * unit;
+	m->d.face.shmem = &m->region;
+}
+
+int media_check(struct vdev *d)
+{
+	struct media *m = to_media(d);
+	unsigned int backend = backend_of(m);
+	const char *wrong = NULL;
+
+	if (!m->max_width) {
+		m->max_width = backend == MEDIA_BACKEND_PATTERN ? 1920 : SIZE_MAX_SIDE;
+		m->max_height = backend == MEDIA_BACKEND_PATTERN ? 1080 : SIZE_MAX_SIDE;
+	}
+	if (backend == MEDIA_BACKEND_V4L2 && !m->device)
+		wrong = "no device: --device=/dev/video0 is wanted, or --backend=pattern";
+	else if (backend == MEDIA_BACKEND_PATTERN && m->device)
+		wrong = "--device goes with --backend=v4l2 only";
+	else if (m->card && (!m->card[0] || strlen(m->card) > sizeof(((struct media_config *)NULL)->card)))
+		wrong = "--card: a name of at most 32 bytes is wanted";
+	if (wrong) {
+		log_usage(&d->log, "%s", wrong);
+		return -EINVAL;
+	}
+	region_set(m);
+	return 0;
+}
+
+const struct opt media_opts[] = {
+	{
+		.name = "backend",
+		.type = OPT_WORD,
+		.off = offsetof(struct media, backend),
+		.words = backend_words,
+		.arg = "NAME",
+		.def = "auto",
+		.help = "pattern: test pictures; v4l2: --device",
+		.man = MAN("pattern: a camera that is made up.  v4l2: the V4L2 device --device of the host.  auto: v4l2 with "
+			   "--device, otherwise pattern.  simple-capture and v4l2-proxy are vhost-device-media's words for the two."),
+		.compat = "b,backend",
+	},
+	{
+		.name = "device",
+		.type = OPT_TEXT,
+		.off = offsetof(struct media, device),
+		.arg = "PATH",
+		.help = "V4L2 device of the host: /dev/video0",
+		.man = MAN("A V4L2 device of the host: a camera, a stateful codec.  The guest sees it as it is, but for what the options "
+			   "below take away."),
+		.compat = "d,v4l2-device",
+	},
+	{
+		.name = "card",
+		.type = OPT_TEXT,
+		.off = offsetof(struct media, card),
+		.arg = "NAME",
+		.help = "name of the device as the guest sees it",
+		.man = MAN("The name that the guest sees, of at most 32 bytes.  Without the option it is that of --device, or that of "
+			   "the pattern."),
+	},
+	{
+		.name = "formats",
+		.type = OPT_CALL,
+		.arg = "LIST",
+		.help = "pixel formats the guest may use: YUYV,NV12",
+		.man = MAN("Pixel formats that the guest may see and set, as four letters each; repeatable.  Without the option it is all "
+			   "there are.  The pattern has YUYV, UYVY, NV12, NV21, YU12, YV12, RGB3, BGR3, XR24, GREY."),
+		.set = set_formats,
+	},
+	{
+		.name = "max-size",
+		.type = OPT_CALL,
+		.once = true,
+		.arg = "WxH",
+		.help = "the largest picture the guest may ask for",
+		.man = MAN("The largest width and height, in pixels.  The default is 1920x1080 with the pattern, which goes up to "
+			   "3840x2160; with --device it is what that has."),
+		.set = set_max_size,
+	},
+	{
+		.name = "max-sessions",
+		.type = OPT_UINT,
+		.off = offsetof(struct media, max_sessions),
+		.arg = "N",
+		.def = "128",
+		.min = 1,
+		.max = MEDIA_SESSIONS_MAX,
+		.help = "how often the guest may open the device",
+		.man = MAN("How many sessions there may be at once, from 1 to 256: each open(2) in the guest is one.  Beyond them it gets EBUSY."),
+	},
+	{
+		.name = "max-buffers",
+		.type = OPT_UINT,
+		.off = offsetof(struct media, max_buffers),
+		.arg = "N",
+		.def = "32",
+		.min = 2,
+		.max = MEDIA_BUFFERS_MAX,
+		.help = "buffers of a queue at most",
+		.man = MAN("How many buffers a queue may have, from 2 to 32.  A guest that asks for more is given so many."),
+	},
+	{
+		.name = "max-memory",
+		.type = OPT_BYTES,
+		.off = offsetof(struct media, max_memory),
+		.arg = "SIZE",
+		.def = "256M",
+		.min = 1u << 20,
+		.max = UINT64_C(64) << 30,
+		.help = "bytes of all buffers together at most",
+		.man = MAN("What all buffers of the guest may take together, those included that it still has mapped; K, M and G multiply by "
+			   "1024.  Beyond it the guest gets ENOMEM.  The shared memory region of the device is twice as large: addresses, "
+			   "not memory."),
+	},
+	{
+		.name = "snapshot",
+		.type = OPT_TEXT,
+		.off = offsetof(struct media, snapshot),
+		.arg = "FILE",
+		.help = "where the command snapshot writes a picture",
+		.man = MAN("The file that the command \"snapshot\" on the socket of --control writes the next picture to, in the portable "
+			   "pixmap format (PPM).  Who watches that socket is told when it is there.  Of formats that are not in the list "
+			   "of --formats above, and of compressed ones, the picture is black."),
+	},
+	{0},
+};
+
+const struct vdev_compat media_compat = {
+	.name = "vhost-device-video",
+};
