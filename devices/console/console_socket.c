@@ -62,7 +62,7 @@ static void connection_close(struct sock *k, bool tell)
 /* Who listened may do so again soon, or not for long.  One who hangs up at once is not called more often than one who is not there. */
 static void retry_start(struct sock *k)
 {
-	if (k->since && ev_now(k->s.args->d->loop) - k->since > RETRY_MOST)
+	if (k->since > 0. && ev_now(k->s.args->d->loop) - k->since > RETRY_MOST)
 		k->retry_after = RETRY_FIRST;
 	k->since = 0.;
 	ev_timer_set(&k->retry, k->retry_after, 0.);
