@@ -334,8 +334,8 @@ static int buffer_take(struct media_file *f, struct direction *d)
 {
 	struct v4l2_plane planes[VIDEO_MAX_PLANES] = {0};
 	struct v4l2_buffer b = {.type = d->type, .memory = V4L2_MEMORY_MMAP};
-	struct media_plane out[VIRTIO_MEDIA_MAX_PLANES];
-	struct media_buffer wire;
+	struct media_plane out[VIRTIO_MEDIA_MAX_PLANES] = {0};
+	struct media_buffer wire = {0};
 	bool many = V4L2_TYPE_IS_MULTIPLANAR(d->type);
 	int err;
 
@@ -349,8 +349,9 @@ static int buffer_take(struct media_file *f, struct direction *d)
 	d->queued -= d->queued > 0;
 	if (many)
 		b.m.planes = NULL;
-	memcpy(&wire, &b, sizeof(wire));
-	memcpy(out, planes, sizeof(out));
+	/* As long as each other where this runs; on other hosts it is only compiled. */
+	memcpy(&wire, &b, min_size(sizeof(wire), sizeof(b)));
+	memcpy(out, planes, min_size(sizeof(out), sizeof(planes)));
 	f->h->args->ops->dequeued(f->user, &wire, many ? out : NULL, is_output(d->type) ? NULL : picture_of(f, d, &b));
 	return 0;
 }
@@ -377,14 +378,14 @@ static int buffers_take(struct media_file *f, struct direction *d)
 
 static void events_take(struct media_file *f)
 {
-	struct media_v4l2_event wire;
+	struct media_v4l2_event wire = {0};
 
 	for (unsigned int i = 0; i < BURST; i++) {
 		struct v4l2_event e = {0};
 
 		if (v4l2_call(f->fd, VIDIOC_DQEVENT, &e))
 			return;
-		memcpy(&wire, &e, sizeof(wire));
+		memcpy(&wire, &e, min_size(sizeof(wire), sizeof(e)));
 		f->h->args->ops->event(f->user, &wire);
 	}
 }
