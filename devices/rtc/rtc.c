@@ -511,8 +511,8 @@ const struct vdev_class vdev_rtc_class = {
 		"fail "
 		"makes readings fail.\n"
 		"\n"
-		"With a guest that moves to another host (live migration) go its alarms and the time of monotonic, "
-		"which goes on "
+		"With a guest that moves to another host (live migration) go its alarms, the leap second that is near, and "
+		"the time of monotonic, which goes on "
 		"where it was; the clocks there must be the same.  A vdevd that was killed and is replaced knows no "
 		"alarms."),
 	.virtio_id = 17,

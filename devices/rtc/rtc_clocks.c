@@ -124,6 +124,48 @@ struct saved_monotonic {
 
 _Static_assert(sizeof(struct saved_monotonic) == 16, "monotonic clocks in a state");
 
+/*
+ * The record "leap": around a leap second, which the host there may know nothing of any more, smeared clocks go on as
+ * they were.
+ */
+struct saved_leap {
+	le64 at;
+	int8_t sign;
+	uint8_t done;
+	uint8_t reserved[6];
+} __attribute__((packed));
+
+_Static_assert(sizeof(struct saved_leap) == 16, "a leap second in a state");
+
+static void save_leap(const struct rtc *r, struct state *s)
+{
+	const struct saved_leap saved = {
+		.at = htole64(r->leap.at),
+		.sign = (int8_t)r->leap.sign,
+		.done = r->leap.done,
+	};
+
+	if (r->leap.known)
+		state_put(s, "leap", &saved, sizeof(saved));
+}
+
+static int load_leap(struct rtc *r, const struct state_record *record)
+{
+	struct saved_leap saved;
+	struct rtc_leap leap;
+
+	if (record->len != sizeof(saved))
+		return -EINVAL;
+	memcpy(&saved, record->bytes, sizeof(saved));
+	leap = (struct rtc_leap){.known = true, .done = saved.done, .sign = saved.sign, .at = le64toh(saved.at)};
+	if (saved.done > 1 || !rtc_leap_check(&leap))
+		return -EINVAL;
+	/* What this host has told is news. */
+	if (!r->leap.known)
+		r->leap = leap;
+	return 0;
+}
+
 static uint64_t host_now(struct rtc *r, enum rtc_base base)
 {
 	struct rtc_reading reading;
@@ -151,6 +193,7 @@ void rtc_clocks_save(struct rtc *r, struct state *s)
 		kinds[i][1] = (uint8_t)r->clocks[i].kind->smear;
 	}
 	state_put(s, "clocks", kinds, r->nclocks * sizeof(kinds[0]));
+	save_leap(r, s);
 	if (!c)
 		return;
 	const struct saved_monotonic saved = {
@@ -182,6 +225,8 @@ int rtc_clocks_load(struct rtc *r, const struct state_record *record)
 
 	if (strcmp(record->name, "clocks") == 0)
 		return load_kinds(r, record);
+	if (strcmp(record->name, "leap") == 0)
+		return load_leap(r, record);
 	if (strcmp(record->name, "monotonic") != 0)
 		return -ENOENT;
 	if (record->len != sizeof(saved) || !first_monotonic(r))

@@ -4,8 +4,6 @@
  */
 #include "devices/rtc/rtc_leap.h"
 
-#include <time.h>
-
 #define DAY  (86400 * RTC_NS)
 #define NOON (43200 * RTC_NS)
 
@@ -23,13 +21,25 @@ static bool is_over(const struct rtc_leap *l, uint64_t ns)
 	return l->done && (ns > l->at + NOON + RTC_NS || ns + RTC_NS < l->at);
 }
 
-/* Whether a month begins at this midnight: only there leap seconds are. */
+/*
+ * Whether a month begins at this midnight: only there leap seconds are.  Reckoned here: gmtime_r looks for the host's
+ * time zone first, and opens files.  Years begin with March, so that a leap day is the last of them.
+ */
 static bool month_begins(uint64_t midnight)
 {
-	const time_t t = (time_t)(midnight / RTC_NS);
-	struct tm tm;
+	/* Days before each month, from March on. */
+	static const uint16_t months[] = {0, 31, 61, 92, 122, 153, 184, 214, 245, 275, 306, 337};
+	/* Since 1 March of the year 0, and since the beginning of 400, 100, 4 years and one. */
+	uint64_t day = (midnight / DAY + 719468) % 146097;
 
-	return gmtime_r(&t, &tm) && tm.tm_mday == 1;
+	day -= min_u64(day / 36524, 3) * 36524;
+	day = day % 1461;
+	day -= min_u64(day / 365, 3) * 365;
+	for (size_t i = 0; i < ARRAY_SIZE(months); i++) {
+		if (months[i] == day)
+			return true;
+	}
+	return false;
 }
 
 void rtc_leap_learn(struct rtc_leap *l, const struct rtc_reading *r)
@@ -60,6 +70,11 @@ void rtc_leap_learn(struct rtc_leap *l, const struct rtc_reading *r)
 	}
 	if (l->known && is_over(l, r->ns))
 		l->known = false;
+}
+
+bool rtc_leap_check(const struct rtc_leap *l)
+{
+	return l->known && (l->sign == 1 || l->sign == -1) && l->at % DAY == 0 && l->at && l->at < INT64_MAX;
 }
 
 uint64_t rtc_leap_smear(const struct rtc_leap *l, uint64_t ns, enum rtc_smear smear)

@@ -34,6 +34,9 @@ struct rtc_leap {
 /* Takes what a reading of UTC says. */
 void rtc_leap_learn(struct rtc_leap *l, const struct rtc_reading *r);
 
+/* Whether a leap second that is known can be one: it came from another machine. */
+bool rtc_leap_check(const struct rtc_leap *l);
+
 /* Smeared time, ns, when UTC is ns; the reading was learnt. */
 uint64_t rtc_leap_smear(const struct rtc_leap *l, uint64_t ns, enum rtc_smear smear);
 

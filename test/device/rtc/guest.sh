@@ -107,3 +107,14 @@ case_rtc_uml_rebind() {
 	grep -q '^9466' got || fail "not the simulated time in the next guest: $(cat got)"
 	vdevd_stop
 }
+
+# The other way round: vdevd in a guest, whose clock is set, and has a leap second.
+case_rtc_uml_host() {
+	need_rtc
+	build=${VDEVD_BUILD:-$here/../../build}
+	[ -x "$build/test/run-tests" ] || skip "no $build/test/run-tests (make check)"
+	"$here/uml-run" --timeout 120 --share "$build" --share "${VDEVD%/*}" \
+		"VDEVD='$VDEVD' VDEVD_TEST_SET_CLOCK=1 VDEVD_TEST_CASE=set\ clock '$(realpath "$build")/test/run-tests' rtc" >got 2>&1 || fail "$(cat got)"
+	grep -q '^100%: Checks: [1-9]' got || fail "$(cat got)"
+	grep -q ' 0 skipped' got || fail "$(cat got)"
+}

@@ -8,11 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timex.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/clock.h"
 #include "core/unix_socket.h"
+#include "devices/rtc/rtc.h"
 #include "test/lib/carrier.h"
 #include "test/lib/open_device.h"
 #include "test/unit/suites.h"
@@ -278,6 +280,62 @@ static void cross(struct carrier *c)
 	ck_assert_int_eq(status_of(c, CROSS_CAP, UTC, 0xf0, 0), EOPNOTSUPP_);
 }
 
+#if defined(__x86_64__) || defined(__i386__)
+#define SYSTEM_COUNTER TSC
+static const char *const system_cross[] = {"--tai-offset=37", "--cross=tsc", NULL};
+
+static uint64_t counter_now(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+#elif defined(__aarch64__)
+#define SYSTEM_COUNTER VCT
+static const char *const system_cross[] = {"--tai-offset=37", "--cross=vct", NULL};
+
+static uint64_t counter_now(void)
+{
+	uint64_t cycles;
+
+	__asm__ volatile("isb; mrs %0, cntvct_el0" : "=r"(cycles) : : "memory");
+	return cycles;
+}
+#endif
+
+#ifdef SYSTEM_COUNTER
+/* The processor's own: clock and counter lie between those before and after, and the two keep step. */
+static void cross_system(struct carrier *c)
+{
+	uint64_t first_ns = 0, first_cycles = 0, last = 0;
+	le64 in[2];
+
+	for (unsigned int i = 0; i < 6; i++) {
+		uint64_t cycles = counter_now(), ns = clock_now(CLOCK_REALTIME), got_ns, got_cycles;
+
+		ck_assert_int_eq(request(c, READ_CROSS, 0, SYSTEM_COUNTER, 0, in), OK);
+		got_ns = le64toh(in[0]);
+		got_cycles = le64toh(in[1]);
+		ck_assert_uint_ge(got_ns, ns);
+		ck_assert_uint_le(got_ns, clock_now(CLOCK_REALTIME));
+		ck_assert_uint_ge(got_cycles, cycles);
+		ck_assert_uint_le(got_cycles, counter_now());
+		ck_assert_uint_gt(got_cycles, last);
+		last = got_cycles;
+		if (i) {
+			/* The counter's rate is that of the test's own readings. */
+			double rate = (double)(cycles - first_cycles) / (double)(ns - first_ns);
+			double off = (double)(got_cycles - first_cycles) / rate - (double)(got_ns - first_ns);
+
+			ck_assert_msg(off < 200e3 + (double)(got_ns - first_ns) / 100 && -off < 200e3 + (double)(got_ns - first_ns) / 100,
+				      "%g ns off in %g", off, (double)(got_ns - first_ns));
+		} else {
+			first_ns = ns;
+			first_cycles = cycles;
+		}
+		carrier_idle(c, 20);
+	}
+}
+#endif
+
 /* What a driver gets wrong. */
 static void wrong(struct carrier *c)
 {
@@ -393,6 +451,18 @@ static void leaps(struct carrier *c)
 	ck_assert_uint_gt(clock_read(c, SMEARED), (midnight + 86400) * NS + NS / 2);
 	act(c, "step 43200");
 	ck_assert_uint_eq(clock_read(c, SMEARED), (midnight + 86400 + 43200) * NS + NS / 2);
+}
+
+/* The clocks are read for the first time when a leap second is over: it is known all the same. */
+static void leaps_unseen(struct carrier *c)
+{
+	act(c, "rate 0");
+	act(c, "set 949276800");
+	act(c, "leap insert");
+	act(c, "step 86500");
+	ck_assert_uint_eq(clock_read(c, UTC), (UINT64_C(949276800) + 86499) * NS);
+	ck_assert_uint_eq(clock_read(c, SLS), (UINT64_C(949276800) + 86499) * NS);
+	ck_assert_uint_gt(clock_read(c, SMEARED), (UINT64_C(949276800) + 86499) * NS + NS / 1000 * 490);
 }
 
 /* The control socket says what is wrong. */
@@ -650,11 +720,15 @@ static const struct device_case cases[] = {
 	{.name = "reads", .run = reads},
 	{.name = "reads of the system", .run = reads_system, .args = system_clocks, .flags = CASE_ONCE},
 	{.name = "cross", .run = cross},
+#ifdef SYSTEM_COUNTER
+	{.name = "cross of the system", .run = cross_system, .args = system_cross, .flags = CASE_ONCE},
+#endif
 	{.name = "wrong", .run = wrong},
 	{.name = "little room", .run = little_room},
 	{.name = "fails", .run = fails},
 	{.name = "moved", .run = moved, .flags = CASE_ONCE},
 	{.name = "leaps", .run = leaps, .flags = CASE_ONCE},
+	{.name = "leaps unseen", .run = leaps_unseen, .flags = CASE_ONCE},
 	{.name = "control errors", .run = control_errors, .flags = CASE_ONCE},
 	{.name = "without alarm", .run = without_alarm, .args = no_alarm},
 	{.name = "any time", .run = any_time},
@@ -678,6 +752,170 @@ static const struct device_suite rtc = {
 	.args = everything,
 	DEVICE_CASES(cases),
 };
+
+/*
+ * The host's clock is set here, so these run where the environment says that it may be: in a guest of guest.sh.
+ */
+
+static const char *const host_clocks[] = {"--clock=utc,utc-sls,tai", NULL};
+
+static void host_set(uint64_t ns)
+{
+	const struct timespec ts = {.tv_sec = (time_t)(ns / NS), .tv_nsec = (long)(ns % NS)};
+
+	ck_assert_int_eq(clock_settime(CLOCK_REALTIME, &ts), 0);
+}
+
+static void host_step(int64_t s)
+{
+	host_set(clock_now(CLOCK_REALTIME) + (uint64_t)s * NS);
+}
+
+static int host_adjust(unsigned int modes, int status, long constant)
+{
+	struct timex t = {.modes = modes, .status = status, .constant = constant};
+	int state = adjtimex(&t);
+
+	ck_assert_int_ge(state, 0);
+	return state;
+}
+
+/*
+ * A time service that knows the time (no error is left, maxerror) says whether a second is inserted at the end of this day; the
+ * clock is set to a tenth of a second before a full one, for the kernel takes such news then.
+ */
+static void host_news(struct carrier *c, uint64_t s, int status, int state)
+{
+	host_set(s * NS - NS / 10);
+	host_adjust(ADJ_STATUS | ADJ_MAXERROR, status, 0);
+	for (unsigned int ms = 0; host_adjust(0, 0, 0) != state; ms += 5) {
+		ck_assert_uint_lt(ms, 10000);
+		carrier_idle(c, 5);
+	}
+}
+
+static void know_tai(struct carrier *c)
+{
+	host_adjust(ADJ_TAI, 0, 37);
+}
+
+/* Set over an alarm, and back before it, the host's clock is followed at once. */
+static void host_steps(struct carrier *c)
+{
+	if (!carrier_has(c, F_ALARM))
+		return;
+	for (unsigned int clock = 0; clock < 3; clock++) {
+		struct frontend_request *req = listen(c);
+		uint64_t time = clock_read(c, clock) + 3600 * NS;
+
+		set_alarm(c, clock, time, true);
+		host_step(3000);
+		carrier_stays(c, ALARMQ, 20);
+		host_step(700);
+		alarm_told(c, req, clock);
+		ck_assert_uint_ge(clock_read(c, clock), time);
+		/* Due soon, but for somebody who sets the clock. */
+		req = listen(c);
+		set_alarm(c, clock, clock_read(c, clock) + NS / 4, true);
+		host_step(-1000);
+		carrier_stays(c, ALARMQ, 500);
+		host_step(1001);
+		alarm_told(c, req, clock);
+		set_alarm(c, clock, 0, false);
+	}
+}
+
+/* A leap second of the kernel's: UTC makes its step, TAI and the smeared clock none. */
+static void host_leaps(struct carrier *c)
+{
+	const uint64_t midnight = UINT64_C(1798761600); /* 2027-01-01 */
+	uint64_t last_utc = 0, last_sls = 0, last_tai = 0, steps = 0;
+
+	/* The device hears of it before it begins to smear; a kernel whose clock is set forgets it. */
+	host_news(c, midnight - 7400, 0, TIME_OK);
+	host_news(c, midnight - 7200, STA_INS, TIME_INS);
+	ck_assert_uint_lt(clock_read(c, 1), midnight * NS);
+	host_news(c, midnight - 7000, 0, TIME_OK);
+	host_news(c, midnight - 1, STA_INS, TIME_INS);
+	do {
+		uint64_t before = clock_now(CLOCK_BOOTTIME), utc = clock_read(c, 0), sls = clock_read(c, 1), tai = clock_read(c, 2);
+
+		if (last_tai) {
+			uint64_t past = tai - last_tai;
+
+			ck_assert_uint_gt(tai, last_tai);
+			/* 999 of 1000 seconds, or 1 of 1; readings are not at the same time. */
+			ck_assert_uint_ge(sls, last_sls);
+			ck_assert_uint_le(sls - last_sls, past + NS / 4 + clock_now(CLOCK_BOOTTIME) - before);
+			steps += utc < last_utc;
+		}
+		ck_assert_uint_lt(sls, utc + NS);
+		last_utc = utc;
+		last_sls = sls;
+		last_tai = tai;
+		carrier_idle(c, 10);
+	} while (last_tai < (midnight + 37 + 1) * NS + NS / 5);
+	host_adjust(ADJ_STATUS, 0, 0);
+	ck_assert_uint_eq(steps, 1);
+	/* It was one: TAI is a second more ahead, and the smeared clock is UTC again. */
+	last_utc = clock_read(c, 0);
+	last_tai = clock_read(c, 2);
+	ck_assert_uint_ge(last_tai, last_utc + 38 * NS);
+	ck_assert_uint_le(last_tai, last_utc + 38 * NS + NS / 2);
+	ck_assert_uint_ge(clock_read(c, 1), last_utc);
+	ck_assert_uint_le(clock_read(c, 1), last_utc + NS / 2);
+}
+
+static const struct device_case host_cases[] = {
+	{.name = "set clock: steps", .run = host_steps, .prepare = know_tai, .flags = CASE_ONCE},
+	{.name = "set clock: a leap second", .run = host_leaps, .prepare = know_tai, .flags = CASE_ONCE},
+};
+
+static const struct device_suite rtc_host_cases = {
+	.device = "rtc",
+	.args = host_clocks,
+	DEVICE_CASES(host_cases),
+	.further = true,
+};
+
+/* A guest that moves within the hours around a leap second to a host that knows nothing of it: smeared time does not jump. */
+START_TEST(test_move_leap)
+{
+	/* 100 s after the midnight that began 2017. */
+	static const char *const args[] = {"--backend=sim", "--sim-time=1483228900", "--clock=utc-noon,utc", NULL};
+	const struct rtc_reading ahead = {.ns = UINT64_C(1483228000) * NS, .leap = RTC_LEAP_AHEAD, .sign = 1};
+	const struct rtc_reading done = {.ns = UINT64_C(1483228850) * NS, .leap = RTC_LEAP_DONE, .sign = 1};
+	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
+	struct vdev *from, *to;
+	struct state_record r;
+	struct state s;
+	size_t at = 0;
+
+	if (open_device("rtc", loop, args, &from) == -ENOENT)
+		return;
+	ck_assert_int_eq(open_device("rtc", loop, args, &to), 0);
+	rtc_leap_learn(&to_rtc(from)->leap, &ahead);
+	rtc_leap_learn(&to_rtc(from)->leap, &done);
+	state_begin(&s);
+	from->class->save(from, &s);
+	ck_assert_int_eq(s.err, 0);
+	while (state_next(&s, &at, &r) == 1)
+		ck_assert_int_eq(to->class->load(to, &r), 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		uint64_t smeared, utc;
+
+		ck_assert_int_eq(rtc_clock_read(&to_rtc(i ? to : from)->clocks[1], &utc, NULL), 0);
+		ck_assert_int_eq(rtc_clock_read(&to_rtc(i ? to : from)->clocks[0], &smeared, NULL), 0);
+		/* 43300 of 86401 seconds are over: a bit less than half a second is left to be taken away. */
+		ck_assert_uint_ge(smeared, utc + NS / 1000 * 490);
+		ck_assert_uint_le(smeared, utc + 20 * NS);
+	}
+	state_free(&s);
+	vdev_free(from);
+	vdev_free(to);
+	ev_loop_destroy(loop);
+}
+END_TEST
 
 /* Options that do not go together, or cannot be. */
 START_TEST(test_options)
@@ -754,7 +992,10 @@ Suite *suite_rtc(void)
 
 	tcase_add_test(tc, test_options);
 	tcase_add_test(tc, test_compat);
+	tcase_add_test(tc, test_move_leap);
 	suite_add_tcase(s, tc);
 	suite_add_device(s, &rtc);
+	if (getenv("VDEVD_TEST_SET_CLOCK"))
+		suite_add_device(s, &rtc_host_cases);
 	return s;
 }
