@@ -36,12 +36,17 @@ guest_input='
 	ready() { wait_for "$@"; echo ready; }
 '
 
+# guest_of COMMAND - run it in the guest of a case; input_qemu in QEMU's.
+guest_of() {
+	"$here/uml-run" --timeout 120 --vu input="$vdevd_socket" "$1"
+}
+
 # input_in COMMAND [WORDS]... - run COMMAND in a guest that has the device, stdout to $dir/got; when it says "ready", give
 # the device these commands.
 input_in() {
 	command=$1
 	shift
-	"$here/uml-run" --timeout 120 --vu input="$vdevd_socket" "set -e; $guest_input $command" >got 2>&1 &
+	guest_of "set -e; $guest_input $command" >got 2>&1 &
 	guest_pid=$!
 	tries=0
 	until [ $# -eq 0 ] || grep -qx ready got 2>/dev/null; do
@@ -165,6 +170,28 @@ case_input_uml_rebind() {
 		echo down
 	' 'key leftshift down'
 	got_has down
+	vdevd_stop
+}
+
+# QEMU's vhost-user-input-pci, which knows no packed rings, and the driver of Debian's kernel.
+case_input_qemu() {
+	need_device input
+	need_qemu
+	command -v evtest >/dev/null || lacking 'no evtest (apt-get install evtest)'
+	guest_of() {
+		"$here/qemu-run" --vu input="$vdevd_socket" --mod virtio_input --mod evdev --bin evtest "$1"
+	}
+	vdevd_start input --sim=touch --abs-range=ABS_X=0:3839 --control="$dir/control"
+	# shellcheck disable=SC2016 # for the guest's shell
+	input_in '
+		evtest "$event" >/tmp/log & pid=$!
+		ready /tmp/log "Testing"
+		wait_for /tmp/log "EV_KEY.*value 0"
+		kill $pid
+		cat /tmp/log
+	' 'touch 0 100,200' 'touch 1 300,400' 'lift 1' 'lift 0'
+	got_has 'Input device name: "vdevd touch panel"' 'INPUT_PROP_DIRECT' 'Max     3839' '(ABS_MT_POSITION_X), value 200' \
+		'(ABS_MT_POSITION_X), value 600' '(ABS_MT_POSITION_Y), value 400' '(ABS_MT_TRACKING_ID), value -1' '(BTN_TOUCH), value 1'
 	vdevd_stop
 }
 
