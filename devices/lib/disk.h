@@ -209,6 +209,7 @@ void disk_sim_free(struct disk_sim *sim);
 	"\"cut 7\" "                                                                                                   \
 	"takes 7 for the seed of chance, so that the same is lost again.  fail makes the next requests of a kind "     \
 	"fail, delay "                                                                                                 \
-	"has each wait, and shuffle has them end in any order."
+	"has each wait, and shuffle has them end in any order.  After power off every request fails and changes "      \
+	"nothing, until power on."
 
 #endif

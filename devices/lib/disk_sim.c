@@ -53,6 +53,7 @@ struct disk_sim {
 	int err;
 	double delay; /* seconds */
 	bool shuffle;
+	bool dark; /* there is no power: requests fail, and change nothing */
 	uint64_t random;
 };
 
@@ -161,6 +162,8 @@ static void request_ended(struct sim *s, struct disk_req *r)
 
 static void request_end(struct disk_req *r, int err)
 {
+	if (r->way.d->args.sim->dark)
+		err = -EIO;
 	if (!err)
 		request_ended(r->way.d->host, r);
 	disk_ended(r, err);
@@ -195,6 +198,8 @@ static int request_run(struct disk_sim *sim, struct sim *s, struct disk_req *r)
 {
 	bool fails = sim->fail[r->what] > 0;
 
+	if (sim->dark)
+		return -EIO;
 	sim->fail[r->what] -= fails;
 	if (fails && r->what == DISK_WRITE && r->len > DISK_SECTOR)
 		r->len = r->len / 2 / DISK_SECTOR * DISK_SECTOR; /* a write that fails has written something */
@@ -350,6 +355,18 @@ static int run_cut(void *arg, struct control_client *c, unsigned int argc, char 
 	return 0;
 }
 
+static int run_power(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
+{
+	struct disk_sim *sim = arg;
+
+	if (strcmp(argv[0], "on") != 0 && strcmp(argv[0], "off") != 0) {
+		snprintf(why, why_size, "'%.40s': on or off is wanted", argv[0]);
+		return -EINVAL;
+	}
+	sim->dark = strcmp(argv[0], "off") == 0;
+	return 0;
+}
+
 static int run_disk(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
 {
 	const struct disk_sim *sim = arg;
@@ -397,6 +414,7 @@ static const struct control_command sim_commands[] = {
 	{"delay", "MS", "each request takes so long", 1, 1, run_delay},
 	{"shuffle", "on|off", "requests end in any order", 1, 1, run_shuffle},
 	{"cut", "[whole] [SEED]", "a power cut: of what was not flushed, some is lost", 0, 2, run_cut},
+	{"power", "on|off", "without it every request fails, and changes nothing", 1, 1, run_power},
 	{"disk", "", "size, and writes that are not flushed", 0, 0, run_disk},
 	{"size", "BYTES", "another size, which the command resize tells the guest", 1, 1, run_size},
 	{0},

@@ -479,6 +479,27 @@ static void power_cut(struct carrier *c)
 	carrier_idle(c, 5);
 }
 
+/* Without power nothing is done, also of what was under way; with it the disk is as the cut has left it. */
+static void power(struct carrier *c)
+{
+	uint8_t data[SECTOR] = {1}, in[SECTOR];
+	int fd = control(c);
+
+	ck_assert_int_eq(put(c, 3, data, SECTOR), OK);
+	ck_assert_int_eq(send_data(c, 0, FLUSH, 0, NULL, 0), OK);
+	tell(c, fd, "power off\n", "ok\n");
+	data[0] = 2;
+	ck_assert_int_eq(put(c, 3, data, SECTOR), IOERR);
+	ck_assert_int_eq(send_data(c, 0, FLUSH, 0, NULL, 0), IOERR);
+	ck_assert_int_eq(get(c, 3, in, SECTOR), -1);
+	tell(c, fd, "cut 1\npower half\npower on\n",
+	     "kept 0 of 0 writes\nok\nerror: 'half': on or off is wanted\nok\n");
+	ck_assert_int_eq(get(c, 3, in, SECTOR), OK);
+	ck_assert_uint_eq(in[0], 1);
+	close(fd);
+	carrier_idle(c, 5);
+}
+
 /* ---- a journal that survives power cuts */
 
 #define ACCOUNTS 16u /* at sectors of their own, from PLACE on */
@@ -815,6 +836,7 @@ static const struct device_case cases[] = {
 	{.name = "shuffled", .run = shuffled, .args = control_args, .flags = CASE_ONCE, .depth = DEPTH},
 	{.name = "leaves", .run = leaves, CONTROL},
 	{.name = "power cut", .run = power_cut, CONTROL},
+	{.name = "power", .run = power, CONTROL},
 	{.name = "journal", .run = journal, .args = control_args, .flags = CASE_ONCE | CASE_NOT_BINARY},
 	{.name = "write through", .run = write_through, .args = control_args, .flags = CASE_ONCE | CASE_CONFIG},
 	{.name = "resize", .run = resize, .args = control_args, .flags = CASE_ONCE | CASE_CONFIG},

@@ -151,9 +151,9 @@ case_scsi_host_uml() {
 		VDEVD_UML=$kernel "$here/uml-run" --mod scsi_debug true >/dev/null 2>&1 ||
 			skip 'the guest has no scsi_debug that can be loaded (uml-build makes a kernel with it)'
 	fi
-	# shellcheck disable=SC2086 # no module, or one
-	VDEVD_UML=$kernel "$here/uml-run" --timeout 120 --share "$build" --share "${VDEVD%/*}" \
-		$([ "$mods" ] || echo '--mod scsi_debug') \
+	set -- --timeout 120 --share "$build" --share "${VDEVD%/*}"
+	[ "$mods" ] || set -- "$@" --mod scsi_debug
+	VDEVD_UML=$kernel "$here/uml-run" "$@" \
 		"VDEVD='$VDEVD' '$(realpath "$build")/test/run-tests' hw_scsi" >got 2>&1 || fail "$(cat got)"
 	tail -n 1 got
 	grep -q ' 0 skipped' got || fail "$(cat got)"

@@ -939,6 +939,29 @@ static void file_grows(struct carrier *c)
 	carrier_idle(c, 5);
 }
 
+/* A disk that is cut short to less than one of its blocks is not there, until it has grown. */
+static void file_shrinks(struct carrier *c)
+{
+	int fd;
+
+	ready(c);
+	fd = control(c);
+	ck_assert_int_eq(truncate(carrier_path(c, "disk"), BLOCK), 0);
+	tell(c, fd, "resize 0\n", "512\nok\n");
+	IS_SENSE(READS(0, 0x00, 0, 0, 0, 0, 0), 0x62a09u);
+	IS_SENSE(READS(8, 0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0), 0x23a00u);
+	IS_SENSE(READS(0, 0x00, 0, 0, 0, 0, 0), 0x23a00u);
+	IS_GOOD(READS(64, 0x1a, 0, 0x08, 0, 64, 0));
+	ck_assert_uint_eq(number(a.data + 4, 4), 0);
+	ck_assert_int_eq(truncate(carrier_path(c, "disk"), BLOCKS * BLOCK), 0);
+	tell(c, fd, "resize 0\n", "131072\nok\n");
+	IS_SENSE(READS(0, 0x00, 0, 0, 0, 0, 0), 0x62a09u);
+	IS_GOOD(READS(8, 0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+	ck_assert_uint_eq(number(a.data, 4), BLOCKS * BLOCK / 4096 - 1);
+	close(fd);
+	carrier_idle(c, 5);
+}
+
 /* ---- devices of the host: the simulated one of scsi_sg_sim.c */
 
 /* The response to a command that the host's SCSI layer, or the call itself, ends in this way. */
@@ -1099,6 +1122,8 @@ static void kept_moves(struct carrier *c)
 
 static const char *const sim_args[] = {"--lun=0:sim=128K,serial=number", "--lun=1:sim=64K,removable,block-size=4096",
 				       "--lun=300:sim=64K", "--num-queues=1", NULL};
+static const char *const large_args[] = {"--lun=0:path=%T/disk,block-size=4096", "--num-queues=1",
+					 "--sim-control=%T/ctl", NULL};
 static const char *const passed_args[] = {"--lun=0:sg=sim", "--lun=1:sim=64K", "--num-queues=1", "--sim-control=%T/ctl",
 					  NULL};
 static const char *const file_args[] = {"--lun=0:path=%T/disk", "--num-queues=1", NULL};
@@ -1166,6 +1191,7 @@ static const struct device_case cases[] = {
 	{.name = "hot-plug", .run = hot_plug, CONTROL},
 	{.name = "removal", .run = removal, CONTROL},
 	{.name = "file grows", .run = file_grows, .args = grow_args, .prepare = prepare_files, .flags = CASE_ONCE},
+	{.name = "file shrinks", .run = file_shrinks, .args = large_args, .prepare = prepare_file, .flags = CASE_ONCE},
 	{.name = "passed", .run = passed, .args = passed_args},
 	{.name = "passed, aborts", .run = passed_aborts, .args = passed_args, .flags = CASE_ONCE, .depth = 18},
 	{.name = "config", .run = config, .flags = CASE_ONCE | CASE_CONFIG},
