@@ -51,8 +51,8 @@ CPPFLAGS_ALL = -I$(BUILD) -I$(srcdir) $(EV_CFLAGS) $(SECCOMP_CFLAGS)
 COMPILE = $(CC) $(CPPFLAGS_ALL) $(BASE_CFLAGS) $(DEV_CFLAGS) $(CFLAGS) -MMD -MP
 LINK = $(CC) $(CFLAGS) $(PIE_CFLAGS) $(EXE_LDFLAGS) $(BASE_LDFLAGS) $(LDFLAGS)
 
-# A module may use any function of the library, so all of it is in the executable that loads modules.
-ifneq ($(strip $(MODULES)),)
+# A module may use any function of the library, so all of it is in an executable that loads modules.
+ifneq ($(LOADS),)
 LIB_LINK := -rdynamic -Wl,--whole-archive $(LIB) -Wl,--no-whole-archive
 else
 LIB_LINK := $(LIB)
@@ -402,7 +402,34 @@ install: all
 	$(if $(strip $(DROP_INS)),$(Q)install -m 644 $(DROP_INS) $(drop_ins)/)
 	$(if $(COMPLETION),$(install_completion))
 
+# What a device outside the tree is built with: headers, in the folders by which they include each other, and the library, in
+# which main is, too: a program that defines vdev_classes is a vdevd of its own devices.
+SDK := $(BUILD)/sdk/libvdevd.a
+$(SDK): $(call objects,$(LIB_SRCS) $(CMD_SRCS) cmd/main.c)
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) qcsD $@ $^
+
+include = $(DESTDIR)$(INCLUDEDIR)/vdevd
+CONTRACT := $(call in_tree,core/*.h devices/lib/*.h transport/chain.h)
+define install_header
+	$(Q)install -m 644 $(srcdir)/$(1) $(include)/$(1)
+
+endef
+
+.PHONY: install-dev
+install-dev: install $(SDK)
+	$(Q)install -d $(sort $(addprefix $(include)/,$(dir $(CONTRACT)))) $(DESTDIR)$(LIBDIR)/pkgconfig
+	$(Q)install -m 644 $(BUILD)/config.h $(include)/
+	$(foreach h,$(CONTRACT),$(call install_header,$(h)))
+	$(Q)install -m 644 $(SDK) $(DESTDIR)$(LIBDIR)/
+	$(Q)printf '%s\n' 'prefix=$(PREFIX)' 'includedir=$(INCLUDEDIR)' 'libdir=$(LIBDIR)' 'moduledir=$(MODULEDIR)' '' 'Name: vdevd' \
+		'Description: virtio devices over vhost-user' 'Version: $(VERSION)' 'Cflags: -I$${includedir}/vdevd $(EV_CFLAGS)' \
+		'Libs: -L$${libdir} -lvdevd $(strip $(EV_LIBS) $(URING_LIBS) $(SECCOMP_LIBS) $(DL_LIBS)) -pthread' \
+		>$(DESTDIR)$(LIBDIR)/pkgconfig/vdevd.pc
+
 uninstall:
+	$(Q)rm -rf $(include) $(DESTDIR)$(LIBDIR)/libvdevd.a $(DESTDIR)$(LIBDIR)/pkgconfig/vdevd.pc
 	$(Q)rm -f $(bin)/vdevd $(PERSONALITIES:%=$(bin)/vdevd-%)
 	$(Q)rm -f $(man7)/vdevd-protocol.7 $(man1)/vdevd.1 $(PERSONALITIES:%=$(man1)/vdevd-%.1)
 	$(Q)rm -f $(PERSONALITIES:%=$(qemu)/50-vdevd-%.json)
@@ -419,7 +446,7 @@ dist:
 
 clean:
 	$(Q)rm -rf $(BUILD)/core $(BUILD)/mem $(BUILD)/transport $(BUILD)/devices $(BUILD)/extra $(BUILD)/cmd $(BUILD)/test \
-		$(BUILD)/pic $(BUILD)/modules $(BUILD)/fuzz $(BUILD)/log* $(BUILD)/*.o $(BUILD)/*.d $(BUILD)/*.a $(BUILD)/vdevd \
+		$(BUILD)/pic $(BUILD)/modules $(BUILD)/sdk $(BUILD)/fuzz $(BUILD)/log* $(BUILD)/*.o $(BUILD)/*.d $(BUILD)/*.a $(BUILD)/vdevd \
 		$(BUILD)/*.gc?? $(BUILD)/root $(TOP)
 
 # For packagers' tools, which call it also where nothing was configured.
@@ -449,6 +476,7 @@ help:
 	@echo 'demo            serves a simulated device and shows it in use'
 	@echo 'man             writes man/vdevd-NAME.1 from the option tables'
 	@echo 'install         into PREFIX, below DESTDIR; uninstall takes it away again'
+	@echo 'install-dev     that, and headers and library for devices that are built elsewhere'
 	@echo 'dist            a tar file of the last commit'
 	@echo 'clean           removes what make has built; distclean also what configure has written'
 	@echo

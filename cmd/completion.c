@@ -124,7 +124,7 @@ static void print_devices(const char *prefix)
 {
 	for (const struct vdev_class *const *c = vdev_classes; *c; c++)
 		printf("%s%s ", prefix, (*c)->name);
-	module_each(VDEVD_MODULE_DIR, print_module_name, (void *)prefix);
+	module_each(vdev_module_dir, print_module_name, (void *)prefix);
 }
 
 static void bash_end(void)
@@ -344,7 +344,7 @@ static int print_module(void *arg, const char *name)
 {
 	const struct vdev_class *class;
 
-	return module_load(VDEVD_MODULE_DIR, name, &class) < 0 ? 0 : print_device(arg, class);
+	return module_load(vdev_module_dir, name, &class) < 0 ? 0 : print_device(arg, class);
 }
 
 static int print_all(const struct shell *shell)
@@ -355,7 +355,7 @@ static int print_all(const struct shell *shell)
 	for (const struct vdev_class *const *c = vdev_classes; *c && !err; c++)
 		err = print_device(shell, *c);
 	if (!err)
-		err = module_each(VDEVD_MODULE_DIR, print_module, (void *)shell);
+		err = module_each(vdev_module_dir, print_module, (void *)shell);
 	for (size_t i = 0; i < ARRAY_SIZE(commands) && !err; i++) {
 		const struct opt_group groups[] = {{"Options", commands[i].opts, NULL}, {0}};
 

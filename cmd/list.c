@@ -72,7 +72,7 @@ static int print_module(void *arg, const char *name)
 	struct listing *l = arg;
 	const struct vdev_class *class;
 
-	if (module_load(VDEVD_MODULE_DIR, name, &class) < 0)
+	if (module_load(vdev_module_dir, name, &class) < 0)
 		l->failed = true;
 	else
 		print_class(l, class, true);
@@ -86,9 +86,9 @@ static bool list_all(struct listing *l)
 
 	for (const struct vdev_class *const *c = vdev_classes; *c; c++)
 		print_class(l, *c, false);
-	ret = module_each(VDEVD_MODULE_DIR, print_module, l);
+	ret = module_each(vdev_module_dir, print_module, l);
 	if (ret < 0)
-		log_error(NULL, "%s: %s", VDEVD_MODULE_DIR, strerror(-ret));
+		log_error(NULL, "%s: %s", vdev_module_dir, strerror(-ret));
 	return ret == 0 && !l->failed;
 }
 

@@ -119,7 +119,7 @@ static int run(bool compat, int argc, char **argv)
 		if (is_command(argv[0], commands[i].name, commands[i].run == cmd_completion))
 			return commands[i].run(argc, argv);
 	}
-	ret = class_find(VDEVD_MODULE_DIR, argv[0], &class);
+	ret = class_find(vdev_module_dir, argv[0], &class);
 	if (ret == -ENOENT)
 		return unknown_name(argv[0]);
 	return ret < 0 ? CMD_FAILED : cmd_serve(class, compat, argc, argv);

@@ -112,7 +112,7 @@ struct vdev_sample {
 	uint64_t features;      /* device features the driver must have accepted */
 	const void *out;        /* what the device reads: out_len bytes */
 	size_t out_len, in_len; /* in_len: bytes it may write; each at most VDEV_SAMPLE_MAX */
-	/* Says what is wrong with an answer of used bytes, by the device's section of the standard; or NULL. */
+	/* Says what is wrong with an answer of used bytes, by the device's section of the standard; or returns NULL. */
 	const char *(*check)(const uint8_t *in, uint32_t used);
 	const void *before;     /* another request of out_len bytes, to be sent once before it; may be NULL */
 	/* One byte of both can take these values, and which of them are answered well is to be found out; step 0: none. */

@@ -77,7 +77,7 @@ int module_load(const char *dir, const char *name, const struct vdev_class **cla
 	int ret, n;
 
 	n = snprintf(path, sizeof(path), "%s/%s.so", dir, name);
-	if (!name_valid(name) || n < 0 || (size_t)n >= sizeof(path) || access(path, F_OK) < 0)
+	if (!*dir || !name_valid(name) || n < 0 || (size_t)n >= sizeof(path) || access(path, F_OK) < 0)
 		return -ENOENT;
 	/* The folder first: while only its owner can write it, the file cannot be changed under us. */
 	ret = check_owner(dir, true);

@@ -18,6 +18,9 @@ struct vdev_module {
 
 extern const struct vdev_module vdev_module;
 
+/* The folder of this program's modules, beside vdev_classes; "": it loads none. */
+extern const char vdev_module_dir[];
+
 /*
  * Loads dir/name.so, for the life of the process.
  * Returns 0 and *class; -ENOENT, without a word: there is no such module, or name cannot be one's, or this vdevd was

@@ -306,7 +306,7 @@ static int try_module(void *arg, const char *name)
 	struct probe *p = arg;
 	const struct vdev_class *class;
 
-	if (module_load(VDEVD_MODULE_DIR, name, &class) == 0 && class->virtio_id == p->id)
+	if (module_load(vdev_module_dir, name, &class) == 0 && class->virtio_id == p->id)
 		p->class = class;
 	return p->class != NULL;
 }
@@ -323,8 +323,8 @@ static int find_device(struct probe *p, struct log *l)
 		for (const struct vdev_class *const *c = vdev_classes; *c && !p->class; c++)
 			p->class = (*c)->virtio_id == id ? *c : NULL;
 		if (!p->class)
-			module_each(VDEVD_MODULE_DIR, try_module, p);
-	} else if (class_find(VDEVD_MODULE_DIR, p->id_text, &p->class) == 0) {
+			module_each(vdev_module_dir, try_module, p);
+	} else if (class_find(vdev_module_dir, p->id_text, &p->class) == 0) {
 		id = p->class->virtio_id;
 	} else {
 		id = probe_id_find(p->id_text);
