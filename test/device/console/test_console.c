@@ -577,7 +577,8 @@ static void on_unix_hangs_up(struct carrier *c)
 		carrier_idle(c, 1);
 	}
 	ck_assert_uint_ge(calls, 1);
-	ck_assert_uint_le(calls, 10);
+	/* On a busy machine the turns take longer than 1 ms. */
+	ck_assert_uint_le(calls, 100);
 	unix_listener_close(&l);
 }
 
