@@ -619,7 +619,8 @@ static void event_put(struct scsi *s, uint32_t event, const struct scsi_lun *lun
 
 	if (lun) {
 		e.lun[0] = 1;
-		scsi_put(e.lun + 2, 2, 0x4000u | lun->number);
+		/* As REPORT LUNS tells it: Linux looks for these very bytes. */
+		scsi_put(e.lun + 2, 2, lun->number > 255 ? 0x4000u | lun->number : lun->number);
 	}
 	s->missed = !events_put(&s->events, &e, sizeof(e));
 }

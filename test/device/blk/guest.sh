@@ -153,8 +153,9 @@ case_blk_uml_cuts() {
 		VDEVD_UML=$kernel "$here/uml-run" 'grep -qw ext4 /proc/filesystems' >/dev/null 2>&1 && ext4=$kernel && break
 	done
 	[ "$ext4" ] || skip 'the guest has no ext4 (uml-build makes a kernel with it)'
-	cuts=6
-	[ "${VDEVD_TEST_DEPTH:-}" != all ] || cuts=1000
+	# A case has five minutes; `check-guest --run` has no limit.
+	cuts=${VDEVD_CUTS:-6}
+	[ "${VDEVD_TEST_DEPTH:-}" != all ] || cuts=100
 	vdevd_start blk --backend=sim --sim-size=32M --control="$PWD/ctl"
 	mkdir share
 	{

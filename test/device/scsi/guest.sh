@@ -158,3 +158,52 @@ case_scsi_host_uml() {
 	tail -n 1 got
 	grep -q ' 0 skipped' got || fail "$(cat got)"
 }
+
+# Both devices with disks under QEMU, in one guest with Debian's kernel: bytes there and back, and disks that grow, come and go.
+case_disks_qemu() {
+	need_scsi
+	need_device blk
+	need_qemu
+	case $("$here/qemu-run" --check) in *cloud*) skip 'the kernel for clouds has not all drivers' ;; esac
+	mkdir disks
+	truncate -s 16M disks/blk disks/scsi disks/more
+	vdevd_start blk --file="$PWD/disks/blk"
+	blk_socket=$vdevd_socket blk_pid=$vdevd_pid
+	vdevd_start scsi --lun=0:path="$PWD/disks/scsi" --folder="$PWD/disks" --control="$PWD/ctl"
+	{
+		until grep -q same.sda got 2>/dev/null; do sleep .05; done
+		truncate -s 24M disks/blk disks/scsi
+		"$VDEVD" ctl "$PWD/ctl" add "3:path=$PWD/disks/more"
+		until grep -q grown got; do sleep .05; done
+		"$VDEVD" ctl "$PWD/ctl" remove 3
+	} >told 2>&1 &
+	operator=$!
+	status=0
+	# shellcheck disable=SC2016 # for the guest's shell
+	"$here/qemu-run" --vu blk="$blk_socket" --vu scsi="$vdevd_socket" --mod virtio_blk --mod virtio_scsi --mod sd_mod --mod sg \
+		--bin sg_inq --bin sg_unmap '
+		until_is() { i=0; until eval "$1"; do i=$((i + 1)); [ $i -lt 300 ] || { echo "never: $1"; exit 1; }; usleep 100000; done; }
+		until_is "[ -e /sys/block/sda ]"
+		sg_inq /dev/sda
+		head -c 4194304 /dev/urandom >/tmp/r
+		for d in vda sda; do
+			dd if=/tmp/r of=/dev/$d bs=64k oflag=direct 2>/dev/null
+			dd if=/dev/$d bs=64k count=64 iflag=direct 2>/dev/null | cmp - /tmp/r && echo "same $d"
+		done
+		until_is "[ \$(cat /sys/block/vda/size) = 49152 ] && [ \$(cat /sys/block/sda/size) = 49152 ] && [ -e /sys/block/sdb ]"
+		echo grown
+		until_is "[ ! -e /sys/block/sdb ]"
+		echo gone
+		# The first command hears that there are other units now.
+		until_is "sg_unmap --lba=0 --num=4096 --force /dev/sda"
+		echo unmapped
+	' >got 2>&1 || status=$?
+	kill "$operator" 2>/dev/null || :
+	wait "$operator" 2>/dev/null || :
+	vdevd_stop
+	vdevd_pid=$blk_pid vdevd_socket=$blk_socket
+	vdevd_stop
+	[ "$status" -eq 0 ] || fail "the guest failed: $(cat got)"
+	got_has 'VDEVD' 'same vda' 'same sda' grown gone unmapped
+	! cmp -n 4194304 disks/blk disks/scsi >/dev/null || fail 'what was unmapped is still there'
+}

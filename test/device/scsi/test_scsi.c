@@ -849,7 +849,7 @@ static void hot_plug(struct carrier *c)
 	     "error: /etc/passwd: no file can be opened (--folder=DIR allows those of a folder)\n");
 	tell(c, fd, "add 2:sim=64K,serial=two\n", "ok\n");
 	ck_assert_uint_eq(carrier_await(c, EVENTQ, req, in), 16);
-	ck_assert_mem_eq(in, "\1\0\0\0\1\0\x40\2\0\0\0\0\1\0\0\0", 16);
+	ck_assert_mem_eq(in, "\1\0\0\0\1\0\0\2\0\0\0\0\1\0\0\0", 16);
 	IS_SENSE(READS(0, 0x00, 0, 0, 0, 0, 0), 0x63f0eu);
 	unit = 2;
 	IS_SENSE(READS(0, 0x00, 0, 0, 0, 0, 0), POWER_ON);
@@ -857,14 +857,18 @@ static void hot_plug(struct carrier *c)
 	req = carrier_submit(c, EVENTQ, NULL, 0, 16);
 	tell(c, fd, "size 128K\nresize 2\n", "ok\n131072\nok\n");
 	ck_assert_uint_eq(carrier_await(c, EVENTQ, req, in), 16);
-	ck_assert_mem_eq(in, "\3\0\0\0\1\0\x40\2\0\0\0\0\x2a\x09\0\0", 16);
+	ck_assert_mem_eq(in, "\3\0\0\0\1\0\0\2\0\0\0\0\x2a\x09\0\0", 16);
 	IS_SENSE(READS(0, 0x00, 0, 0, 0, 0, 0), 0x62a09u);
 	IS_GOOD(READS(BLOCK, 0x28, 0, 0, 0, 0, 255, 0, 0, 1, 0));
 	req = carrier_submit(c, EVENTQ, NULL, 0, 16);
 	tell(c, fd, "remove 2\nremove 2\n", "ok\nerror: '2': the number of a unit is wanted (list shows them)\n");
 	ck_assert_uint_eq(carrier_await(c, EVENTQ, req, in), 16);
-	ck_assert_mem_eq(in, "\1\0\0\0\1\0\x40\2\0\0\0\0\2\0\0\0", 16);
+	ck_assert_mem_eq(in, "\1\0\0\0\1\0\0\2\0\0\0\0\2\0\0\0", 16);
 	IS_SENSE(READS(0, 0x00, 0, 0, 0, 0, 0), NO_UNIT);
+	req = carrier_submit(c, EVENTQ, NULL, 0, 16);
+	tell(c, fd, "remove 300\n", "ok\n");
+	ck_assert_uint_eq(carrier_await(c, EVENTQ, req, in), 16);
+	ck_assert_mem_eq(in, "\1\0\0\0\1\0\x41\x2c\0\0\0\0\2\0\0\0", 16);
 	close(fd);
 	carrier_idle(c, 5);
 }
@@ -924,7 +928,7 @@ static void file_grows(struct carrier *c)
 	ck_assert_int_eq(ftruncate(disk, 2 * BLOCKS * BLOCK), 0);
 	close(disk);
 	ck_assert_uint_eq(carrier_await(c, EVENTQ, req, in), 16);
-	ck_assert_mem_eq(in, "\3\0\0\0\1\0\x40\1\0\0\0\0\x2a\x09\0\0", 16);
+	ck_assert_mem_eq(in, "\3\0\0\0\1\0\0\1\0\0\0\0\x2a\x09\0\0", 16);
 	IS_SENSE(READS(0, 0x00, 0, 0, 0, 0, 0), 0x62a09u);
 	req = carrier_submit(c, EVENTQ, NULL, 0, 16);
 	ck_assert_int_eq(truncate(carrier_path(c, "disk"), 2 * BLOCKS * BLOCK), 0);
@@ -933,7 +937,7 @@ static void file_grows(struct carrier *c)
 	else
 		carrier_class(c)->hangup(carrier_vdev(c));
 	ck_assert_uint_eq(carrier_await(c, EVENTQ, req, in), 16);
-	ck_assert_mem_eq(in, "\3\0\0\0\1\0\x40\0\0\0\0\0\x2a\x09\0\0", 16);
+	ck_assert_mem_eq(in, "\3\0\0\0\1\0\0\0\0\0\0\0\x2a\x09\0\0", 16);
 	tell(c, fd, "remove 1\n", "ok\n");
 	close(fd);
 	carrier_idle(c, 5);
