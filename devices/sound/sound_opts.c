@@ -271,7 +271,9 @@ const struct opt sound_opts[] = {
 			   "inside vdevd: shared "
 			   "memory, sockets, threads.  The sandbox does not know what that takes: name --sandbox=none, "
 			   "or the layers that "
-			   "your configuration leaves whole."),
+			   "your configuration leaves whole.  PulseAudio, tried with its version 16.1: "
+			   "--playback=pulse --sandbox=none, with "
+			   "PULSE_SERVER=unix:/run/pulse/native in the environment where it is not the user's own."),
 		.set = set_name,
 	},
 	{

@@ -3,7 +3,10 @@
  * test_hw_sound.c - the sound device on the kernel's own cards of no hardware, where they are: snd-aloop (the card
  * Loopback), which records on one device what is played on the other, and the mixer of snd-dummy (Dummy).
  */
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "test/lib/carrier.h"
@@ -232,7 +235,66 @@ static void mixer(struct carrier *c)
 	ck_assert_uint_eq(word(in + 4), 1);
 }
 
+/* Binds the driver of snd-aloop to its card, or parts them. */
+static void card_bind(const char *how)
+{
+	char path[80];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/platform/drivers/snd_aloop/%s", how);
+	fd = open(path, O_WRONLY);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq((int)write(fd, "snd_aloop.0", 11), 11);
+	close(fd);
+}
+
+/* The card goes in mid-play: its messages come back with errors; and it is used again when it is there again. */
+static void unplugged(struct carrier *c)
+{
+	struct frontend_request *event = carrier_submit(c, EVENTQ, NULL, 0, 8), *tx[3];
+	unsigned int turns = 0;
+	uint8_t in[8];
+	int status;
+	pid_t pid;
+
+	prepare(c, 0);
+	for (unsigned int i = 0; i < 3; i++)
+		tx[i] = play(c, i);
+	ck_assert_uint_eq(ASK(c, START, 0), OK);
+	played(c, tx[0]);
+	/* The kernel waits until all have closed the card: the device does so by itself. */
+	pid = fork();
+	ck_assert_int_ge(pid, 0);
+	if (pid == 0) {
+		for (int fd = 3; fd < 256; fd++)
+			close(fd);
+		card_bind("unbind");
+		_exit(0);
+	}
+	ck_assert_uint_eq(carrier_await(c, TXQ, tx[2], in), 8);
+	ck_assert_uint_eq(word(in), IO_ERR);
+	ck_assert_uint_eq(carrier_await(c, EVENTQ, event, in), 8);
+	ck_assert_uint_eq(word(in), 0x1101);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	ck_assert_uint_eq(carrier_await(c, TXQ, play(c, 0), in), 8);
+	ck_assert_uint_eq(word(in), IO_ERR);
+	ck_assert_uint_eq(ASK(c, STOP, 0), OK);
+	ck_assert_uint_eq(ASK(c, RELEASE, 0), OK);
+	ck_assert_uint_eq(ASK(c, PREPARE, 0), IO_ERR);
+	card_bind("bind");
+	/* Its node comes a moment later. */
+	while (ASK(c, PREPARE, 0) != OK && turns++ < 500)
+		carrier_idle(c, 10);
+	tx[0] = play(c, 0);
+	ck_assert_uint_eq(ASK(c, START, 0), OK);
+	played(c, tx[0]);
+	ck_assert_uint_eq(ASK(c, STOP, 0), OK);
+	ck_assert_uint_eq(ASK(c, RELEASE, 0), OK);
+}
+
 static const char *const loopback[] = {"--playback=hw:Loopback,0,0", "--capture=hw:Loopback,1,0", NULL};
+static const char *const played_alone[] = {"--playback=hw:Loopback,0,0", NULL};
 static const char *const dummy[] = {"--playback=hw:Dummy,0", "--controls=hw:Dummy", NULL};
 
 static const struct device_case loop_cases[] = {
@@ -241,6 +303,7 @@ static const struct device_case loop_cases[] = {
 	{.name = "runs empty", .run = runs_empty, .flags = CASE_ONCE},
 	{.name = "refuses", .run = refuses, .flags = CASE_ONCE},
 	{.name = "mixer", .run = mixer, .args = dummy, .flags = CASE_ONCE},
+	{.name = "unplugged", .run = unplugged, .args = played_alone, .flags = CASE_ONCE},
 };
 
 static const struct device_suite hw_sound = {
