@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,7 +20,7 @@
 static bool line_ok(const struct run_line *l, const char *path, struct log *log)
 {
 	char *argv[RUN_WORDS_MAX + 6];
-	int status, argc = l->argc;
+	int status, unwanted, argc = l->argc;
 	pid_t pid;
 
 	memcpy(argv, l->argv, (size_t)argc * sizeof(*argv));
@@ -27,8 +28,12 @@ static bool line_ok(const struct run_line *l, const char *path, struct log *log)
 	argv[argc] = NULL;
 	pid = fork();
 	if (pid == 0) {
-		if (!freopen("/dev/null", "w", stdout))
+		/* An image may have no /dev/null. */
+		unwanted = memfd_create("unwanted", 0);
+		if (unwanted < 0 || dup2(unwanted, STDOUT_FILENO) < 0) {
+			log_error(log, "%s:%u: a place for what it writes: %s", path, l->number, strerror(errno));
 			_exit(CMD_FAILED);
+		}
 		exit(cmd_call(argc, argv));
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) < 0) {

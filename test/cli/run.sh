@@ -68,6 +68,13 @@ ends restart=2: rng --source=/nonexistent
 END
 expect 'the file is as it should be' "$VDEVD" run --check --socket-dir=d file
 expect 'and nothing was made' test ! -e d
+if unshare -rm mount -t tmpfs -o ro none /dev 2>/dev/null; then
+	# shellcheck disable=SC2016 # the inner shell's
+	expect 'it is where there is no /dev/null' \
+		unshare -rm sh -c 'mount -t tmpfs -o ro none /dev && "$VDEVD" run --check --socket-dir=d file'
+else
+	echo 'skip no /dev/null: no namespaces here'
+fi
 "$VDEVD" run --socket-dir=d file 2>log &
 run=$!
 until_ok 'one cannot start, and is given up' is ends 3 failed
