@@ -393,7 +393,7 @@ install: all
 	$(Q)install -d $(bin) $(man1) $(man7) $(if $(described),$(qemu)) $(if $(strip $(MODULES)),$(modules))
 	$(Q)install -m 755 $(VDEVD) $(bin)/vdevd
 	$(if $(wildcard $(srcdir)/man/vdevd.1),$(Q)install -m 644 $(srcdir)/man/vdevd.1 $(man1)/)
-	$(Q)install -m 644 $(srcdir)/man/vdevd-protocol.7 $(man7)/
+	$(Q)install -m 644 $(srcdir)/man/vdevd-howto.7 $(srcdir)/man/vdevd-protocol.7 $(man7)/
 	$(foreach d,$(PERSONALITIES),$(call install_personality,$(d)))
 	$(foreach d,$(described),$(call install_description,$(d)))
 	$(if $(strip $(MODULES)),$(Q)install -m 644 $(MODULE_FILES) $(modules)/)
@@ -431,7 +431,7 @@ install-dev: install $(SDK)
 uninstall:
 	$(Q)rm -rf $(include) $(DESTDIR)$(LIBDIR)/libvdevd.a $(DESTDIR)$(LIBDIR)/pkgconfig/vdevd.pc
 	$(Q)rm -f $(bin)/vdevd $(PERSONALITIES:%=$(bin)/vdevd-%)
-	$(Q)rm -f $(man7)/vdevd-protocol.7 $(man1)/vdevd.1 $(PERSONALITIES:%=$(man1)/vdevd-%.1)
+	$(Q)rm -f $(man7)/vdevd-howto.7 $(man7)/vdevd-protocol.7 $(man1)/vdevd.1 $(PERSONALITIES:%=$(man1)/vdevd-%.1)
 	$(Q)rm -f $(PERSONALITIES:%=$(qemu)/50-vdevd-%.json)
 	$(Q)rm -f $(MODULES:%=$(modules)/%.so)
 	$(if $(UNITDIR),$(Q)rm -f $(units:%=$(unitdir)/%) $(addprefix $(drop_ins)/,$(notdir $(DROP_INS))))

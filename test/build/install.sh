@@ -22,6 +22,7 @@ lib/systemd/system/vdevd@.socket
 man/man1/vdevd-gpio.1
 man/man1/vdevd-rng.1
 man/man1/vdevd.1
+man/man7/vdevd-howto.7
 man/man7/vdevd-protocol.7
 share/bash-completion/completions/vdevd
 share/bash-completion/completions/vdevd-gpio
