@@ -233,6 +233,8 @@ static int enum_framesizes(const struct media_file *f, struct media_payload *p)
 
 		if (discrete && (s.discrete.width > a->max_width || s.discrete.height > a->max_height))
 			continue;
+		if (!discrete && (s.stepwise.min_width > a->max_width || s.stepwise.min_height > a->max_height))
+			continue;
 		if (!discrete && s.stepwise.max_width > a->max_width)
 			s.stepwise.max_width = a->max_width - (s.stepwise.step_width ? (a->max_width - s.stepwise.min_width) % s.stepwise.step_width : 0);
 		if (!discrete && s.stepwise.max_height > a->max_height)
