@@ -80,20 +80,25 @@ static void on_notify(struct ev_loop *loop, struct ev_io *w, int revents)
 		run_proc_says(p, text);
 }
 
-/* The socket on which processes tell that they are ready.  Returns 0 or -errno. */
+/*
+ * The socket on which processes tell that they are ready, under a name that the kernel has chosen: one that can be guessed can be
+ * taken.  Returns 0 or -errno.
+ */
 static int open_notify(struct run *r)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	socklen_t len = sizeof(addr);
 	const int on = 1;
-	int n = snprintf(r->notify_name, sizeof(r->notify_name), "@vdevd-run-%d", (int)getpid());
 
-	memcpy(addr.sun_path + 1, r->notify_name + 1, (size_t)n - 1);
 	r->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (r->notify_fd < 0)
 		return -errno;
 	if (setsockopt(r->notify_fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0 ||
-	    bind(r->notify_fd, (struct sockaddr *)&addr, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (size_t)n)) < 0)
+	    bind(r->notify_fd, (struct sockaddr *)&addr, sizeof(addr.sun_family)) < 0 ||
+	    getsockname(r->notify_fd, (struct sockaddr *)&addr, &len) < 0)
 		return -errno;
+	snprintf(r->notify_name, sizeof(r->notify_name), "@%.*s", (int)(len - offsetof(struct sockaddr_un, sun_path) - 1),
+		 addr.sun_path + 1);
 	ev_io_init(&r->notify, on_notify, r->notify_fd, EV_READ);
 	ev_io_start(r->loop, &r->notify);
 	return 0;

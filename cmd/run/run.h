@@ -117,7 +117,10 @@ void run_child_changed(struct run_child *c);
 /* Closes the sockets and frees it; no process is there. */
 void run_child_free(struct run_child *c);
 
-/* Reads the file again: what has changed is stopped and started, all else goes on.  Returns 0, or -errno after a line. */
+/*
+ * Reads the file again: what has changed is stopped and started, all else goes on.  Returns 0, or -errno after a line;
+ * -ESHUTDOWN without one: all are ending.
+ */
 int run_reload(struct run *r);
 
 /* A child needs nobody's patience any more: the next one is started, at the beginning. */

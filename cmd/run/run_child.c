@@ -206,7 +206,8 @@ int run_reload(struct run *r)
 {
 	struct run_file file;
 	struct run_child *c, *next;
-	int err = run_file_read(r->path, r->dir, r->log, &file);
+	/* Nobody would end what starts now. */
+	int err = r->ending ? -ESHUTDOWN : run_file_read(r->path, r->dir, r->log, &file);
 
 	if (!err && !run_file_ok(&file, r->path, r->log)) {
 		run_file_free(&file);

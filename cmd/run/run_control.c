@@ -54,6 +54,10 @@ static int run_start(void *arg, struct control_client *c, unsigned int argc, cha
 
 	if (!child)
 		return -ENOENT;
+	if (((const struct run *)arg)->ending) {
+		snprintf(why, why_size, "vdevd run is about to end");
+		return -ESHUTDOWN;
+	}
 	child->device.restarts = child->relay_proc.restarts = 0;
 	run_child_start(child);
 	return 0;
@@ -73,7 +77,9 @@ static int run_reread(void *arg, struct control_client *c, unsigned int argc, ch
 {
 	int err = run_reload(arg);
 
-	if (err)
+	if (err == -ESHUTDOWN)
+		snprintf(why, why_size, "vdevd run is about to end");
+	else if (err)
 		snprintf(why, why_size, "the file is not as it should be, and nothing was changed: the log says where");
 	return err;
 }

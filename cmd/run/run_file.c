@@ -54,7 +54,7 @@ static int read_text(struct reader *r, char text[static RUN_TEXT_MAX])
 		size_t n = strlen(text + len);
 
 		r->number++;
-		if (text[len + n - 1] != '\n' && !feof(r->file))
+		if (!n || (text[len + n - 1] != '\n' && !feof(r->file)))
 			return wrong(r, "longer than %d bytes, or with a zero byte in it", RUN_TEXT_MAX - 2);
 		len += n;
 		if (len < 2 || text[len - 1] != '\n' || text[len - 2] != '\\')

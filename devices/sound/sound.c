@@ -86,6 +86,9 @@ _Static_assert(sizeof(struct event) == 8, "struct virtio_snd_event");
 /* The largest item. */
 #define ITEM_MAX CTL_INFO_PADDED
 
+/* The largest size that is honoured: zeros behind an item take time, which a guest could have for ever. */
+#define ITEM_ROOM_MAX 4096
+
 /* ---- events */
 
 /* Whether an event says of an element what a newer one says, too. */
@@ -249,7 +252,7 @@ static uint32_t query(struct sound *s, const struct kind *k, struct chain *c, si
 	start = le32toh(q.start_id);
 	count = le32toh(q.count);
 	size = le32toh(q.size);
-	if (start > kind_count(s, k) || count > kind_count(s, k) - start)
+	if (start > kind_count(s, k) || count > kind_count(s, k) - start || size > ITEM_ROOM_MAX)
 		return SND_S_BAD_MSG;
 	if (chain_writable(c) < head || (size && (chain_writable(c) - head) / size < count))
 		return SND_S_BAD_MSG;

@@ -27,6 +27,8 @@ printf 'rng\nrng\n' >twice
 refuses 'a name twice' 2 '^vdevd run: twice:2: rng: line 1 has this name; another one is wanted' "$VDEVD" run --check twice
 printf 'rng --socket-path=x\nb: rng --socket-path x\n' >twice
 refuses 'a socket twice' 2 '^vdevd run: twice:2: x: line 1 has this socket$' "$VDEVD" run --check twice
+printf '\0rng\n' >zero
+refuses 'a zero byte first' 2 '^vdevd run: zero:1: longer than .*, or with a zero byte in it$' "$VDEVD" run --check zero
 printf '# nothing\n\n' >empty
 refuses 'no device' 2 '^vdevd run: empty: no device in it' "$VDEVD" run --check empty
 refuses 'no file' 1 '^vdevd run: error: none: No such file' "$VDEVD" run --check none
@@ -135,9 +137,16 @@ kill -HUP $run
 until_ok 'a wrong option, too' grep -q '^vdevd run: file:1: rng: the line above says what is wrong$' log
 expect 'and nothing has changed' ready '3 of 3'
 
-# The end.
+# The end.  While it goes on nothing is started, which nobody would end.
 second=$(pid_of second)
+expect 'stop, before the end' "$VDEVD" ctl d/run.ctl stop new
+until_ok 'it is stopped, too' is new 3 stopped
+kill -STOP "$second"
 kill $run
+until_ok 'the end has begun' is rng 3 stopped
+refuses 'no start any more' 1 '^vdevd ctl: error: .*vdevd run is about to end$' "$VDEVD" ctl d/run.ctl start new
+refuses 'and no other file' 1 '^vdevd ctl: error: .*vdevd run is about to end$' "$VDEVD" ctl d/run.ctl reload
+kill -CONT "$second"
 wait $run
 expect 'it ends well' test $? = 0
 expect 'with all devices' sh -c "! kill -0 $second 2>/dev/null"

@@ -289,8 +289,14 @@ static void infos(struct carrier *c)
 
 static void infos_wrong(struct carrier *c)
 {
+	static uint8_t large[4 + 4097];
 	uint8_t out[16], in[64];
 
+	/* Items of more than anyone has, which would take time to fill. */
+	ck_assert_uint_eq(carrier_request(c, CONTROLQ, out, WORDS(out, PCM_INFO, 0, 1, 4097), large, sizeof(large)), 4);
+	ck_assert_uint_eq(word(large), BAD_MSG);
+	ck_assert_uint_eq(carrier_request(c, CONTROLQ, out, WORDS(out, PCM_INFO, 0, 1, 4096), large, 4 + 4096), 4 + 4096);
+	ck_assert_uint_eq(word(large), OK);
 	ck_assert_uint_eq(ASK(c, PCM_INFO, 0, 3, 32), BAD_MSG);
 	ck_assert_uint_eq(ASK(c, PCM_INFO, 3, 0, 32), BAD_MSG);
 	ck_assert_uint_eq(ASK(c, PCM_INFO, 1, UINT32_MAX, 32), BAD_MSG);
