@@ -99,5 +99,8 @@ fi
 
 expect 'uninstall' in_build i make uninstall DESTDIR="$work/dest"
 expect 'uninstall leaves no file' test -z "$(find "$work/dest" ! -type d)"
+expect 'make can be told another prefix' in_build i make install DESTDIR="$work/dest" PREFIX=/usr
+expect 'then all is there' test -e "$work/dest/usr/share/qemu/vhost-user/50-vdevd-rng.json"
+expect 'and nowhere else' test -z "$(find "$work/dest/opt" ! -type d ! -path '*/vdevd/*.so')"
 
 exit $status

@@ -195,7 +195,10 @@ case_console_uml_log() {
 		esac
 		vdevd_start console --console="$console" --port=null --size=132x50 --features=-multiport
 		"$here/uml-run" --append 'console=hvc0 console=tty0 ignore_loglevel' --vu console="$vdevd_socket" "$guest_console
-			kernel_says; dmesg; stty size </dev/hvc0" >got || fail "the guest failed: $side"
+			kernel_says; dmesg
+			# The driver sets it behind the console's back.
+			for turn in \$(seq 100); do [ \"\$(stty size </dev/hvc0)\" = '0 0' ] || break; sleep 0.1; done
+			stty size </dev/hvc0" >got || fail "the guest failed: $side"
 		[ ! "$person_pid" ] || wait "$person_pid" || fail "no log: $(cat seen)"
 		vdevd_stop
 		[ "$(tail -n 1 got)" = '50 132' ] || fail "not the size: $(tail -n 1 got)"
