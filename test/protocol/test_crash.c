@@ -85,7 +85,7 @@ static void replace(const struct load_kind *kind, bool packed, bool first)
 
 static unsigned int rounds(void)
 {
-	return test_by_depth(5, 40, 1000);
+	return test_by_depth(5, 40, 300);
 }
 
 START_TEST(test_killed)
