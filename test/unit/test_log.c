@@ -186,18 +186,28 @@ static int open_kind(enum kind kind)
 	return fds[0];
 }
 
-/* Reads whole lines until there are no more; counts those that begin with "vdevd: line", and adds up what is told as lost. */
+/*
+ * Reads whole lines until there are no more; counts those that begin with "vdevd: line", and adds up what is told as lost.  A line
+ * that is not whole is one whose rest is still to be written, or is under way in the kernel: it is the next call's.
+ */
 static void read_lines(int fd, unsigned int *lines, unsigned int *lost)
 {
-	static char text[1 << 20];
-	size_t len = 0;
+	static char text[1 << 20], begun[1024];
+	size_t len = strlen(begun), whole;
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	unsigned int n, last = 0;
 	ssize_t got;
 
-	while (poll(&p, 1, 50) > 0 && (got = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
+	memcpy(text, begun, len);
+	while (poll(&p, 1, len && text[len - 1] != '\n' ? 500 : 50) > 0 &&
+	       (got = read(fd, text + len, sizeof(text) - 1 - len)) > 0)
 		len += (size_t)got;
-	text[len] = '\0';
+	for (whole = len; whole && text[whole - 1] != '\n'; whole--)
+		;
+	ck_assert_uint_lt(len - whole, sizeof(begun));
+	memcpy(begun, text + whole, len - whole);
+	begun[len - whole] = '\0';
+	text[whole] = '\0';
 	*lines = *lost = 0;
 	for (char *at = strtok(text, "\r\n"); at; at = strtok(NULL, "\r\n")) {
 		if (sscanf(at, "vdevd: line %u", &n) == 1) {
