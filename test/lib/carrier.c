@@ -875,7 +875,8 @@ static bool in_depth(enum carrier_kind kind, const struct carrier_setting *set)
 	case DEPTH_ALL:
 		return true;
 	case DEPTH_MORE:
-		return kind != CARRIER_BINARY && !set->deep;
+		/* What the direct carrier shows a session need not. */
+		return !set->deep && (kind == CARRIER_DIRECT || (kind == CARRIER_SESSION && !(set->kinds & DIRECT)));
 	case DEPTH_FEW:
 		break;
 	}

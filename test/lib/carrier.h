@@ -90,7 +90,7 @@ struct device_suite {
 /*
  * Adds the suite's cases and those that suit every device (carrier_common.c), multiplied by carriers and settings.
  * How far tells test_depth: DEPTH_ALL; DEPTH_FEW, the plain setting, and strict memory on the direct carrier; DEPTH_MORE,
- * all that are not deep, but for the binary, which takes its time to start and has the plain setting alone.
+ * all that are not deep on the direct carrier, those that it cannot have in a session, and the plain one in the binary.
  * VDEVD_TEST_CASE: only those cases whose name has this text.  ds must live as long as the suite.
  */
 void suite_add_device(Suite *s, const struct device_suite *ds);
