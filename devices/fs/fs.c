@@ -320,8 +320,10 @@ static void fs_start(struct vdev *d, unsigned int q)
 	struct fs *f = to_fs(d);
 
 	/* The guest's kernel has applied its own.  Not earlier: sockets are made with the operator's. */
-	if (!f->umask_set)
+	if (!f->umask_set) {
 		umask(0);
+		fs_creds_start(f);
+	}
 	f->umask_set = true;
 	fs_wipe_due(f);
 	/* Not earlier: what is opened lies in the shared folder, and Landlock sees to that now. */

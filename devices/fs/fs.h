@@ -566,6 +566,8 @@ bool fs_jobs_idle(const struct fs *f);
 int fs_become(struct fs *f, const struct fs_req *r);
 void fs_unbecome(struct fs *f);
 int fs_creds_open(struct fs *f);
+/* The process has become who it stays (--user). */
+void fs_creds_start(struct fs *f);
 
 /* ---- fs_state.c */
 
@@ -601,7 +603,8 @@ int fs_load(struct vdev *d, const struct state_record *r);
 	"With --session-file a vdevd that is started again goes on with the session of one that was killed, where the "  \
 	"front-end does not notice: behind vdevd relay, see vdevd(1)."                                                 \
 	"\n\n"                                                                                                         \
-	"Of ioctl(2) there is what chattr(1) and lsattr(1) do, but for flags and numbers of project quotas.  "          \
+	"Of ioctl(2) there is what chattr(1) and lsattr(1) do, but for flags and numbers of project quotas; flags are "  \
+	"changed by the file's owner and by user 0.  "                                                                 \
 	"Not there are: DAX, and user namespaces (--uid-map)."
 
 extern const struct opt fs_opts[];

@@ -105,6 +105,27 @@ static int set_attr(struct fs *f, struct fs_req *r, const struct fuse_ioctl_in *
 	return put(f, r, in, NULL, 0);
 }
 
+/*
+ * Whether the guest's user may change flags.  The guest's kernel looks at that for the number of its own width alone (and
+ * not at all before Linux 5.13): with the other one any of its users who can open the file would come through.  From
+ * Linux 6.12 on it does not say who asks; then it has looked.
+ */
+static int may_set(struct fs *f, const struct fs_req *r, const struct fuse_ioctl_in *in, uint32_t cmd, int fd)
+{
+	uint32_t uid;
+	struct fs_stat st;
+	int err;
+
+	if (cmd != (uint32_t)FS_IOC_FSSETXATTR && SIZE_OF(cmd) != (fs32(f, in->flags) & FUSE_IOCTL_32BIT ? 4 : 8))
+		return -ENOTTY;
+	if (!r->uid || r->uid == FUSE_INVALID_UIDGID)
+		return 0;
+	err = fs_stat(fd, "", &st);
+	if (err)
+		return err;
+	return fs_id_to_host(&f->uids, r->uid, &uid) && uid == st.stx_uid ? 0 : -EPERM;
+}
+
 int fs_ioctl(struct fs *f, struct fs_req *r)
 {
 	const struct fuse_ioctl_in *in = r->arg;
@@ -118,6 +139,12 @@ int fs_ioctl(struct fs *f, struct fs_req *r)
 		return -EINVAL;
 	if (set && f->readonly)
 		return -EROFS;
+	if (set) {
+		int err = may_set(f, r, in, cmd, o->fd);
+
+		if (err)
+			return err;
+	}
 	if (IS(cmd, FS_IOC_GETFLAGS))
 		return get_flags(f, r, in, o->fd);
 	if (IS(cmd, FS_IOC_SETFLAGS))

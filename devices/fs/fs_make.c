@@ -53,6 +53,15 @@ int fs_creds_open(struct fs *f)
 	return 0;
 }
 
+void fs_creds_start(struct fs *f)
+{
+	/* Where nothing is made the filter does not have these calls.  A number that cannot be reads the present one. */
+	if (f->readonly)
+		return;
+	f->own_uid = f->fsuid = (uid_t)setfsuid((uid_t)-1);
+	f->own_gid = f->fsgid = (gid_t)setfsgid((gid_t)-1);
+}
+
 static void take_ids(struct fs *f, uid_t uid, gid_t gid)
 {
 	/* The group first: with some user numbers it could not be taken any more. */
@@ -68,10 +77,10 @@ int fs_become(struct fs *f, const struct fs_req *r)
 {
 	uint32_t uid = f->own_uid, gid = f->own_gid;
 
-	/* Where the guest's kernel cannot tell (ALLOW_IDMAP) nothing is made. */
-	if (r->uid != FUSE_INVALID_UIDGID && !fs_id_to_host(&f->uids, r->uid, &uid))
+	/* Where the guest's kernel cannot tell (ALLOW_IDMAP) nothing is made: that must not be a way around the rules. */
+	if (r->uid == FUSE_INVALID_UIDGID ? f->uids.n : !fs_id_to_host(&f->uids, r->uid, &uid))
 		return -EPERM;
-	if (r->gid != FUSE_INVALID_UIDGID && !fs_id_to_host(&f->gids, r->gid, &gid))
+	if (r->gid == FUSE_INVALID_UIDGID ? f->gids.n : !fs_id_to_host(&f->gids, r->gid, &gid))
 		return -EPERM;
 	if (!f->privileged)
 		return 0;

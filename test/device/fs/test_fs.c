@@ -861,12 +861,18 @@ static void submounts(struct carrier *c)
 
 /* ---- flags of files */
 
-static int file_ioctl(struct fs_client *f, uint64_t node, uint64_t fh, uint32_t cmd, bool dir, const void *bytes, size_t len,
+/* FS_IOC_GETFLAGS and FS_IOC_SETFLAGS of a guest of 32 bits, and of one of 64. */
+#define GETFLAGS_32 ((uint32_t)_IOR('f', 1, int32_t))
+#define GETFLAGS_64 ((uint32_t)_IOR('f', 1, int64_t))
+#define SETFLAGS_32 ((uint32_t)_IOW('f', 2, int32_t))
+#define SETFLAGS_64 ((uint32_t)_IOW('f', 2, int64_t))
+
+static int file_ioctl(struct fs_client *f, uint64_t node, uint64_t fh, uint32_t cmd, uint32_t flags, const void *bytes, size_t len,
 		      size_t room)
 {
 	const struct fuse_ioctl_in in = {.fh = fh,
 					 .cmd = cmd,
-					 .flags = dir ? FUSE_IOCTL_DIR : 0,
+					 .flags = flags,
 					 .in_size = (uint32_t)len,
 					 .out_size = (uint32_t)room};
 	struct fs_message *m = malloc(sizeof(*m));
@@ -906,39 +912,60 @@ static void ioctls(struct carrier *c)
 
 	ck_assert_int_eq(fs_open_at(f, node, O_RDONLY, &o), 0);
 	ck_assert_int_eq(fs_opendir_at(f, d, &dir), 0);
-	ck_assert_int_eq(file_ioctl(f, node, o.fh, 0x5401, false, NULL, 0, 0), -ENOTTY);
-	ck_assert_int_eq(file_ioctl(f, node, o.fh, FIONREAD, false, NULL, 0, 4), -ENOTTY);
-	ck_assert_int_eq(file_ioctl(f, node, 99, (uint32_t)FS_IOC_GETFLAGS, false, NULL, 0, 4), -EBADF);
-	ck_assert_int_eq(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_GETFLAGS, true, NULL, 0, 4), -EBADF);
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, 0x5401, 0, NULL, 0, 0), -ENOTTY);
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, FIONREAD, 0, NULL, 0, 4), -ENOTTY);
+	ck_assert_int_eq(file_ioctl(f, node, 99, GETFLAGS_64, 0, NULL, 0, 4), -EBADF);
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, GETFLAGS_64, FUSE_IOCTL_DIR, NULL, 0, 4), -EBADF);
 	if (!host_flags(c, "hello", &flags)) {
-		ck_assert_int_lt(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_GETFLAGS, false, NULL, 0, 4), 0);
+		ck_assert_int_lt(file_ioctl(f, node, o.fh, GETFLAGS_64, 0, NULL, 0, 4), 0);
 		return;
 	}
-	ck_assert_int_eq(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_GETFLAGS, false, NULL, 0, 4), 0);
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, GETFLAGS_64, 0, NULL, 0, 4), 0);
 	memcpy(&got, f->out + sizeof(struct fuse_ioctl_out), sizeof(got));
 	ck_assert_uint_eq(got, flags);
 	/* A guest of 32 bits. */
-	ck_assert_int_eq(file_ioctl(f, node, o.fh, 0x80046601, false, NULL, 0, 4), 0);
-	ck_assert_int_eq(file_ioctl(f, d, dir, (uint32_t)FS_IOC_GETFLAGS, true, NULL, 0, 4), 0);
-	ck_assert_int_eq(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_GETFLAGS, false, NULL, 0, 5), -EINVAL);
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, GETFLAGS_32, 0, NULL, 0, 4), 0);
+	ck_assert_int_eq(file_ioctl(f, d, dir, GETFLAGS_64, FUSE_IOCTL_DIR, NULL, 0, 4), 0);
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, GETFLAGS_64, 0, NULL, 0, 5), -EINVAL);
 	got = flags ^ FS_NODUMP_FL;
-	ck_assert_int_eq(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_SETFLAGS, false, &got, sizeof(got), 0), 0);
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, SETFLAGS_64, 0, &got, sizeof(got), 0), 0);
+	ck_assert(host_flags(c, "hello", &got));
+	ck_assert_uint_eq(got, flags ^ FS_NODUMP_FL);
+	/* The number of the other width, at which the guest's kernel has not looked. */
+	wrong = got ^ FS_NODUMP_FL;
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, SETFLAGS_32, 0, &wrong, sizeof(wrong), 0), -ENOTTY);
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, SETFLAGS_64, FUSE_IOCTL_32BIT, &wrong, sizeof(wrong), 0), -ENOTTY);
+	/* Who is neither its owner nor root. */
+	f->uid = 12345;
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, SETFLAGS_64, 0, &wrong, sizeof(wrong), 0), -EPERM);
+	if (file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_FSGETXATTR, 0, NULL, 0, sizeof(a)) == 0) {
+		memcpy(&a, f->out + sizeof(struct fuse_ioctl_out), sizeof(a));
+		ck_assert_int_eq(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_FSSETXATTR, 0, &a, sizeof(a), 0), -EPERM);
+	}
+	/* None of these has changed anything.  A guest of 32 bits, and one that does not say who asks, do. */
+	f->uid = getuid();
+	ck_assert(host_flags(c, "hello", &got));
+	ck_assert_uint_eq(got, flags ^ FS_NODUMP_FL);
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, SETFLAGS_32, FUSE_IOCTL_32BIT, &flags, sizeof(flags), 0), 0);
+	f->uid = FUSE_INVALID_UIDGID;
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, SETFLAGS_64, 0, &got, sizeof(got), 0), 0);
+	f->uid = getuid();
 	ck_assert(host_flags(c, "hello", &got));
 	ck_assert_uint_eq(got, flags ^ FS_NODUMP_FL);
 	/* Not of the project's; not what is too short. */
 	wrong = got ^ FS_PROJINHERIT_FL;
-	ck_assert_int_eq(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_SETFLAGS, false, &wrong, sizeof(wrong), 0), -EPERM);
-	ck_assert_int_eq(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_SETFLAGS, false, &got, 3, 0), -EINVAL);
-	if (file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_FSGETXATTR, false, NULL, 0, sizeof(a)) < 0)
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, SETFLAGS_64, 0, &wrong, sizeof(wrong), 0), -EPERM);
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, SETFLAGS_64, 0, &got, 3, 0), -EINVAL);
+	if (file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_FSGETXATTR, 0, NULL, 0, sizeof(a)) < 0)
 		return;
 	memcpy(&a, f->out + sizeof(struct fuse_ioctl_out), sizeof(a));
 	ck_assert_uint_eq(!!(a.fsx_xflags & FS_XFLAG_NODUMP), !!(got & FS_NODUMP_FL));
 	a.fsx_xflags ^= FS_XFLAG_NODUMP;
-	ck_assert_int_eq(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_FSSETXATTR, false, &a, sizeof(a), 0), 0);
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_FSSETXATTR, 0, &a, sizeof(a), 0), 0);
 	ck_assert(host_flags(c, "hello", &got));
 	ck_assert_uint_eq(got, flags);
 	a.fsx_projid++;
-	ck_assert_int_eq(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_FSSETXATTR, false, &a, sizeof(a), 0), -EPERM);
+	ck_assert_int_eq(file_ioctl(f, node, o.fh, (uint32_t)FS_IOC_FSSETXATTR, 0, &a, sizeof(a), 0), -EPERM);
 }
 
 static const char *const lock_args[] = {"--shared-dir=%T/share", "--flock", "--posix-lock", NULL};
@@ -1144,6 +1171,12 @@ static void ids(struct carrier *c)
 	ck_assert_uint_eq(a.gid, 5);
 	f->uid = 2005;
 	ck_assert_int_eq(fs_make_file(f, ROOT, "not", O_RDWR, 0600, &node, &fh), -EPERM);
+	/* Nor is it a way around the rules to say nobody. */
+	f->uid = FUSE_INVALID_UIDGID;
+	ck_assert_int_eq(fs_make_file(f, ROOT, "not", O_RDWR, 0600, &node, &fh), -EPERM);
+	f->uid = 1003;
+	f->gid = FUSE_INVALID_UIDGID;
+	ck_assert_int_eq(fs_make_dir(f, ROOT, "not", 0700, &node), -EPERM);
 	ck_assert_int_eq(stat(fs_share(c, "not"), &st), -1);
 	struct fuse_setattr_in own = {.valid = FATTR_UID, .uid = 1001};
 
