@@ -433,6 +433,8 @@ void fs_kept_close(struct fs *f);
 void *fs_region(const struct fs *f, unsigned int which);
 /* Makes sure that a region can be stored to up to this byte.  Returns 0 or -errno. */
 int fs_region_grow(struct fs *f, unsigned int which, uint64_t end);
+/* The same, and what is from at on is zero: records that come into use.  Whoever counts them does so later. */
+int fs_region_fresh(struct fs *f, unsigned int which, uint64_t at, uint64_t end);
 /* Forgets all of it. */
 void fs_kept_wipe(struct fs *f);
 /* What was agreed on with the guest has changed. */
@@ -445,6 +447,11 @@ void fs_session_leave(struct fs *f);
 /* A request is begun, and has ended or is a thread's. */
 void fs_now_begin(struct fs *f, struct fs_req *r);
 void fs_now_end(struct fs *f);
+/*
+ * Whether a name was there before the request was first begun: what is found done is this request's own where it was
+ * not.  To be asked before it is done; false without --session-file, where no request comes again.
+ */
+bool fs_now_there(struct fs *f, const struct fs_req *r, int pfd, const char *name);
 /* The guest has been told of a file once more, or forgets it. */
 void fs_looked_up(struct fs *f, const struct fs_req *r, struct fs_inode *n);
 void fs_forgotten(struct fs *f, const struct fs_req *r, struct fs_inode *n, uint64_t lookups);

@@ -149,7 +149,8 @@ struct fs_inode *fs_node(struct fs *f, uint64_t node)
 /* The records up to this one can be stored to.  Returns 0 or -errno. */
 static int fresh_to(struct fs *f, uint32_t last)
 {
-	int err = fs_region_grow(f, FS_REGION_INODES, ((uint64_t)last + 1) * sizeof(*f->inodes));
+	int err = fs_region_fresh(f, FS_REGION_INODES, f->kept->fresh * sizeof(*f->inodes),
+				  ((uint64_t)last + 1) * sizeof(*f->inodes));
 
 	if (!err && last >= f->kept->fresh)
 		f->kept->fresh = last + 1;
@@ -375,10 +376,15 @@ static int free_bigs(struct fs *f)
 
 		if (!n->type || !n->big)
 			continue;
-		/* One that two have is nobody's. */
-		if (used[n->big])
-			n->how = FS_BY_NOTHING;
-		used[n->big] = 1;
+		if (!used[n->big]) {
+			used[n->big] = 1;
+			continue;
+		}
+		/* One that two have is the first's. */
+		if (n->how == FS_BY_NAME)
+			f->inodes[n->parent].children--;
+		n->how = FS_BY_NOTHING;
+		n->big = n->len = 0;
 	}
 	f->free_big = 0;
 	for (uint32_t i = f->fresh_big; i; i--) {
@@ -407,6 +413,9 @@ int fs_inodes_resume(struct fs *f, const struct fs_stat *root)
 		struct fs_inode *n = &f->inodes[i];
 
 		n->slot = n->opens = n->children = n->next = 0;
+		/* The process has ended while that was changed: the file is the guest's all the same. */
+		if (n->how == FS_BY_NOTHING)
+			n->big = n->len = 0;
 		if (n->type && !sound(f, i, n))
 			n->type = 0;
 		f->ninodes += n->type != 0;

@@ -17,6 +17,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/falloc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,16 @@ int fs_region_grow(struct fs *f, unsigned int which, uint64_t end)
 	return 0;
 }
 
+int fs_region_fresh(struct fs *f, unsigned int which, uint64_t at, uint64_t end)
+{
+	int err = fs_region_grow(f, which, end);
+
+	if (!err && f->session_fd >= 0 && at < end)
+		memset((uint8_t *)fs_region(f, which) + at, 0, (size_t)(end - at));
+	fs_settle();
+	return err;
+}
+
 /* The first bytes of each region are always there. */
 static int grow_first(struct fs *f)
 {
@@ -96,6 +107,10 @@ static int grow_first(struct fs *f)
 	return err;
 }
 
+/*
+ * All of it, not what this process has grown alone: another one's records lie behind that.  Where holes cannot be made
+ * they stay, and each is cleared when it comes into use (fs_region_fresh).
+ */
 static void region_zero(struct fs *f, struct fs_region *r)
 {
 	uint8_t *p = (uint8_t *)f->kept + r->at;
@@ -105,8 +120,8 @@ static void region_zero(struct fs *f, struct fs_region *r)
 		return;
 	}
 	memset(p, 0, CHUNK);
-	if (r->there > CHUNK && fallocate(f->session_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-					  (off_t)(r->at + CHUNK), (off_t)(r->there - CHUNK)) < 0)
+	if (r->size > CHUNK && fallocate(f->session_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+					 (off_t)(r->at + CHUNK), (off_t)(r->size - CHUNK)) < 0)
 		memset(p + CHUNK, 0, (size_t)(r->there - CHUNK));
 	else
 		r->there = CHUNK;
@@ -163,22 +178,96 @@ static int take_file(struct fs *f)
 	return 0;
 }
 
+/* The folder that the file is in, and its name there.  Returns a descriptor, or -errno. */
+static int open_above(const char *path, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+	char above[PATH_MAX];
+	size_t len = slash ? (size_t)(slash - path) + 1 : 0;
+	int fd;
+
+	if (len >= sizeof(above))
+		return -ENAMETOOLONG;
+	memcpy(above, path, len);
+	above[len] = '\0';
+	*name = path + len;
+	fd = open(len ? above : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Whether a folder is the shared one, or below it.  Returns -errno where that cannot be told. */
+static int is_shared(const struct fs *f, int fd)
+{
+	struct stat shared, st, above;
+	int next, ret = 0;
+
+	/* One that is not there is the shared folder's error. */
+	if (stat(f->dir, &shared) < 0)
+		return 0;
+	fd = openat(fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		ret = -errno;
+	while (!ret) {
+		if (st.st_dev == shared.st_dev && st.st_ino == shared.st_ino) {
+			ret = 1;
+			break;
+		}
+		next = openat(fd, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+		if (next < 0 || fstat(next, &above) < 0)
+			ret = -errno;
+		close(fd);
+		fd = next;
+		/* The root's is itself. */
+		if (ret || (above.st_dev == st.st_dev && above.st_ino == st.st_ino))
+			break;
+		st = above;
+	}
+	if (fd >= 0)
+		close(fd);
+	return ret;
+}
+
+/* What keeps others from writing what is believed here: NULL, nothing is wrong. */
+static const char *unsafe(const struct stat *st)
+{
+	if (!S_ISREG(st->st_mode))
+		return "a regular file is wanted, best one in /run";
+	if (st->st_uid != geteuid())
+		return "it is another user's: one of the user who starts vdevd is wanted, or none, and it is made";
+	if (st->st_mode & 077)
+		return "others have rights to it: mode 0600 is wanted";
+	return st->st_nlink == 1 ? NULL : "it has other names (hard links): a file of one name is wanted";
+}
+
 /* Opens it, for this process alone.  Returns its size, or -errno after a line. */
 static int64_t open_file(struct fs *f)
 {
+	const char *name, *wrong;
 	struct stat st;
-	int err;
+	int above = open_above(f->session_file, &name), err;
 
-	f->session_fd = open(f->session_file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK, 0600);
-	if (f->session_fd < 0)
+	if (above < 0)
+		return refuse(f, strerror(-above));
+	err = is_shared(f, above);
+	if (!err)
+		f->session_fd = openat(above, name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK,
+				       0600);
+	if (!err && f->session_fd < 0)
+		err = -errno;
+	close(above);
+	if (err)
+		return refuse(f, err > 0 ? "it is in the shared folder, where the guest could write to it: one in /run is wanted"
+					 : strerror(-err));
+	if (fstat(f->session_fd, &st) < 0)
 		return refuse(f, strerror(errno));
+	wrong = unsafe(&st);
+	if (wrong)
+		return refuse(f, wrong);
 	err = take_file(f);
 	if (err)
 		return refuse(f, err == -EWOULDBLOCK ? "another vdevd has it" : strerror(-err));
 	if (fstat(f->session_fd, &st) < 0)
 		return refuse(f, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return refuse(f, "a regular file is wanted, best one in /run");
 	return st.st_size;
 }
 
@@ -266,6 +355,21 @@ void fs_now_end(struct fs *f)
 {
 	fs_settle();
 	f->kept->now.unique = 0;
+}
+
+bool fs_now_there(struct fs *f, const struct fs_req *r, int pfd, const char *name)
+{
+	enum { ABSENT = 1, THERE };
+	struct fs_now *now = &f->kept->now;
+	struct fs_stat st;
+
+	if (f->session_fd < 0)
+		return false;
+	if (!r->again || !now->value) {
+		now->value = fs_stat(pfd, name, &st) == 0 ? THERE : ABSENT;
+		fs_settle();
+	}
+	return now->value == THERE;
 }
 
 /* Sets a count of lookups, once, also where the request is done twice. */

@@ -151,9 +151,11 @@ static int make(struct fs *f, struct fs_req *r, enum made what, mode_t mode, uin
 {
 	struct fs_inode *parent;
 	int pfd = make_in(f, r, &parent), err, ret = 0;
+	bool there;
 
 	if (pfd < 0)
 		return pfd;
+	there = fs_now_there(f, r, pfd, r->name[0]);
 	err = fs_become(f, r);
 	if (err)
 		return err;
@@ -167,7 +169,7 @@ static int make(struct fs *f, struct fs_req *r, enum made what, mode_t mode, uin
 	err = ret < 0 ? -errno : 0;
 	mask_end(f, mask);
 	fs_unbecome(f);
-	if (err == -EEXIST && r->again)
+	if (err == -EEXIST && r->again && !there)
 		err = 0;
 	if (err)
 		return err;
@@ -258,16 +260,17 @@ int fs_create(struct fs *f, struct fs_req *r)
 	uint32_t flags = fs32(f, in->flags);
 	struct fs_inode *parent, *n = NULL;
 	int pfd = make_in(f, r, &parent), fd, err;
-	bool made = true;
+	bool made = true, again;
 
 	if (pfd < 0)
 		return pfd;
+	again = !fs_now_there(f, r, pfd, r->name[0]) && r->again;
 	fd = create_new(f, r, pfd, r->name[0], fs_host_flags(f, flags) | O_CREAT | O_EXCL, in);
-	if (fd == -EEXIST && (!(flags & O_EXCL) || r->again))
+	if (fd == -EEXIST && (!(flags & O_EXCL) || again))
 		made = false;
 	else if (fd < 0)
 		return fd;
-	err = made || r->again ? fs_set_label(f, r, pfd, r->name[0]) : 0;
+	err = made || again ? fs_set_label(f, r, pfd, r->name[0]) : 0;
 	if (!err)
 		err = answer(f, r, parent, pfd, r->name[0], &n);
 	/* What was there is opened as what it is, not by its name. */
@@ -333,6 +336,7 @@ int fs_link(struct fs *f, struct fs_req *r)
 	struct fs_inode *parent, *n = fs_node(f, fs64(f, in->oldnodeid));
 	int pfd = make_in(f, r, &parent), fd;
 	struct fs_proc p;
+	bool there;
 
 	if (pfd < 0)
 		return pfd;
@@ -343,8 +347,9 @@ int fs_link(struct fs *f, struct fs_req *r)
 	fd = fs_fd(f, n);
 	if (fd < 0)
 		return fd;
+	there = fs_now_there(f, r, pfd, r->name[0]);
 	if (linkat(f->proc_fd, fs_proc(&p, fd), pfd, r->name[0], AT_SYMLINK_FOLLOW) < 0 &&
-	    !(errno == EEXIST && r->again))
+	    !(errno == EEXIST && r->again && !there))
 		return -errno;
 	return answer(f, r, parent, pfd, r->name[0], NULL);
 }
@@ -353,11 +358,13 @@ static int remove_name(struct fs *f, struct fs_req *r, int flags)
 {
 	struct fs_inode *parent;
 	int pfd = make_in(f, r, &parent);
+	bool there;
 
 	if (pfd < 0)
 		return pfd;
+	there = fs_now_there(f, r, pfd, r->name[0]);
 	if (unlinkat(pfd, r->name[0], flags) < 0)
-		return errno == ENOENT && r->again ? 0 : -errno;
+		return errno == ENOENT && r->again && there ? 0 : -errno;
 	return 0;
 }
 
@@ -390,6 +397,7 @@ static int move(struct fs *f, struct fs_req *r, uint64_t newdir, uint32_t flags)
 {
 	struct fs_inode *from, *to;
 	int pfd, qfd, err = fs_name_check(r->name[1]);
+	bool done, there = false;
 
 	if (err)
 		return err;
@@ -406,9 +414,11 @@ static int move(struct fs *f, struct fs_req *r, uint64_t newdir, uint32_t flags)
 		err = fs_become(f, r);
 	if (err)
 		return err;
-	if (!(flags & RENAME_EXCHANGE && exchanged(f, r, pfd)) &&
-	    syscall(SYS_renameat2, pfd, r->name[0], qfd, r->name[1], flags) < 0)
-		err = errno == ENOENT && r->again ? 0 : -errno;
+	done = flags & RENAME_EXCHANGE && exchanged(f, r, pfd);
+	if (!(flags & RENAME_EXCHANGE))
+		there = fs_now_there(f, r, pfd, r->name[0]);
+	if (!done && syscall(SYS_renameat2, pfd, r->name[0], qfd, r->name[1], flags) < 0)
+		err = errno == ENOENT && r->again && there ? 0 : -errno;
 	if (flags & RENAME_WHITEOUT)
 		fs_unbecome(f);
 	if (err)

@@ -40,7 +40,8 @@ static uint32_t take(struct fs *f)
 	if (i) {
 		f->free_open = f->opens[i].next;
 	} else if (f->fresh_open < f->max_open &&
-		   fs_region_grow(f, FS_REGION_OPENS, ((uint64_t)f->fresh_open + 2) * sizeof(*f->opens)) == 0) {
+		   fs_region_fresh(f, FS_REGION_OPENS, ((uint64_t)f->fresh_open + 1) * sizeof(*f->opens),
+				   ((uint64_t)f->fresh_open + 2) * sizeof(*f->opens)) == 0) {
 		i = ++f->fresh_open;
 		f->kept->fresh_open = i;
 	}
@@ -91,7 +92,8 @@ int fs_open_new(struct fs *f, const struct fs_req *r, struct fs_inode *n, int fd
 
 int fs_opens_reserve(struct fs *f, uint32_t last)
 {
-	int err = fs_region_grow(f, FS_REGION_OPENS, ((uint64_t)last + 1) * sizeof(*f->opens));
+	int err = fs_region_fresh(f, FS_REGION_OPENS, ((uint64_t)f->kept->fresh_open + 1) * sizeof(*f->opens),
+				  ((uint64_t)last + 1) * sizeof(*f->opens));
 
 	if (!err)
 		f->kept->fresh_open = last;

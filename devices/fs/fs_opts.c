@@ -339,8 +339,11 @@ int fs_check(struct vdev *d)
 	/* Without a tag the front-end has one, and the space with it. */
 	if (!f->tag)
 		d->face.config_size = 0;
-	/* A lock is waited for as long as another holds it. */
-	d->face.any_order = f->flock || f->posix_lock;
+	/*
+	 * A lock is waited for as long as another holds it.  And in order, what is done would wait for a thread's before the
+	 * guest sees it: a process that was killed meanwhile would leave it to be done twice.
+	 */
+	d->face.any_order = f->flock || f->posix_lock || f->session_file;
 	return 0;
 }
 
@@ -521,7 +524,9 @@ const struct opt fs_opts[] = {
 			   "open files, places in folders and locks (--flock, --posix-lock) are as they were, and no "
 			   "request is done twice. What cannot be found again is ESTALE: files that were removed while they "
 			   "were open; so is what the host has renamed meanwhile where files are found by name (see "
-			   "--inode-file-handles). A lock that another has taken meanwhile is lost. A file takes 128 bytes "
+			   "--inode-file-handles). A lock that another has taken meanwhile is lost. What the file says is "
+			   "believed: it must be of the user who starts vdevd, of mode 0600 and of one name, and must not "
+			   "be in the shared folder, nor be reached through what is mounted there. A file takes 128 bytes "
 			   "of it, and what the guest forgets is given back at the end of its session alone."),
 	},
 	{

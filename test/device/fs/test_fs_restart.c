@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "devices/fs/fs.h"
 #include "test/device/fs/fs_client.h"
 #include "test/lib/random.h"
 #include "test/lib/vdevd_process.h"
@@ -363,7 +364,215 @@ START_TEST(test_killed)
 }
 END_TEST
 
+/* ---- in the midst of a request */
+
+/* Where records of files begin in the session file. */
+#define CHUNK	 UINT64_C(65536)
+#define WHOLE(n) (((n) + CHUNK - 1) / CHUNK * CHUNK)
+#define INODES	 (WHOLE(sizeof(struct fs_kept)) + WHOLE(FS_MOUNTS * sizeof(struct fs_kept_mount)))
+
+static void session_put(const void *bytes, size_t len, uint64_t at)
+{
+	int fd = open(in_dir("session"), O_RDWR | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(pwrite(fd, bytes, len, (off_t)at), (ssize_t)len);
+	close(fd);
+}
+
+static struct fs_inode session_inode(uint64_t node)
+{
+	int fd = open(in_dir("session"), O_RDONLY | O_CLOEXEC);
+	struct fs_inode n;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(pread(fd, &n, sizeof(n), (off_t)(INODES + (uint32_t)node * sizeof(n))), sizeof(n));
+	close(fd);
+	return n;
+}
+
+static void session_put_inode(uint64_t node, const struct fs_inode *n)
+{
+	session_put(n, sizeof(*n), INODES + (uint32_t)node * sizeof(*n));
+}
+
+/* The request under way, as the process that was killed has left it. */
+static struct fs_now left;
+
+static void killed_in_it(void)
+{
+	process_kill(&back);
+	session_put(&left, sizeof(left), offsetof(struct fs_kept, now));
+	process_start(&back, dir, "back", "fs", args);
+}
+
+/* The next request comes again, to a process that finds this value of the first try. */
+static struct fs_client *come_again(struct fs_client *f, uint64_t value)
+{
+	int status;
+
+	ck_assert_int_eq(kill(back.pid, SIGSTOP), 0);
+	ck_assert_int_eq(waitpid(back.pid, &status, WUNTRACED), back.pid);
+	ck_assert(WIFSTOPPED(status));
+	left = (struct fs_now){.unique = f->unique + 2, .value = value};
+	f->between = killed_in_it;
+	return f;
+}
+
+/* What is found done is the request's own only where it was not so before. */
+START_TEST(test_found_done)
+{
+	enum { NEVER_BEGUN, WAS_ABSENT, WAS_THERE };
+	const struct fuse_rename2_in to_root = {.newdir = ROOT};
+	struct fs_client *f = begin(ways[_i]);
+	uint64_t d = fs_walk(f, ROOT, "d"), node, fh;
+	const struct fuse_link_in link = {.oldnodeid = fs_walk(f, ROOT, "hello")};
+	const size_t room = sizeof(struct fuse_entry_out);
+
+	for (uint64_t value = NEVER_BEGUN; value <= WAS_THERE; value++) {
+		int made = value == WAS_ABSENT ? 0 : -EEXIST, removed = value == WAS_THERE ? 0 : -ENOENT;
+
+		ck_assert_int_eq(fs_make_dir(come_again(f, value), ROOT, "d", 0755, &node), made);
+		ck_assert_int_eq(fs_make_file(come_again(f, value), d, "in", O_RDWR | O_EXCL, 0600, &node, &fh), made);
+		ck_assert_int_eq(fs_call(come_again(f, value), FUSE_LINK, d, &link, sizeof(link), "in", NULL, room), made);
+		ck_assert_int_eq(fs_call(come_again(f, value), FUSE_UNLINK, d, NULL, 0, "none", NULL, 0), removed);
+		ck_assert_int_eq(fs_call(come_again(f, value), FUSE_RENAME2, d, &to_root, sizeof(to_root), "none", "x", 0),
+				 removed);
+		f->between = NULL;
+	}
+}
+END_TEST
+
+/* A file whose way was being noted when the process ended is still the guest's. */
+START_TEST(test_half_noted)
+{
+	struct fs_client *f = begin(by_name);
+	uint64_t d = fs_walk(f, ROOT, "d"), node = fs_walk(f, d, "in");
+	struct fs_inode n;
+
+	process_kill(&back);
+	n = session_inode(node);
+	n.how = FS_BY_NOTHING;
+	n.big = 3;
+	n.len = 9;
+	session_put_inode(node, &n);
+	process_start(&back, dir, "back", "fs", args);
+	ck_assert_uint_eq(fs_walk(f, d, "in"), node);
+}
+END_TEST
+
+/* Of two that have the same place for a long name, one has it. */
+START_TEST(test_same_place)
+{
+	struct fs_client *f = begin(by_name);
+	uint64_t nodes[2];
+	char names[2][80], path[176];
+	struct fs_inode n[2];
+	struct fuse_attr a;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		memset(names[i], 'a' + (int)i, sizeof(names[i]) - 1);
+		names[i][sizeof(names[i]) - 1] = '\0';
+		snprintf(path, sizeof(path), "share/%s", names[i]);
+		host_write(path, "");
+		nodes[i] = fs_walk(f, ROOT, names[i]);
+	}
+	process_kill(&back);
+	for (unsigned int i = 0; i < 2; i++) {
+		n[i] = session_inode(nodes[i]);
+		ck_assert_uint_ne(n[i].big, 0);
+	}
+	n[1].big = n[0].big;
+	session_put_inode(nodes[1], &n[1]);
+	process_start(&back, dir, "back", "fs", args);
+	ck_assert_uint_eq(fs_walk(f, ROOT, names[1]), nodes[1]);
+	ck_assert_int_eq(fs_attr_of(f, nodes[0], &a), 0);
+	ck_assert_int_eq(fs_attr_of(f, nodes[1], &a), 0);
+}
+END_TEST
+
+/* ---- who it is, and what it offers */
+
+/* Who the back end is: a sanitizer's build has no sandbox, and there --user changes nothing. */
+static unsigned int user_of_back(void)
+{
+	char path[64], line[128];
+	unsigned int uid = UINT32_MAX;
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)back.pid);
+	status = fopen(path, "re");
+	ck_assert_ptr_nonnull(status);
+	while (fgets(line, sizeof(line), status) && sscanf(line, "Uid: %*u %u", &uid) != 1)
+		;
+	fclose(status);
+	return uid;
+}
+
+/* The user of --user, and not who has started it. */
+START_TEST(test_user)
+{
+	static const char *const as_user[] = {"--shared-dir=%T/share", "--user=65534:65534", NULL};
+	struct fs_client *f;
+	uint64_t node, fh;
+	struct stat st;
+
+	if (getuid() != 0)
+		return;
+	f = begin(as_user);
+	f->uid = f->gid = 1000;
+	ck_assert_int_eq(fs_make_file(f, ROOT, "users", O_RDWR, 0600, &node, &fh), 0);
+	ck_assert_int_eq(stat(in_dir("share/users"), &st), 0);
+	ck_assert(st.st_uid == 1000 && st.st_gid == 1000);
+	/* Without rules (--translate-uid) nobody is who serves. */
+	f->uid = f->gid = FUSE_INVALID_UIDGID;
+	ck_assert_int_eq(fs_make_file(f, ROOT, "its", O_RDWR, 0600, &node, &fh), 0);
+	ck_assert_int_eq(stat(in_dir("share/its"), &st), 0);
+	ck_assert_uint_eq(st.st_uid, user_of_back());
+	ck_assert_uint_eq(st.st_gid, user_of_back());
+}
+END_TEST
+
+/* In order, what is done would not be seen until a thread has ended: who is killed meanwhile would do it twice. */
+START_TEST(test_order)
+{
+	static const char *const plain[] = {"--shared-dir=%T/share", "--features=+in_order", NULL};
+	static const char *const kept[] = {"--shared-dir=%T/share", "--features=+in_order", "--session-file=%T/session", NULL};
+
+	process_start(&back, dir, "back", "fs", _i ? kept : plain);
+	process_connect(&back, &fe);
+	ok(frontend_negotiate(fe, BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_IN_ORDER), 0), "negotiation");
+	ck_assert_int_eq(!!(frontend_features(fe) & BIT(VIRTIO_F_IN_ORDER)), !_i);
+}
+END_TEST
+
 /* ---- files that are none of its session */
+
+/* Nothing of the old session's records comes back in a new one, however many there were. */
+START_TEST(test_begun_anew)
+{
+	/* Of the same limits, so that the file stays as it is. */
+	static const char *const others[] = {"--shared-dir=%T/share", "--session-file=%T/session", "--posix-lock", "--xattr",
+					     NULL};
+	enum { NAMES = 600 };
+	struct fs_client *f = begin(ways[_i]);
+	struct fuse_attr a;
+	char name[32];
+
+	for (unsigned int i = 0; i < NAMES; i++) {
+		snprintf(name, sizeof(name), "share/n%u", i);
+		host_write(name, "");
+		fs_walk(f, ROOT, name + strlen("share/"));
+	}
+	args = others;
+	replace();
+	f = fs_mount_by(fe);
+	for (unsigned int i = 0; i < NAMES; i++) {
+		snprintf(name, sizeof(name), "n%u", i);
+		ck_assert_int_eq(fs_attr_of(f, fs_walk(f, ROOT, name), &a), 0);
+	}
+}
+END_TEST
 
 static int status_of(const char *const *with)
 {
@@ -382,10 +591,35 @@ START_TEST(test_file)
 	static const char *const nowhere[] = {"--shared-dir=%T/share", "--session-file=%T/no/where", NULL};
 	static const char *const fewer[] = {"--shared-dir=%T/share", "--session-file=%T/session", "--max-inodes=100", NULL};
 	static const char *const other[] = {"--shared-dir=%T/share/d", "--session-file=%T/session", "--max-inodes=100", NULL};
+	static const char *const unsafe[][3] = {
+		{"--shared-dir=%T/share", "--session-file=%T/share/s", NULL},
+		{"--shared-dir=%T/share", "--session-file=%T/way/s", NULL},
+		{"--shared-dir=%T/share", "--session-file=%T/open", NULL},
+		{"--shared-dir=%T/share", "--session-file=%T/two", NULL},
+		{"--shared-dir=%T/share", "--session-file=%T/another's", NULL},
+	};
 	struct fs_client *f = begin(by_handle);
 	uint64_t d = fs_walk(f, ROOT, "d");
 	struct fuse_attr a;
 
+	/* Others could write to these: in the shared folder, by mode, by another name, as the owner. */
+	ck_assert_int_eq(symlink("share/d", in_dir("way")), 0);
+	host_write("open", "");
+	host_write("two", "");
+	ck_assert_int_eq(chmod(in_dir("two"), 0600), 0);
+	ck_assert_int_eq(link(in_dir("two"), in_dir("share/two")), 0);
+	host_write("another's", "");
+	ck_assert_int_eq(chmod(in_dir("another's"), 0600), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(unsafe); i++) {
+		bool of_owner = i + 1 == ARRAY_SIZE(unsafe);
+
+		/* Only root can give one away. */
+		if (of_owner && chown(in_dir("another's"), 12345, 12345) < 0)
+			break;
+		ck_assert_msg(status_of(unsafe[i]) == 1, "%s is taken", unsafe[i][1]);
+	}
+	ck_assert_int_eq(access(in_dir("share/s"), F_OK), -1);
+	ck_assert_int_eq(access(in_dir("share/d/s"), F_OK), -1);
 	/* The one that serves has it. */
 	ck_assert_int_eq(status_of(by_handle), 1);
 	ck_assert_int_eq(status_of(a_folder), 1);
@@ -477,6 +711,12 @@ Suite *suite_fs_restart(void)
 	add(s, "goes on", test_goes_on, ARRAY_SIZE(ways));
 	add(s, "folder", test_folder, ARRAY_SIZE(ways));
 	add(s, "killed", test_killed, ARRAY_SIZE(ways));
+	add(s, "found done", test_found_done, ARRAY_SIZE(ways));
+	add(s, "half noted", test_half_noted, 1);
+	add(s, "same place", test_same_place, 1);
+	add(s, "user", test_user, 1);
+	add(s, "order", test_order, 2);
+	add(s, "begun anew", test_begun_anew, ARRAY_SIZE(ways));
 	add(s, "file", test_file, 1);
 	add(s, "damaged", test_damaged, 1);
 	return s;
