@@ -60,7 +60,9 @@ extern const char *const disk_cache_words[], *const disk_aio_words[];
 		.help = "writeback, or none: no page cache of the host",                                               \
 		.man = MAN("writeback: the host's page cache is used.  none: it is gone round (O_DIRECT), as is best " \
 			   "for a disk that is not shared and a guest that has a cache itself.  What is on the disk "  \
-			   "when a flush has ended is the same.  With none, and a disk whose blocks are larger than "  \
+			   "when a flush has ended is the same.  With writeback, when the host has failed to keep "    \
+			   "what was written (a flush, or a write that was to be durable, ended in an error), every flush " \
+			   "fails until vdevd is started again.  With none, and a disk whose blocks are larger than "  \
 			   "512 bytes, a guest that reads or writes parts of a block gets an error."),                 \
 	},                                                                                                             \
 		{                                                                                                      \

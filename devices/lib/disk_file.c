@@ -208,11 +208,31 @@ static void range_begin(struct file *f, struct disk_req *r)
 	uring_fallocate(f->d->args.ring, &r->way.op, f->fd, mode | FALLOC_FL_KEEP_SIZE, r->off, r->len);
 }
 
+/*
+ * The host may have forgotten what was written, and says so once: from now on no flush can succeed.  With O_DIRECT there is
+ * nothing that it could have forgotten: the next may.
+ */
+static void lose(struct file *f)
+{
+	if (f->direct || f->lost)
+		return;
+	f->lost = true;
+	disk_complain(f->d, "the host has lost what was written: flushes fail from now on");
+}
+
+static bool is_loss(int err)
+{
+	return err == -EIO || err == -ENOSPC || err == -EDQUOT;
+}
+
 static void part_done(struct file *f, struct disk_req *r, int res)
 {
 	if (res == 0)
 		res = -EIO; /* the end of a file that was cut short */
 	if (res < 0) {
+		/* The host tells of a write that it had taken and has lost but once: it may be an earlier one's. */
+		if (r->durable && r->what != DISK_READ && is_loss(res))
+			lose(f);
 		finish(f, r, res);
 		return;
 	}
@@ -230,14 +250,20 @@ static void part_done(struct file *f, struct disk_req *r, int res)
 static void range_done(struct file *f, struct disk_req *r, int res)
 {
 	bool unknown = res == -EOPNOTSUPP || res == -ENOSYS || res == -ENODEV;
+	/* A block device takes whole blocks of its own, which through the page cache may be larger than the disk's. */
+	bool unaligned = res == -EINVAL && !f->is_file;
 
 	if (unknown && r->way.state == PUNCH)
 		f->no_punch = true;
 	if (unknown && r->way.state == ZERO_RANGE)
 		f->no_zero_range = true;
 	f->d->info.discards &= !f->no_punch;
+	if (unaligned && r->what == DISK_DISCARD)
+		res = 0; /* it is but a hint */
 	if (unknown && r->what == DISK_ZERO && !r->way.cancelled)
 		range_begin(f, r);
+	else if (unaligned && r->what == DISK_ZERO && !r->way.cancelled)
+		part_begin(f, r);
 	else if (res < 0)
 		finish(f, r, unknown ? -EOPNOTSUPP : res);
 	else if (r->durable)
@@ -256,9 +282,8 @@ static void op_done(struct uring_op *op, int res)
 		part_done(f, r, res);
 		break;
 	case SYNC:
-		/* With O_DIRECT there is nothing that the host could have forgotten: the next may succeed. */
-		if (res < 0 && res != -ECANCELED && !f->direct)
-			f->lost = true;
+		if (res < 0 && res != -ECANCELED)
+			lose(f);
 		finish(f, r, res);
 		break;
 	default:

@@ -197,8 +197,10 @@ static void timer_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 static int request_run(struct disk_sim *sim, struct sim *s, struct disk_req *r)
 {
 	bool fails = sim->fail[r->what] > 0;
+	uint64_t size = s->d->args.size;
 
-	if (sim->dark)
+	/* The disk may be smaller than was told last. */
+	if (sim->dark || (r->what != DISK_FLUSH && (r->len > size || r->off > size - r->len)))
 		return -EIO;
 	sim->fail[r->what] -= fails;
 	if (fails && r->what == DISK_WRITE && r->len > DISK_SECTOR)
@@ -384,6 +386,10 @@ static int run_size(void *arg, struct control_client *c, unsigned int argc, char
 	uint64_t size;
 	uint8_t *now, *stable;
 
+	if (!s) {
+		snprintf(why, why_size, "there is no simulated disk");
+		return -ENODEV;
+	}
 	if (opt_parse_number(argv[0], true, &size) < 0 || size < DISK_SECTOR || size % DISK_SECTOR ||
 	    size > SIZE_MAX / 4) {
 		snprintf(why, why_size, "'%.40s': bytes are wanted, a multiple of 512", argv[0]);

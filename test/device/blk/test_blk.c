@@ -635,7 +635,7 @@ static void write_through(struct carrier *c)
 static void resize(struct carrier *c)
 {
 	int fd = control(c);
-	uint8_t data[SECTOR] = {0};
+	uint8_t data[2 * SECTOR] = {0};
 	le64 capacity;
 
 	ck_assert_int_eq(put(c, SECTORS, data, SECTOR), IOERR);
@@ -647,7 +647,12 @@ static void resize(struct carrier *c)
 	carrier_config_read(c, 0, &capacity, sizeof(capacity));
 	ck_assert_uint_eq(le64toh(capacity), 2 * SECTORS);
 	ck_assert_int_eq(put(c, SECTORS, data, SECTOR), OK);
-	tell(c, fd, "size 64K\nresize\n", "ok\n65536\nok\n");
+	/* Smaller, and the guest does not know: what is behind the end is not there. */
+	tell(c, fd, "size 64K\n", "ok\n");
+	ck_assert_int_eq(put(c, SECTORS, data, SECTOR), IOERR);
+	ck_assert_int_eq(get(c, SECTORS / 2 - 1, data, sizeof(data)), -1);
+	ck_assert_int_eq(put(c, SECTORS / 2 - 1, data, SECTOR), OK);
+	tell(c, fd, "resize\n", "65536\nok\n");
 	carrier_wait_config_change(c);
 	ck_assert_int_eq(put(c, SECTORS, data, SECTOR), IOERR);
 	close(fd);
