@@ -115,12 +115,13 @@ static int rotate(struct console_side *s)
 		if (rename(from, to) < 0 && errno != ENOENT)
 			return -errno;
 	}
+	/* Where no other can be had, the files are not put aside again before as much has come once more. */
+	s->written = 0;
 	fd = file_begin(s->v.path);
 	if (fd < 0)
 		return fd;
 	close(s->fd);
 	s->fd = fd;
-	s->written = 0;
 	return 0;
 }
 
@@ -190,6 +191,11 @@ static void file_last(struct console_side *s, const void *buf, size_t len)
 {
 	size_t done = 0;
 
+	/* What no thread has begun would be dropped with the queue. */
+	if (s->queue && s->busy && work_cancel(s->queue, &s->job)) {
+		s->busy = false;
+		job_run(&s->job);
+	}
 	s->hangs = s->hangs || (s->queue && !work_queue_free(s->queue, END_PATIENCE));
 	s->queue = NULL;
 	while (!s->hangs && done < len) {

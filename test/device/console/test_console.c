@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -780,6 +781,28 @@ static void on_file(struct carrier *c)
 	ck_assert_int_lt(access(carrier_path(c, "kept.3"), F_OK), 0);
 }
 
+/* The last words of a guest are in the file, also where no thread had begun to write them when the device ended. */
+static void on_file_last(struct carrier *c)
+{
+	char arg[PATH_MAX];
+	const char *const last_args[] = {arg, NULL};
+	const struct device_suite last = {.device = "console", .args = last_args};
+	unsigned int times = carrier_kind(c) == CARRIER_DIRECT ? 20 : 2;
+	uint8_t bytes[100];
+
+	snprintf(arg, sizeof(arg), "--port=file:%s", carrier_path(c, "last"));
+	pattern(bytes, sizeof(bytes), 0);
+	for (unsigned int i = 0; i < times; i++) {
+		struct carrier *other = carrier_open(carrier_kind(c), &last);
+
+		no_console(other, true);
+		send_bytes(other, 0, bytes, sizeof(bytes));
+		carrier_close(other);
+		wait_file(c, "last", bytes, sizeof(bytes));
+		ck_assert_int_eq(unlink(carrier_path(c, "last")), 0);
+	}
+}
+
 /* A serial line of which a pseudo-terminal is the other end. */
 static int line_master = -1;
 
@@ -857,6 +880,7 @@ static const struct device_case cases[] = {
 	{.name = "stdio without escape", .run = on_plain_stdio, .args = plain_stdio_args, .prepare = make_terminal, .flags = CASE_ONCE},
 	{.name = "pty", .run = on_pty, .args = pty_args, .flags = CASE_ONCE},
 	{.name = "file", .run = on_file, .args = file_args, .flags = CASE_ONCE},
+	{.name = "file, last words", .run = on_file_last, .flags = CASE_ONCE},
 	{.name = "tty", .run = on_tty, .args = tty_args, .prepare = make_line, .flags = CASE_ONCE},
 	{.name = "31 ports", .run = many_ports, .args = many_args, .flags = CASE_ONCE | CASE_CONFIG},
 };
