@@ -770,11 +770,13 @@ static void scsi_save(struct vdev *d, struct state *state)
 	events_save(&s->events, state);
 }
 
+/* Where the guest came from, records may have been written since the file was read here: later numbers than all of those. */
+#define KEPT_STEP (UINT64_C(1) << 32)
+
 static int unit_load(struct scsi *s, const struct state_record *r)
 {
 	struct unit_state u;
 	struct scsi_lun *lun;
-	bool kept;
 
 	if (r->len != sizeof(u))
 		return -EINVAL;
@@ -795,7 +797,6 @@ static int unit_load(struct scsi *s, const struct state_record *r)
 			  lun->number);
 		return -EINVAL;
 	}
-	kept = lun->pr.aptpl;
 	lun->attention = u.attention;
 	lun->no_cache = u.flags & NO_CACHE;
 	lun->stopped = u.flags & STOPPED;
@@ -809,8 +810,11 @@ static int unit_load(struct scsi *s, const struct state_record *r)
 		.generation = le32toh(u.generation),
 		.key = le64toh(u.key),
 	};
-	if (lun->pr.aptpl || kept)
+	/* Also where none are kept: the file may have some that were given up since it was read here. */
+	if (lun->kept) {
+		lun->kept_written += KEPT_STEP;
 		scsi_kept_write(lun);
+	}
 	return 0;
 }
 

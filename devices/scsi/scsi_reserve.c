@@ -171,6 +171,11 @@ static void change_done(struct disk_req *r, int err)
 		t->lun->pr = t->lun->pr_next;
 	else if (!t->aborted)
 		kept_lost(t->lun, err);
+	if (err) {
+		/* What failed may be there all the same.  The record that is valid goes over it, and the other stays. */
+		t->lun->kept_written--;
+		scsi_kept_write(t->lun);
+	}
 	if (err && !t->aborted)
 		scsi_end_sense(t, SENSE_TARGET_FAILURE);
 	else

@@ -17,6 +17,7 @@
 
 enum { CONTROLQ, EVENTQ, REQUESTQ };
 
+#define KEPT_NUMBER 24 /* bytes: where a record of reservations has its number */
 #define RESP   108 /* a response with 96 bytes of sense data */
 #define BLOCK  512
 #define BLOCKS 256
@@ -1109,10 +1110,24 @@ static void moves(struct carrier *c)
 	ck_assert_uint_eq(a.data[15], 0x11);
 }
 
+/* The number of the last record in the file of reservations. */
+static uint64_t kept_last(struct carrier *c)
+{
+	int fd = open(carrier_path(c, "kept"), O_RDONLY | O_CLOEXEC);
+	le64 numbers[2];
+
+	ck_assert_int_ge(fd, 0);
+	for (off_t i = 0; i < 2; i++)
+		ck_assert_int_eq(pread(fd, &numbers[i], 8, i * 4096 + KEPT_NUMBER), 8);
+	close(fd);
+	return le64toh(numbers[0]) > le64toh(numbers[1]) ? le64toh(numbers[0]) : le64toh(numbers[1]);
+}
+
 /* Reservations that are to be kept stay so where the guest moves. */
 static void kept_moves(struct carrier *c)
 {
 	uint8_t p[24] = {[15] = 0x11, [20] = 1};
+	uint64_t written;
 
 	ready(c);
 	IS_GOOD(OUT(0, 0));
@@ -1122,6 +1137,14 @@ static void kept_moves(struct carrier *c)
 	memcpy(p, "\0\0\0\0\0\0\0\x11\0\0\0\0\0\0\0\0", 16);
 	IS_GOOD(OUT(1, 5));
 	IS_GOOD(OUT(3, 0));
+	/* Also that there are none is written where the guest comes. */
+	written = kept_last(c);
+	carrier_move(c);
+	for (unsigned int ms = 0; kept_last(c) == written && ms < 10000; ms++)
+		carrier_idle(c, 1);
+	ck_assert_uint_gt(kept_last(c), written);
+	IS_GOOD(READS(64, 0x5e, 0, 0, 0, 0, 0, 0, 0, 64, 0));
+	ck_assert_uint_eq(number(a.data + 4, 4), 0);
 }
 
 static const char *const sim_args[] = {"--lun=0:sim=128K,serial=number", "--lun=1:sim=64K,removable,block-size=4096",
