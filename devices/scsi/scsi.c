@@ -692,13 +692,21 @@ static void scsi_reset(struct vdev *d)
 
 /* ---- the configuration space */
 
+/* Of a command, where no device of the host takes less. */
+#define MAX_SECTORS 0xffffu
+
 static void scsi_config(struct vdev *d, void *buf)
 {
 	const struct scsi *s = to_scsi(d);
+	size_t most = (size_t)MAX_SECTORS * DISK_SECTOR;
+
+	for (unsigned int i = 0; i < s->nluns; i++)
+		most = scsi_sg_max_len(s->order[i], most);
+
 	const struct virtio_scsi_config c = {
 		.num_queues = htole32((uint32_t)s->nqueues),
 		.seg_max = htole32(SEG_MAX),
-		.max_sectors = htole32(0xffff),
+		.max_sectors = htole32((uint32_t)(most / DISK_SECTOR)),
 		.cmd_per_lun = htole32(QUEUE_SIZE),
 		.event_info_size = htole32(sizeof(struct virtio_scsi_event)),
 		.sense_size = htole32(s->sense_size),
@@ -1270,11 +1278,14 @@ const struct vdev_class vdev_scsi_class = {
 		"\n"
 		"With sg=PATH a SCSI device of the host is a unit: a disk, tape, changer or scanner.  Commands go to "
 		"it as they "
-		"are, by SG_IO on worker threads, 16 at a time; data in both directions at once is refused.  The "
-		"kernel's filter "
-		"holds: what takes CAP_SYS_RAWIO is an unknown command to the guest, and with ro nothing that writes "
-		"is "
-		"known.  A command that the guest aborts is not waited for any more, and its memory not touched, but "
+		"are, by SG_IO on worker threads, 16 at a time; data in both directions at once is refused.  Some are "
+		"unknown commands to the guest: FORMAT UNIT, SEND DIAGNOSTIC, WRITE BUFFER (firmware), CHANGE "
+		"DEFINITION, SANITIZE, third-party copies, ATA PASS-THROUGH, MAINTENANCE OUT, SECURITY PROTOCOL OUT, "
+		"and what belongs to vendors (C0h to FFh), which some scanners want; optical drives have FORMAT UNIT, "
+		"BLANK, PLAY AUDIO and REPORT KEY.  With ro only commands that read are known, whatever rights vdevd "
+		"has; START STOP UNIT and PREVENT ALLOW MEDIUM REMOVAL are none.  The kernel's own filter of "
+		"/dev/bsg/... holds as well.  What a command can move at most is told to the guest as the least of "
+		"all these devices.  A command that the guest aborts is not waited for any more, and its memory not touched, but "
 		"the device "
 		"may still carry it out; with /dev/bsg it is waited for.  LOGICAL UNIT RESET does the same with all of "
 		"a unit; "

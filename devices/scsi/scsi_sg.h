@@ -11,7 +11,7 @@
 #include "devices/scsi/scsi.h"
 
 struct scsi_sg_ops {
-	/* Opens the path.  Returns 0 or -errno; a reason in why where there is a better one. */
+	/* Opens the path, and learns type and max_len.  Returns 0 or -errno; a reason in why where there is a better one. */
 	int (*open)(struct scsi_sg *sg, const char *path, bool read_only, const char **why);
 	/*
 	 * On a worker thread: has the device carry a command out.  Returns 0; -EINTR: the job was interrupted, and memory is
@@ -25,8 +25,15 @@ struct scsi_sg {
 	const struct scsi_sg_ops *ops;
 	int fd;
 	bool one_piece; /* data must be one piece of memory */
+	uint8_t type;	/* PERIPHERAL DEVICE TYPE of the device, SPC-4, table 148; SCSI_SG_UNKNOWN: it did not tell */
+	size_t max_len; /* bytes of data that the host takes in a command; 0: not known */
 	uint8_t *memory; /* of the simulator */
 };
+
+/* Device types that matter, and what stands for none. */
+#define SCSI_SG_TAPE	0x01
+#define SCSI_SG_OPTICAL 0x05
+#define SCSI_SG_UNKNOWN 0x1f
 
 extern const struct scsi_sg_ops scsi_sg_linux, scsi_sg_sim;
 
@@ -42,6 +49,9 @@ extern const struct sandbox_call scsi_sg_calls[];
  */
 int scsi_sg_open(struct scsi *s, struct scsi_lun *lun);
 void scsi_sg_close(struct scsi_lun *lun);
+
+/* The most data that the devices of all units take in a command, bytes, or most where that is less. */
+size_t scsi_sg_max_len(const struct scsi_lun *lun, size_t most);
 
 /* The command for all that is passed on. */
 extern const struct scsi_command scsi_sg_command;

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <linux/bsg.h>
+#include <linux/fs.h>
 #include <scsi/sg.h>
 
 #include "devices/scsi/scsi_sg.h"
@@ -25,6 +26,34 @@ const struct sandbox_call scsi_sg_calls[] = {
 	{.name = "ioctl", .why = "commands for SCSI devices of the host", .checks = {{1, SANDBOX_IS, SG_IO}}},
 	{0},
 };
+
+static int linux_run(struct scsi_sg *sg, struct scsi_sg_call *call, const struct work *w);
+
+/* How long the device may take to say what it is. */
+#define INQUIRY_MS 10000
+
+/* Asks the device what it is, and the host how much it takes at once: either says bytes, sg(4), block/bsg.c. */
+static void learn(struct scsi_sg *sg)
+{
+	static const uint8_t cdb[6] = {0x12, [4] = 36};
+	uint8_t data[36] = {0};
+	const struct iovec iov = {data, sizeof(data)};
+	struct scsi_sg_call call = {
+		.cdb = cdb,
+		.cdb_len = sizeof(cdb),
+		.iov = &iov,
+		.niov = 1,
+		.len = sizeof(data),
+		.timeout_ms = INQUIRY_MS,
+	};
+	int bytes = 0;
+
+	if (ioctl(sg->fd, sg->one_piece ? SG_GET_RESERVED_SIZE : BLKSECTGET, &bytes) == 0 && bytes > 0)
+		sg->max_len = (size_t)bytes;
+	sg->type = SCSI_SG_UNKNOWN;
+	if (linux_run(sg, &call, NULL) == 0 && call.status == SCSI_GOOD && !call.host && call.residual < call.len)
+		sg->type = data[0] & 0x1f;
+}
 
 static int linux_open(struct scsi_sg *sg, const char *path, bool read_only, const char **why)
 {
@@ -37,6 +66,7 @@ static int linux_open(struct scsi_sg *sg, const char *path, bool read_only, cons
 	if (fstat(sg->fd, &st) == 0 && S_ISCHR(st.st_mode) && ioctl(sg->fd, SG_GET_VERSION_NUM, &version) == 0 &&
 	    version >= 30000) {
 		sg->one_piece = major(st.st_rdev) != SG_MAJOR;
+		learn(sg);
 		return 0;
 	}
 	close(sg->fd);

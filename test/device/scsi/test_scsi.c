@@ -939,7 +939,7 @@ static void file_grows(struct carrier *c)
 		carrier_class(c)->hangup(carrier_vdev(c));
 	ck_assert_uint_eq(carrier_await(c, EVENTQ, req, in), 16);
 	ck_assert_mem_eq(in, "\3\0\0\0\1\0\0\0\0\0\0\0\x2a\x09\0\0", 16);
-	tell(c, fd, "remove 1\n", "ok\n");
+	tell(c, fd, "remove 1\nsize 64K\n", "ok\nerror: there is no simulated disk\n");
 	close(fd);
 	carrier_idle(c, 5);
 }
@@ -1006,11 +1006,12 @@ static void passed(struct carrier *c)
 	IS_GOOD(READS(64, 0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 0));
 	ck_assert_uint_eq(number(a.data, 4), 16);
 	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
-		ck_assert_int_eq(passed_end(c, 0xc1, ends[i].host), ends[i].response);
-	ck_assert_int_eq(passed_end(c, 0xc2, ENODEV), BAD_TARGET);
-	ck_assert_int_eq(passed_end(c, 0xc2, ENOMEM), 5);
-	ck_assert_int_eq(passed_end(c, 0xc2, EIO), FAILURE);
-	IS_SENSE(READS(0, 0xc2, EPERM, 0, 0, 0, 0, 0, 0, 0, 0), OPCODE);
+		ck_assert_int_eq(passed_end(c, 0x61, ends[i].host), ends[i].response);
+	ck_assert_int_eq(passed_end(c, 0x62, ENODEV), BAD_TARGET);
+	ck_assert_int_eq(passed_end(c, 0x62, ENOMEM), 5);
+	ck_assert_int_eq(passed_end(c, 0x62, EDOM), 5);
+	ck_assert_int_eq(passed_end(c, 0x62, EIO), FAILURE);
+	IS_SENSE(READS(0, 0x62, EPERM, 0, 0, 0, 0, 0, 0, 0, 0), OPCODE);
 	if (carrier_has(c, 0)) {
 		static uint8_t out[51 + BLOCK], in[RESP + BLOCK];
 
@@ -1018,6 +1019,36 @@ static void passed(struct carrier *c)
 		answer_take(in, carrier_request(c, REQUESTQ, out, sizeof(out), in, sizeof(in)), 0);
 		ck_assert_int_eq(a.response, FAILURE);
 	}
+}
+
+/* What is no guest's business is an unknown command, which the device does not see: it would say that it is done. */
+static void passed_refused(struct carrier *c)
+{
+	static const uint8_t refused_ones[] = {0x04, 0x1d, 0x3b, 0x40, 0x48, 0x83, 0x85, 0xa1, 0xa4, 0xb5, 0xc0, 0xff};
+	static const uint8_t others[] = {0x01, 0x0a, 0x15, 0x1b, 0x2a, 0x35, 0x41, 0x42, 0x55, 0x5f, 0x62, 0x7f, 0x8a, 0x9f,
+					 0xaa, 0xa5};
+	static uint8_t data[BLOCK] = {1};
+	le32 word;
+
+	unit = attribute = 0;
+	carrier_config_read(c, 8, &word, 4);
+	ck_assert_uint_eq(le32toh(word), 128);
+	for (size_t i = 0; i < ARRAY_SIZE(refused_ones); i++)
+		IS_SENSE(READS(0, refused_ones[i], EIO, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), OPCODE);
+	IS_GOOD(WRITES(data, BLOCK, 0x2a, 0, 0, 0, 0, 0, 0, 0, 1, 0));
+	ck_assert_int_eq(passed_end(c, 0x62, EIO), FAILURE);
+	/* This one is for reading alone. */
+	unit = 2;
+	IS_GOOD(READS(0, 0x00, 0, 0, 0, 0, 0));
+	IS_GOOD(READS(96, 0x12, 0, 0, 0, 96, 0));
+	IS_GOOD(READS(8, 0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+	IS_SENSE(WRITES(data, BLOCK, 0x2a, 0, 0, 0, 0, 0, 0, 0, 1, 0), OPCODE);
+	IS_GOOD(READS(BLOCK, 0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0));
+	ck_assert_uint_eq(a.data[0], 0);
+	/* The device would say FAILURE. */
+	ck_assert_int_eq(passed_end(c, 0x62, EIO), OK);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		IS_SENSE(READS(0, others[i], EIO, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0), OPCODE);
 }
 
 /* A command that the device takes its time for ends when it is aborted; and others do not wait for it. */
@@ -1030,7 +1061,7 @@ static void passed_aborts(struct carrier *c)
 
 	unit = attribute = 0;
 	for (unsigned int i = 0; i < 18; i++) {
-		len = command_put(out, CDB(0xc0, 255, 0, 0, 0, 0, 0, 0, 0, 0), 10, NULL, 0);
+		len = command_put(out, CDB(0x60, 255, 0, 0, 0, 0, 0, 0, 0, 0), 10, NULL, 0);
 		out[8] = (uint8_t)(0x10 + i);
 		reqs[i] = carrier_submit(c, REQUESTQ, out, len, sizeof(in));
 	}
@@ -1052,7 +1083,7 @@ static void passed_aborts(struct carrier *c)
 	IS_SENSE(READS(0, 0x00, 0, 0, 0, 0, 0), LUN_RESET);
 	IS_GOOD(READS(0, 0x00, 0, 0, 0, 0, 0));
 	/* The unit goes while the device is busy. */
-	len = command_put(out, CDB(0xc0, 255, 0, 0, 0, 0, 0, 0, 0, 0), 10, NULL, 0);
+	len = command_put(out, CDB(0x60, 255, 0, 0, 0, 0, 0, 0, 0, 0), 10, NULL, 0);
 	reqs[0] = carrier_submit(c, REQUESTQ, out, len, sizeof(in));
 	carrier_idle(c, 5);
 	fd = control(c);
@@ -1153,6 +1184,7 @@ static const char *const large_args[] = {"--lun=0:path=%T/disk,block-size=4096",
 					 "--sim-control=%T/ctl", NULL};
 static const char *const passed_args[] = {"--lun=0:sg=sim", "--lun=1:sim=64K", "--num-queues=1", "--sim-control=%T/ctl",
 					  NULL};
+static const char *const refused_args[] = {"--lun=0:sg=sim", "--lun=2:sg=sim,ro", "--num-queues=1", NULL};
 static const char *const file_args[] = {"--lun=0:path=%T/disk", "--num-queues=1", NULL};
 static const char *const direct_args[] = {"--lun=0:path=%T/disk,block-size=512", "--num-queues=1", "--cache=none",
 					  NULL};
@@ -1220,6 +1252,7 @@ static const struct device_case cases[] = {
 	{.name = "file grows", .run = file_grows, .args = grow_args, .prepare = prepare_files, .flags = CASE_ONCE},
 	{.name = "file shrinks", .run = file_shrinks, .args = large_args, .prepare = prepare_file, .flags = CASE_ONCE},
 	{.name = "passed", .run = passed, .args = passed_args},
+	{.name = "passed, refused", .run = passed_refused, .args = refused_args, .flags = CASE_ONCE | CASE_CONFIG},
 	{.name = "passed, aborts", .run = passed_aborts, .args = passed_args, .flags = CASE_ONCE, .depth = 18},
 	{.name = "config", .run = config, .flags = CASE_ONCE | CASE_CONFIG},
 	{.name = "moves", .run = moves, .flags = CASE_ONCE},
