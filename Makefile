@@ -227,7 +227,7 @@ BUILD_SCRIPTS := $(call scripts,build/*.sh)
 TREE_SCRIPTS := $(filter-out $(if $(FUZZ_TARGETS),,%/check-corpus),$(call scripts,tools/check-*))
 
 .PHONY: check check-unit check-build check-guest check-xen check-valgrind check-sanitize coverage demo bench bench-xen fuzz
-.PHONY: lint man gdb
+.PHONY: check-all lint man gdb
 
 # T=NAME: this suite, or the script of that name, alone; C=TEXT: of a suite over carriers the cases whose names have the text, of
 # another the test case (of the check library) that is called so.
@@ -262,6 +262,10 @@ check-unit: all $(RUN_TESTS)
 
 check-build: all
 	$(Q)$(run_checks) $(BUILD_SCRIPTS)
+
+# In one: check and check-build beside each other would have the same logs.
+check-all: all $(RUN_TESTS) $(REPLAYS)
+	$(Q)VDEVD_TEST_DEPTH=$${VDEVD_TEST_DEPTH:-more} $(run_checks) $(RUN_TESTS) $(BUILD_SCRIPTS) $(CLI_SCRIPTS) $(TREE_SCRIPTS)
 
 check-guest: all
 	$(Q)$(test_env) $(srcdir)/test/guest/check-guest $(T)
@@ -457,10 +461,11 @@ distclean: clean
 
 help:
 	@echo 'all             vdevd and its modules (the default)'
-	@echo 'check           what needs no root, virtual machine or hardware: under a minute (VDEVD_TEST_DEPTH=more: further)'
+	@echo 'check           what needs no root, virtual machine or hardware: under a minute'
 	@echo 'check T=NAME    one suite or script; C=CASE: only cases of it, as make check T=gpio C=edge'
 	@echo 'check-unit      those in C alone: unit, device and protocol suites'
 	@echo 'check-build     other ways to configure, build and install'
+	@echo 'check-all       check, further (VDEVD_TEST_DEPTH=more, or all), and check-build: what CI runs'
 	@echo 'check-guest     a real Linux guest uses the devices (VDEVD_UML=LINUX names a User-Mode Linux kernel)'
 	@echo '                T=NAME: one case, or those of a device'
 	@echo 'check-xen       dom0 of a real Xen, in QEMU: foreign and grant mappings, amd64 and arm64'

@@ -27,7 +27,7 @@ reproducible()
 
 expect 'a build as debhelper calls it' reproducible one
 expect 'the compiler is of this machine' grep -q "^CC := $VDEVD_CC\$" "$work/one/build/config.mk"
-expect 'a name in a path is replaced' grep -qx 'LIBDIR := /usr/lib/any-edge-linux' "$work/one/build/config.mk"
+expect 'a name in a path is replaced' grep -qx 'LIBDIR := \$(PREFIX)/lib/any-edge-linux' "$work/one/build/config.mk"
 expect 'the manual is where it was told' test -f "$work/one/to/usr/share/man/man1/vdevd-rng.1"
 expect 'another, elsewhere' reproducible a/place/two
 expect 'gives the same bytes' diff -r "$work/one/to" "$work/a/place/two/to"
