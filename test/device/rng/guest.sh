@@ -31,7 +31,7 @@ rng_mib() {
 # rng_kick_fds - print how many eventfds vdevd has, as a UML guest sees them while it has the device.  Such a guest
 # gives one for the kicks, unless kicks go in band.
 rng_kick_fds() {
-	rng_in uml "mkdir fd; mount -t hostfs none fd -o /proc/$vdevd_pid/fd; ls -l fd | grep -c eventfd || :"
+	rng_in uml "fd=\$(mktemp -d); mount -t hostfs none \$fd -o /proc/$vdevd_pid/fd; ls -l \$fd | grep -c eventfd || :"
 	cat got
 }
 
