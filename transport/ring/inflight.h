@@ -18,7 +18,7 @@
  * stopped is a driver's that begins anew.
  *
  * test/unit/test_inflight.c kills a ring after single instructions of a pop and two pushes (each of them with
- * VDEVD_TEST_DEPTH=all, a hundred otherwise), test/protocol/test_crash.c the executable under load.
+ * VDEVD_TEST_DEPTH=all, some of them otherwise), test/protocol/test_crash.c the executable under load.
  */
 #ifndef VDEVD_TRANSPORT_RING_INFLIGHT_H
 #define VDEVD_TRANSPORT_RING_INFLIGHT_H
