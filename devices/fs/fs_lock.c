@@ -92,9 +92,33 @@ static void range_clear(struct fs *f, uint32_t inode, uint64_t owner, uint64_t s
 	}
 }
 
+static uint64_t last_byte(const struct flock *l)
+{
+	return l->l_len ? (uint64_t)l->l_start + (uint64_t)l->l_len - 1 : INT64_MAX;
+}
+
+/* Whether there is room for what a lock, or its end, leaves behind, besides those that are waited for. */
+static bool range_fits(const struct fs *f, const struct fs_owner *w, const struct flock *l)
+{
+	uint64_t start = (uint64_t)l->l_start, end = last_byte(l);
+	unsigned int more = 2; /* one range at most becomes three */
+
+	if (f->session_fd < 0)
+		return true;
+	if (l->l_type == F_UNLCK) {
+		more = 0;
+		for (unsigned int i = 0; i < FS_RANGES && !more; i++) {
+			const struct fs_range *g = &f->kept->ranges[i];
+
+			more = g->inode == w->inode && g->owner == w->owner && g->start < start && g->end > end;
+		}
+	}
+	return !more || f->nranges + more + f->waiting_locks * 2 <= FS_RANGES;
+}
+
 static void range_set(struct fs *f, const struct fs_owner *w, const struct flock *l)
 {
-	uint64_t start = (uint64_t)l->l_start, end = l->l_len ? start + (uint64_t)l->l_len - 1 : INT64_MAX;
+	uint64_t start = (uint64_t)l->l_start, end = last_byte(l);
 
 	if (f->session_fd < 0)
 		return;
@@ -273,8 +297,7 @@ static int set_posix(struct fs *f, struct fs_req *r, struct fs_open *o, const st
 		w = owner_new(f, &f->inodes[o->inode], fs64(f, in->owner), &err);
 	if (!w)
 		return err;
-	/* One range at most becomes three. */
-	if (f->session_fd >= 0 && f->nranges + 2 + f->waiting_locks * 2 > FS_RANGES && l.l_type != F_UNLCK) {
+	if (!range_fits(f, w, &l)) {
 		log_guest(&f->d.log, "more than %d ranges are locked", FS_RANGES);
 		return -ENOLCK;
 	}

@@ -217,6 +217,36 @@ START_TEST(test_goes_on)
 }
 END_TEST
 
+/* Ranges that are locked have room for so many: what would not be kept is refused, and nothing is lost of what is. */
+START_TEST(test_ranges)
+{
+	struct fs_client *f = begin(by_handle);
+	uint64_t node = fs_walk(f, ROOT, "hello"), at = 1;
+	struct fuse_open_out o;
+	int host, err = 0;
+
+	ck_assert_int_eq(fs_open_at(f, node, O_RDWR, &o), 0);
+	ck_assert_int_eq(lock(f, node, o.fh, 7, 0, INT64_MAX, F_WRLCK, false), 0);
+	for (; !err && at < 4 * FS_RANGES; at += 2)
+		err = lock(f, node, o.fh, 7, at, at, F_UNLCK, false);
+	at -= 2;
+	ck_assert_int_eq(err, -ENOLCK);
+	ck_assert_uint_eq(at, 2 * FS_RANGES - 1);
+	ck_assert_int_eq(lock(f, node, o.fh, 8, 1, 1, F_RDLCK, false), -ENOLCK);
+	/* What makes no hole is no more. */
+	ck_assert_int_eq(lock(f, node, o.fh, 7, 0, 0, F_UNLCK, false), 0);
+	replace();
+	ck_assert_int_eq(fs_read_at(f, node, o.fh, 0, 1), 1);
+	host = open(in_dir("share/hello"), O_RDWR | O_CLOEXEC);
+	ck_assert_int_ge(host, 0);
+	for (off_t i = 0; i < (off_t)at + 10; i++)
+		ck_assert_int_eq(host_can_have(host, i), i == 0 || (i % 2 && i < (off_t)at));
+	ck_assert_int_eq(lock(f, node, o.fh, 7, 0, INT64_MAX, F_UNLCK, false), 0);
+	ck_assert(host_can_have(host, (off_t)at));
+	close(host);
+}
+END_TEST
+
 /* A place in a folder is the next process's, too: each name comes once. */
 START_TEST(test_folder)
 {
@@ -709,6 +739,7 @@ Suite *suite_fs_restart(void)
 	Suite *s = suite_create("fs_restart");
 
 	add(s, "goes on", test_goes_on, ARRAY_SIZE(ways));
+	add(s, "ranges", test_ranges, 1);
 	add(s, "folder", test_folder, ARRAY_SIZE(ways));
 	add(s, "killed", test_killed, ARRAY_SIZE(ways));
 	add(s, "found done", test_found_done, ARRAY_SIZE(ways));
