@@ -448,9 +448,12 @@ void fs_session_leave(struct fs *f);
 void fs_now_begin(struct fs *f, struct fs_req *r);
 void fs_now_end(struct fs *f);
 /*
- * Whether a name was there before the request was first begun: what is found done is this request's own where it was
- * not.  To be asked before it is done; false without --session-file, where no request comes again.
+ * Whether something was there before the request was first begun, when it is told whether it is now: what is found done is
+ * this request's own where it was not.  To be asked before it is done; false without --session-file, where no request comes
+ * again.
  */
+bool fs_now_before(struct fs *f, const struct fs_req *r, bool there);
+/* The same of a name. */
 bool fs_now_there(struct fs *f, const struct fs_req *r, int pfd, const char *name);
 /* The guest has been told of a file once more, or forgets it. */
 void fs_looked_up(struct fs *f, const struct fs_req *r, struct fs_inode *n);

@@ -3,15 +3,16 @@
  * fs_kept.c - what outlives the process (--session-file): the guest's session goes on where a vdevd that was killed has
  * left it; see fs.h.
  *
- * Theory of operation.  The records of files and of open files lie in a file that is mapped, and so does the head before
- * them.  The kernel has what was stored when the process ends, at whatever instruction that is; the next process finds the
- * stores in program order (fs_settle).  What can be told from the rest (hash, lists, counts, free records) is not
- * believed but made anew.  A record counts when its type is set, which is stored last.
+ * Theory of operation.  The records of files and of open files lie in a file that is mapped, and so does the head
+ * before them.  The kernel has what was stored when the process ends, at whatever instruction that is; the next process
+ * finds the stores in program order (fs_settle).  What can be told from the rest (hash, lists, counts, free records) is
+ * not believed but made anew.  A record counts when its type is set, which is stored last.
  *
- * Requests that were in flight come again, from the rings' record (transport/ring/inflight.h), and must not be done twice.
- * One request at a time is done on the loop, and says so in the head (struct fs_now): its number, the count of lookups
- * that it sets, and a value of its own.  When it comes again (fs_req.again), what it finds done is its answer: a name
- * that is there already or not there any more, an open file of its number, a count that has its value.
+ * Requests that were in flight come again, from the rings' record (transport/ring/inflight.h), and must not be done
+ * twice. One request at a time is done on the loop, and says so in the head (struct fs_now): its number, the count of
+ * lookups that it sets, and a value of its own.  When it comes again (fs_req.again), what it finds done is its answer:
+ * a name that is there already or not there any more, an open file of its number, a count that has its value.
+ * READDIRPLUS alone counts anew what it has counted: those records stay until the session ends.
  *
  * Room for records is taken from the file system before they are stored to: a store beyond would be SIGBUS.
  */
@@ -357,19 +358,25 @@ void fs_now_end(struct fs *f)
 	f->kept->now.unique = 0;
 }
 
-bool fs_now_there(struct fs *f, const struct fs_req *r, int pfd, const char *name)
+bool fs_now_before(struct fs *f, const struct fs_req *r, bool there)
 {
 	enum { ABSENT = 1, THERE };
 	struct fs_now *now = &f->kept->now;
-	struct fs_stat st;
 
 	if (f->session_fd < 0)
 		return false;
 	if (!r->again || !now->value) {
-		now->value = fs_stat(pfd, name, &st) == 0 ? THERE : ABSENT;
+		now->value = there ? THERE : ABSENT;
 		fs_settle();
 	}
 	return now->value == THERE;
+}
+
+bool fs_now_there(struct fs *f, const struct fs_req *r, int pfd, const char *name)
+{
+	struct fs_stat st;
+
+	return f->session_fd >= 0 && fs_now_before(f, r, fs_stat(pfd, name, &st) == 0);
 }
 
 /* Sets a count of lookups, once, also where the request is done twice. */

@@ -57,6 +57,12 @@ static int begin(struct fs *f, const struct fs_req *r, struct fs_inode **n, char
 	return fs_fd(f, *n);
 }
 
+/* Whether the file had it before the request was first begun. */
+static bool was_there(struct fs *f, const struct fs_req *r, const char *path, const char *name)
+{
+	return f->session_fd >= 0 && fs_now_before(f, r, getxattr(path, name, NULL, 0) >= 0);
+}
+
 int fs_setxattr(struct fs *f, struct fs_req *r)
 {
 	const struct fuse_setxattr_in *in = r->arg;
@@ -66,13 +72,14 @@ int fs_setxattr(struct fs *f, struct fs_req *r)
 	struct path p;
 	struct fs_stat st;
 	int fd = begin(f, r, &n, name);
+	bool there;
 
 	if (fd < 0)
 		return fd;
 	if (size != r->nrest || size > FS_XATTR_MAX || flags & ~(uint32_t)(XATTR_CREATE | XATTR_REPLACE))
 		return -EINVAL;
-	/* What comes again has been done where it cannot be done twice. */
-	if (setxattr(path_of(&p, fd), name, r->rest, size, (int)flags) < 0 && !(errno == EEXIST && r->again))
+	there = flags & XATTR_CREATE && was_there(f, r, path_of(&p, fd), name);
+	if (setxattr(path_of(&p, fd), name, r->rest, size, (int)flags) < 0 && !(errno == EEXIST && r->again && !there))
 		return -errno;
 	if (f->flags & FUSE_SETXATTR_EXT && fs32(f, in->setxattr_flags) & FUSE_SETXATTR_ACL_KILL_SGID &&
 	    fs_stat(fd, "", &st) == 0 && st.stx_mode & S_ISGID) {
@@ -156,11 +163,13 @@ int fs_removexattr(struct fs *f, struct fs_req *r)
 	struct fs_inode *n;
 	struct path p;
 	int fd = begin(f, r, &n, name);
+	bool there;
 
 	if (fd < 0)
 		return fd;
+	there = was_there(f, r, path_of(&p, fd), name);
 	if (removexattr(path_of(&p, fd), name) < 0)
-		return errno == ENODATA && r->again ? 0 : -errno;
+		return errno == ENODATA && r->again && there ? 0 : -errno;
 	return 0;
 }
 

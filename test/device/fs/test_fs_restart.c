@@ -13,6 +13,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "devices/fs/fs.h"
@@ -473,6 +474,41 @@ START_TEST(test_found_done)
 }
 END_TEST
 
+static int set_attribute_once(struct fs_client *f, uint64_t node, const char *name)
+{
+	const struct fuse_setxattr_in in = {.size = 1, .flags = XATTR_CREATE};
+	struct fs_message *m = malloc(sizeof(*m));
+	int err;
+
+	ck_assert_ptr_nonnull(m);
+	fs_begin(f, m, FUSE_SETXATTR, node);
+	fs_add(m, &in, f->flags & FUSE_SETXATTR_EXT ? sizeof(in) : FUSE_COMPAT_SETXATTR_IN_SIZE);
+	fs_add_name(m, name);
+	fs_add(m, "y", 1);
+	err = fs_send(f, m, 0);
+	free(m);
+	return err;
+}
+
+/* The same of attributes. */
+START_TEST(test_attribute_found)
+{
+	enum { NEVER_BEGUN, WAS_ABSENT, WAS_THERE };
+	struct fs_client *f = begin(ways[_i]);
+	uint64_t node = fs_walk(f, ROOT, "hello");
+
+	if (setxattr(in_dir("share/hello"), "user.there", "x", 1, 0) < 0)
+		test_skip("no attributes in %s: %s", dir, strerror(errno));
+	for (uint64_t value = NEVER_BEGUN; value <= WAS_THERE; value++) {
+		ck_assert_int_eq(set_attribute_once(come_again(f, value), node, "user.there"),
+				 value == WAS_ABSENT ? 0 : -EEXIST);
+		ck_assert_int_eq(fs_call(come_again(f, value), FUSE_REMOVEXATTR, node, NULL, 0, "user.none", NULL, 0),
+				 value == WAS_THERE ? 0 : -ENODATA);
+		f->between = NULL;
+	}
+}
+END_TEST
+
 /* A file whose way was being noted when the process ended is still the guest's. */
 START_TEST(test_half_noted)
 {
@@ -743,6 +779,7 @@ Suite *suite_fs_restart(void)
 	add(s, "folder", test_folder, ARRAY_SIZE(ways));
 	add(s, "killed", test_killed, ARRAY_SIZE(ways));
 	add(s, "found done", test_found_done, ARRAY_SIZE(ways));
+	add(s, "attribute found", test_attribute_found, ARRAY_SIZE(ways));
 	add(s, "half noted", test_half_noted, 1);
 	add(s, "same place", test_same_place, 1);
 	add(s, "user", test_user, 1);
