@@ -422,11 +422,8 @@ static int fs_open_dev(struct vdev *d)
 		return err;
 	}
 	err = fs_kept_open(f);
-	if (err) {
-		if (!f->session_file)
-			log_error(&d->log, "%s", strerror(-err));
+	if (err)
 		return err;
-	}
 	err = fs_find_open(f);
 	if (err) {
 		log_error(&d->log, "--shared-dir=%s: %s (a folder that can be read is wanted)", f->dir, strerror(-err));

@@ -47,13 +47,23 @@ static uint64_t whole(uint64_t n)
 
 /* ---- regions */
 
+/* After it no other line is wanted. */
+static int no_memory(struct fs *f)
+{
+	log_error(&f->d.log, "--max-inodes=%ju, --max-open=%ju: %s (addresses for as many are wanted)",
+		  (uintmax_t)f->max_inodes, (uintmax_t)f->max_open, strerror(ENOMEM));
+	return -EINVAL;
+}
+
 static int lay_out(struct fs *f)
 {
+	/* Where addresses have 32 bits it may be more than they reach. */
+	const uint64_t records = fs_inode_records(f);
 	const uint64_t sizes[FS_REGIONS] = {
 		[FS_REGION_HEAD] = sizeof(struct fs_kept),
 		[FS_REGION_MOUNTS] = FS_MOUNTS * sizeof(struct fs_kept_mount),
-		[FS_REGION_INODES] = fs_inode_records(f) * sizeof(struct fs_inode),
-		[FS_REGION_BIGS] = fs_inode_records(f) * FS_BIG,
+		[FS_REGION_INODES] = records * sizeof(struct fs_inode),
+		[FS_REGION_BIGS] = records * FS_BIG,
 		[FS_REGION_OPENS] = (f->max_open + 1) * sizeof(struct fs_open),
 	};
 	uint64_t at = 0;
@@ -63,7 +73,7 @@ static int lay_out(struct fs *f)
 		at += f->regions[i].size;
 	}
 	f->kept_size = (size_t)at;
-	return f->kept_size == at ? 0 : -ENOMEM;
+	return f->kept_size == at && at <= PTRDIFF_MAX ? 0 : no_memory(f);
 }
 
 void *fs_region(const struct fs *f, unsigned int which)
@@ -311,7 +321,7 @@ int fs_kept_open(struct fs *f)
 			       -1, 0);
 		if (f->kept == MAP_FAILED) {
 			f->kept = NULL;
-			return -ENOMEM;
+			return no_memory(f);
 		}
 	}
 	f->inodes = fs_region(f, FS_REGION_INODES);
