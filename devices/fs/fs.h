@@ -140,8 +140,8 @@ struct fs_open {
 struct fs_mount {
 	uint64_t id;
 	uint32_t major, minor;
-	uint32_t inodes; /* records of files on it; 0 and not the root's: its place is free */
-	int fd;		 /* for handles; -1: files are found by name */
+	uint32_t users; /* records of files on it, and jobs; 0 and not the root's: its place is free */
+	int fd;		/* for handles; -1: files are found by name */
 };
 
 /* What outlives the process: see fs_kept.c. */
@@ -240,6 +240,7 @@ struct fs_job {
 	void (*well)(struct fs_job *j); /* on the loop, when that was 0; or NULL */
 	struct fs_open *o, *o2;
 	struct fs_owner *owner;
+	unsigned int mount; /* what fd is of; 0: the root's, which stays */
 	uint64_t unique;
 	int fd, fd2;
 	int64_t off, off2;
@@ -406,7 +407,7 @@ int fs_stat(int fd, const char *name, struct fs_stat *st);
 void fs_slot_drop(struct fs *f, struct fs_inode *n);
 void fs_slot_drop_all(struct fs *f);
 int fs_mount_of(struct fs *f, const struct fs_stat *st, int pfd, const char *name);
-/* No record is of it any more: the host may unmount it. */
+/* Where no record and no job has it any more it is closed: the host may unmount it. */
 void fs_mount_unuse(struct fs *f, unsigned int mount);
 /* "N" below /proc/self/fd. */
 struct fs_proc {

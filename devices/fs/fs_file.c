@@ -391,6 +391,7 @@ int fs_syncfs(struct fs *f, struct fs_req *r)
 		return -ESTALE;
 	j = fs_job_new(f, r);
 	j->run = job_syncfs;
+	j->mount = n->mount;
 	j->fd = f->mounts[n->mount].fd >= 0 ? f->mounts[n->mount].fd : f->root_fd;
 	return fs_job_begin(j);
 }

@@ -90,7 +90,7 @@ int fs_mount_of(struct fs *f, const struct fs_stat *st, int pfd, const char *nam
 		m = &f->mounts[i];
 		if (m->id == id && m->major == st->stx_dev_major && m->minor == st->stx_dev_minor)
 			return (int)i;
-		if (i && !m->inodes)
+		if (i && !m->users)
 			place = place < i ? place : i;
 	}
 	if (place == FS_MOUNTS) {
@@ -113,7 +113,7 @@ void fs_mount_unuse(struct fs *f, unsigned int mount)
 {
 	struct fs_mount *m = &f->mounts[mount];
 
-	if (!mount || m->inodes)
+	if (!mount || m->users)
 		return;
 	if (m->fd >= 0)
 		close(m->fd);

@@ -160,7 +160,7 @@ static int fresh_to(struct fs *f, uint32_t last)
 /* The lowest free record. */
 static uint32_t take(struct fs *f)
 {
-	uint32_t words = f->fresh / PER_PAGE + 1, i;
+	uint32_t words = (f->fresh + PER_PAGE - 1) / PER_PAGE, i;
 
 	for (; f->hint < words; f->hint++) {
 		if (!f->free_map[f->hint])
@@ -230,7 +230,7 @@ struct fs_inode *fs_inode_new(struct fs *f, const struct fs_stat *st, unsigned i
 	};
 	fs_settle();
 	n->type = (uint8_t)(st->stx_mode >> 12);
-	f->mounts[mount].inodes++;
+	f->mounts[mount].users++;
 	f->ninodes++;
 	hash_in(f, n);
 	hash_grow(f);
@@ -321,7 +321,7 @@ void fs_inode_unuse(struct fs *f, struct fs_inode *n)
 		hash_out(f, n);
 		big_free(f, n);
 		f->ninodes--;
-		f->mounts[n->mount].inodes--;
+		f->mounts[n->mount].users--;
 		fs_mount_unuse(f, n->mount);
 		give(f, fs_index(f, n));
 		if (!parent)
@@ -427,7 +427,7 @@ int fs_inodes_resume(struct fs *f, const struct fs_stat *root)
 
 		if (!n->type)
 			continue;
-		f->mounts[n->mount].inodes++;
+		f->mounts[n->mount].users++;
 		hash_in(f, n);
 		if (n->how == FS_BY_NAME && f->inodes[n->parent].type == S_IFDIR >> 12)
 			f->inodes[n->parent].children++;

@@ -60,6 +60,7 @@ struct fs_job *fs_job_new(struct fs *f, struct fs_req *r)
 	j->o = j->o2 = NULL;
 	j->owner = NULL;
 	j->well = NULL;
+	j->mount = 0;
 	j->off = j->off2 = 0;
 	j->len = j->result = 0;
 	j->flags = j->niov = 0;
@@ -100,6 +101,8 @@ static void job_free(struct fs_job *j)
 		j->owner->busy--;
 		fs_owner_put(f, j->owner);
 	}
+	f->mounts[j->mount].users--;
+	fs_mount_unuse(f, j->mount);
 	if (j->waits)
 		f->waiting_locks--;
 	if (j == &f->jobs[FS_JOBS])
@@ -142,6 +145,7 @@ int fs_job_begin(struct fs_job *j)
 		j->o2->refs++;
 	if (j->owner)
 		j->owner->busy++;
+	f->mounts[j->mount].users++;
 	if (j->waits)
 		f->waiting_locks++;
 	j->work = (struct work){.run = job_run, .done = job_done};
