@@ -930,7 +930,8 @@ static const struct opt can_opts[] = {
 		.man = MAN("The simulated buses of all vdevds that are given this path are one, so that their guests talk to each other "
 			   "without an interface of the host: up to nine of them.  The first one makes a Unix socket there; when it ends "
 			   "another one takes its place, and frames that were on their way then are lost, and answered with an error.  "
-			   "One that reads nothing for two seconds is dropped."),
+			   "One that reads nothing for two seconds is dropped; that can be one with --sim-echo, whose answers do not "
+			   "win the bus while others flood it with lower ids."),
 	},
 	VDEV_SIM_CONTROL,
 	{
@@ -989,7 +990,8 @@ const struct vdev_class vdev_can_class = {
 		     "and remote frames.\n"
 		     "\n"
 		     "With LATE_TX_ACK a frame is answered when it has been on the bus, otherwise when the host has "
-		     "taken it.  "
+		     "taken it.  A SocketCAN interface does not tell equal frames apart: where the guest stops its controller with one "
+		     "under way, and starts it and sends an equal one at once, that the first was on the bus may answer the second.  "
 		     "The guest does not get its own frames back (--loopback), but other programs of the host and "
 		     "other guests on the same "
 		     "interface do.\n"

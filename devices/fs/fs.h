@@ -614,8 +614,10 @@ int fs_load(struct vdev *d, const struct state_record *r);
 	"With --session-file a vdevd that is started again goes on with the session of one that was killed, where the "  \
 	"front-end does not notice: behind vdevd relay, see vdevd(1)."                                                 \
 	"\n\n"                                                                                                         \
-	"Of ioctl(2) there is what chattr(1) and lsattr(1) do, but for flags and numbers of project quotas; flags are "  \
-	"changed by the file's owner and by user 0.  "                                                                 \
+	"Of ioctl(2) there is what lsattr(1) shows, but for versions (-v), and the flags AcCdDmsSTu of chattr(1), where "  \
+	"the host's file system has them; they are changed by the file's owner and by user 0.  The others cannot be "  \
+	"changed, nor the numbers of project quotas; a and i only where vdevd has CAP_LINUX_IMMUTABLE, which the "  \
+	"sandbox takes away.  "                                                                                        \
 	"Not there are: DAX, and user namespaces (--uid-map)."
 
 extern const struct opt fs_opts[];
