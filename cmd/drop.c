@@ -5,6 +5,9 @@
 #include "cmd/drop.h"
 
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "core/loop.h"
 #include "core/service.h"
@@ -40,5 +43,9 @@ int drop(const struct common *c, const struct vu_socket_opts *socket)
 	else
 		log_error(&c->d->log, "out of memory");
 	sandbox_free(s);
+#ifdef __GLIBC__
+	/* Start-up took more, most of all to make the filter; what is free goes back to the system. */
+	malloc_trim(0);
+#endif
 	return err;
 }
