@@ -51,24 +51,31 @@ int policy_item_parse(const struct word *w, uint64_t max, struct policy_item *it
 	return 0;
 }
 
+struct growing {
+	struct policy_set *set;
+	uint64_t max;
+};
+
+static int item_add(void *arg, struct word w, char *why, size_t why_size)
+{
+	const struct growing *g = arg;
+	struct policy_set *s = g->set;
+	int err;
+
+	if (s->n == POLICY_ITEMS) {
+		snprintf(why, why_size, "'%.*s' is one too many (%u at most)", WORD_SHOWN(w), POLICY_ITEMS);
+		return -EINVAL;
+	}
+	err = policy_item_parse(&w, g->max, &s->items[s->n], why, why_size);
+	s->n += !err;
+	return err;
+}
+
 int policy_set_parse(struct policy_set *s, const char *value, uint64_t max, char *why, size_t why_size)
 {
-	struct word w;
+	struct growing g = {s, max};
 
-	while (word_next(&value, ',', &w)) {
-		int err = 0;
-
-		if (s->n == POLICY_ITEMS) {
-			snprintf(why, why_size, "'%.*s' is one too many (%u at most)", WORD_SHOWN(w), POLICY_ITEMS);
-			err = -EINVAL;
-		}
-		if (!err)
-			err = policy_item_parse(&w, max, &s->items[s->n], why, why_size);
-		if (err)
-			return err;
-		s->n++;
-	}
-	return 0;
+	return words_each(value, ',', item_add, &g, why, why_size);
 }
 
 bool policy_item_has(const struct policy_item *item, uint64_t n)

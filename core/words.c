@@ -63,20 +63,13 @@ int word_number(const struct word *w, uint64_t *n)
 	return word_copy(w, text, sizeof(text)) ? opt_parse_number(text, false, n) : -EINVAL;
 }
 
-int words_add(struct words *l, const char *value, char separator, char *why, size_t why_size)
+int words_each(const char *value, char separator, int (*take)(void *arg, struct word w, char *why, size_t why_size), void *arg, char *why,
+	       size_t why_size)
 {
 	struct word w;
+	int err = 0;
 
-	while (word_next(&value, separator, &w)) {
-		if (!w.len) {
-			snprintf(why, why_size, "an empty word");
-			return -EINVAL;
-		}
-		if (l->n == WORDS_MAX) {
-			snprintf(why, why_size, "'%.*s' is one too many (%u at most)", WORD_SHOWN(w), WORDS_MAX);
-			return -EINVAL;
-		}
-		l->at[l->n++] = w;
-	}
-	return 0;
+	while (!err && word_next(&value, separator, &w))
+		err = take(arg, w, why, why_size);
+	return err;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * words.h - lists in option values: "0x48,0x50-0x57:ro", and options that are given several times.
+ * words.h - lists in option values: "0x48,0x50-0x57:ro".
  *
  * A word is a part of a text that stays where it is: nothing is copied, and nothing to be freed.  Option values live as
  * long as the process.
@@ -44,18 +44,12 @@ bool word_copy(const struct word *w, char *buf, size_t size);
 /* The number that the word is, as of OPT_UINT: decimal or 0x hexadecimal.  Returns 0 and *n; -EINVAL or -ERANGE. */
 int word_number(const struct word *w, uint64_t *n);
 
-/* The words that an option has got.  Zeroed it is empty. */
-#define WORDS_MAX 64
-
-struct words {
-	struct word at[WORDS_MAX];
-	unsigned int n;
-};
-
 /*
- * Appends the words of a value.
- * Returns 0; -EINVAL with a reason in why: a word is empty, or there are too many.
+ * Hands the words of an option's value to take, one after the other, until it returns other than 0; value NULL has none.
+ * take: of one word, which may be empty; returns 0, or -EINVAL with a reason in why ("what would be right").
+ * Returns 0, or what take has returned.
  */
-int words_add(struct words *l, const char *value, char separator, char *why, size_t why_size);
+int words_each(const char *value, char separator, int (*take)(void *arg, struct word w, char *why, size_t why_size), void *arg, char *why,
+	       size_t why_size);
 
 #endif

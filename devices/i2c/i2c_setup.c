@@ -104,8 +104,9 @@ static int read_addrs(const struct word *w, struct policy_item *item)
 }
 
 /* Gives the guest what a word says: addresses, and perhaps ":ro" or ":ro16" behind them. */
-static int add_addrs(struct i2c_setup *setup, struct word w, char *why, size_t why_size)
+static int add_addrs(void *arg, struct word w, char *why, size_t why_size)
 {
+	struct i2c_setup *setup = arg;
 	enum i2c_access access = I2C_ACCESS_FULL;
 	struct policy_item item;
 	struct word mode;
@@ -133,32 +134,32 @@ static int add_addrs(struct i2c_setup *setup, struct word w, char *why, size_t w
 
 int i2c_setup_addr(struct i2c_setup *setup, const char *value, char *why, size_t why_size)
 {
-	struct word w;
-	int err = 0;
+	return words_each(value, ',', add_addrs, setup, why, why_size);
+}
 
-	while (!err && word_next(&value, ',', &w))
-		err = add_addrs(setup, w, why, why_size);
+/* "4:0x48:0x50" */
+static int add_listed(void *arg, struct word bus, char *why, size_t why_size)
+{
+	struct i2c_setup *setup = arg;
+	struct word addr, rest;
+	int err;
+
+	if (!word_cut(&bus, ':', &rest) || !rest.len) {
+		snprintf(why, why_size, "BUS:ADDR[:ADDR...] is wanted, several parted by commas");
+		return -EINVAL;
+	}
+	err = add_bus(setup, bus.text, bus.len, why, why_size);
+	while (!err && rest.len) {
+		addr = rest;
+		word_cut(&addr, ':', &rest);
+		err = add_addrs(setup, addr, why, why_size);
+	}
 	return err;
 }
 
 int i2c_setup_device_list(struct i2c_setup *setup, const char *value, char *why, size_t why_size)
 {
-	struct word bus, addr, rest;
-	int err = 0;
-
-	while (!err && word_next(&value, ',', &bus)) {
-		if (!word_cut(&bus, ':', &rest) || !rest.len) {
-			snprintf(why, why_size, "BUS:ADDR[:ADDR...] is wanted, several parted by commas");
-			return -EINVAL;
-		}
-		err = add_bus(setup, bus.text, bus.len, why, why_size);
-		while (!err && rest.len) {
-			addr = rest;
-			word_cut(&addr, ':', &rest);
-			err = add_addrs(setup, addr, why, why_size);
-		}
-	}
-	return err;
+	return words_each(value, ',', add_listed, setup, why, why_size);
 }
 
 void i2c_setup_ruled(const struct i2c_setup *setup, bool ruled[static I2C_BUSES_MAX])

@@ -24,24 +24,24 @@ static int refuse(const struct word *w, const char *what, char *why, size_t why_
 	return -EINVAL;
 }
 
+static int allow_keys(void *arg, struct word w, char *why, size_t why_size)
+{
+	struct input_filter *f = arg;
+	struct word first = w, second;
+	bool range = word_cut(&first, '-', &second);
+	int from = input_key_find(&first), to = range ? input_key_find(&second) : from;
+
+	if (from < 0 || to < from)
+		return refuse(&w, "a key is wanted, or a range: KEY_VOLUMEUP, 0x110-0x117", why, why_size);
+	for (int code = from; code <= to; code++)
+		bit_set(f->allowed, (unsigned int)code, true);
+	return 0;
+}
+
 int input_filter_allow(struct input_filter *f, const char *value, char *why, size_t why_size)
 {
-	static const char want[] = "a key is wanted, or a range: KEY_VOLUMEUP, 0x110-0x117";
-	const char *rest = value;
-	struct word w;
-
 	f->allow = true;
-	while (word_next(&rest, ',', &w)) {
-		struct word first = w, second;
-		bool range = word_cut(&first, '-', &second);
-		int from = input_key_find(&first), to = range ? input_key_find(&second) : from;
-
-		if (from < 0 || to < from)
-			return refuse(&w, want, why, why_size);
-		for (int code = from; code <= to; code++)
-			bit_set(f->allowed, (unsigned int)code, true);
-	}
-	return 0;
+	return words_each(value, ',', allow_keys, f, why, why_size);
 }
 
 /* The pointer's axis that an axis of contacts goes with, or itself. */
@@ -67,34 +67,32 @@ static int map_axis(struct input_filter *f, const struct word *w, unsigned int f
 	return 0;
 }
 
+static int map_one(void *arg, struct word w, char *why, size_t why_size)
+{
+	struct input_filter *f = arg;
+	struct word from = w, to;
+	int code, key;
+
+	if (!word_cut(&from, '=', &to))
+		return refuse(&w, "FROM=TO is wanted, as KEY_CAPSLOCK=KEY_LEFTCTRL", why, why_size);
+	if (from.len > 4 && strncmp(from.text, "ABS_", 4) == 0) {
+		code = input_axis_find(&from);
+		return code < 0 ? refuse(&w, "there is no such axis", why, why_size)
+				: map_axis(f, &w, (unsigned int)code, to, why, why_size);
+	}
+	code = input_key_find(&from);
+	key = input_key_find(&to);
+	if (code < 0 || key < 0)
+		return refuse(&w, "two keys, as KEY_CAPSLOCK=KEY_LEFTCTRL, are wanted", why, why_size);
+	if (f->keys[code])
+		return refuse(&w, "this key is another one already", why, why_size);
+	f->keys[code] = (uint16_t)(key + 1);
+	return 0;
+}
+
 int input_filter_map(struct input_filter *f, const char *value, char *why, size_t why_size)
 {
-	const char *rest = value;
-	struct word w;
-
-	while (word_next(&rest, ',', &w)) {
-		struct word from = w, to;
-		int err, code, key;
-
-		if (!word_cut(&from, '=', &to))
-			return refuse(&w, "FROM=TO is wanted, as KEY_CAPSLOCK=KEY_LEFTCTRL", why, why_size);
-		if (from.len > 4 && strncmp(from.text, "ABS_", 4) == 0) {
-			code = input_axis_find(&from);
-			err = code < 0 ? refuse(&w, "there is no such axis", why, why_size)
-				       : map_axis(f, &w, (unsigned int)code, to, why, why_size);
-			if (err)
-				return err;
-			continue;
-		}
-		code = input_key_find(&from);
-		key = input_key_find(&to);
-		if (code < 0 || key < 0)
-			return refuse(&w, "two keys, as KEY_CAPSLOCK=KEY_LEFTCTRL, are wanted", why, why_size);
-		if (f->keys[code])
-			return refuse(&w, "this key is another one already", why, why_size);
-		f->keys[code] = (uint16_t)(key + 1);
-	}
-	return 0;
+	return words_each(value, ',', map_one, f, why, why_size);
 }
 
 static bool limit_parse(struct word w, int32_t *value)
@@ -109,22 +107,22 @@ static bool limit_parse(struct word w, int32_t *value)
 	return true;
 }
 
+static int range_one(void *arg, struct word w, char *why, size_t why_size)
+{
+	struct input_filter *f = arg;
+	struct word name = w, range = {NULL, 0}, max;
+	int axis = word_cut(&name, '=', &range) ? input_axis_find(&name) : -1;
+
+	if (axis < 0 || axis >= ABS_MT_SLOT || !word_cut(&range, ':', &max) || !limit_parse(range, &f->min[axis]) ||
+	    !limit_parse(max, &f->max[axis]) || f->min[axis] >= f->max[axis])
+		return refuse(&w, "AXIS=MIN:MAX is wanted, as ABS_X=0:1919", why, why_size);
+	f->ranged[axis] = true;
+	return 0;
+}
+
 int input_filter_range(struct input_filter *f, const char *value, char *why, size_t why_size)
 {
-	const char *rest = value;
-	struct word w;
-
-	while (word_next(&rest, ',', &w)) {
-		struct word name = w, range = {NULL, 0}, max;
-		int axis = word_cut(&name, '=', &range) ? input_axis_find(&name) : -1;
-
-		if (axis < 0 || axis >= ABS_MT_SLOT || !word_cut(&range, ':', &max) ||
-		    !limit_parse(range, &f->min[axis]) || !limit_parse(max, &f->max[axis]) ||
-		    f->min[axis] >= f->max[axis])
-			return refuse(&w, "AXIS=MIN:MAX is wanted, as ABS_X=0:1919", why, why_size);
-		f->ranged[axis] = true;
-	}
-	return 0;
+	return words_each(value, ',', range_one, f, why, why_size);
 }
 
 /* ---- what the guest is told of */

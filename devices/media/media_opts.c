@@ -33,29 +33,38 @@ const struct media_host_ops *media_host_ops_of(const struct media *m)
 	return backend_of(m) == MEDIA_BACKEND_V4L2 ? &media_v4l2_ops : &media_pattern_ops;
 }
 
-/* "YUYV,NV12": four letters each, the last ones of which may be left out where they are spaces. */
-static int set_formats(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
+/* Four letters, the last ones of which may be left out where they are spaces.  Returns 0: it is none. */
+static uint32_t fourcc_of(struct word w)
+{
+	char name[4] = "    ";
+
+	if (!w.len || w.len > sizeof(name))
+		return 0;
+	memcpy(name, w.text, w.len);
+	return MEDIA_FOURCC((uint8_t)name[0], (uint8_t)name[1], (uint8_t)name[2], (uint8_t)name[3]);
+}
+
+static int add_format(void *obj, struct word w, char *why, size_t why_size)
 {
 	struct media *m = obj;
-	const char *rest = value;
-	struct word w;
+	uint32_t fourcc = fourcc_of(w);
 
-	while (word_next(&rest, ',', &w)) {
-		char name[4] = "    ";
-
-		if (!w.len || w.len > sizeof(name)) {
-			snprintf(why, why_size, "'%.*s': four letters are wanted, as YUYV, NV12, MJPG", WORD_SHOWN(w));
-			return -EINVAL;
-		}
-		if (m->formats.n == MEDIA_FORMATS_MAX) {
-			snprintf(why, why_size, "at most %d formats", MEDIA_FORMATS_MAX);
-			return -EINVAL;
-		}
-		memcpy(name, w.text, w.len);
-		m->formats.at[m->formats.n++] =
-			MEDIA_FOURCC((uint8_t)name[0], (uint8_t)name[1], (uint8_t)name[2], (uint8_t)name[3]);
+	if (!fourcc) {
+		snprintf(why, why_size, "'%.*s': four letters are wanted, as YUYV, NV12, MJPG", WORD_SHOWN(w));
+		return -EINVAL;
 	}
+	if (m->formats.n == MEDIA_FORMATS_MAX) {
+		snprintf(why, why_size, "at most %d formats", MEDIA_FORMATS_MAX);
+		return -EINVAL;
+	}
+	m->formats.at[m->formats.n++] = fourcc;
 	return 0;
+}
+
+/* "YUYV,NV12" */
+static int set_formats(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
+{
+	return words_each(value, ',', add_format, obj, why, why_size);
 }
 
 /* "1280x720" */

@@ -27,27 +27,26 @@ static const struct rtc_kind *kind_find(const struct word *w)
 	return NULL;
 }
 
-static int set_clock(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
+static int add_clock(void *obj, struct word w, char *why, size_t why_size)
 {
-	const char *rest = value;
-	struct rtc *r = obj;
-	struct word w;
+	const struct rtc_kind *kind = kind_find(&w);
 
-	while (word_next(&rest, ',', &w)) {
-		const struct rtc_kind *kind = kind_find(&w);
-
-		if (!kind) {
-			snprintf(why, why_size, "'%.*s': utc, tai, monotonic, utc-smeared, utc-noon, utc-sls or "
-						"utc-maybe-smeared is wanted",
-				 WORD_SHOWN(w));
-			return -EINVAL;
-		}
-		if (!rtc_clock_add(r, kind)) {
-			snprintf(why, why_size, "at most %u clocks can be had", RTC_CLOCKS_MAX);
-			return -EINVAL;
-		}
+	if (!kind) {
+		snprintf(why, why_size, "'%.*s': utc, tai, monotonic, utc-smeared, utc-noon, utc-sls or "
+					"utc-maybe-smeared is wanted",
+			 WORD_SHOWN(w));
+		return -EINVAL;
+	}
+	if (!rtc_clock_add(obj, kind)) {
+		snprintf(why, why_size, "at most %u clocks can be had", RTC_CLOCKS_MAX);
+		return -EINVAL;
 	}
 	return 0;
+}
+
+static int set_clock(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
+{
+	return words_each(value, ',', add_clock, obj, why, why_size);
 }
 
 /* Seconds in the unit that a letter names; 0: there is none. */

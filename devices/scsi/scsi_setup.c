@@ -70,8 +70,9 @@ static int read_timeout(struct scsi_lun *lun, const struct word *w, char *why, s
 	return -EINVAL;
 }
 
-static int read_key(struct scsi_lun *lun, struct word w, char *why, size_t why_size)
+static int read_key(void *arg, struct word w, char *why, size_t why_size)
 {
+	struct scsi_lun *lun = arg;
 	struct word key = w, v;
 	bool has = word_cut(&key, '=', &v);
 
@@ -132,7 +133,7 @@ static bool is_described(const struct scsi_lun *lun)
 
 int scsi_setup_parse(struct scsi_lun *lun, const char *value, char *why, size_t why_size)
 {
-	struct word number = word_of(value), keys, key;
+	struct word number = word_of(value), keys;
 	const char *rest = word_cut(&number, ':', &keys) ? strchr(value, ':') + 1 : NULL;
 	uint64_t n;
 
@@ -144,10 +145,8 @@ int scsi_setup_parse(struct scsi_lun *lun, const char *value, char *why, size_t 
 	lun->number = (unsigned int)n;
 	snprintf(lun->vendor, sizeof(lun->vendor), "VDEVD");
 	snprintf(lun->product, sizeof(lun->product), "DISK");
-	while (word_next(&rest, ',', &key)) {
-		if (read_key(lun, key, why, why_size) < 0)
-			return -EINVAL;
-	}
+	if (words_each(rest, ',', read_key, lun, why, why_size) < 0)
+		return -EINVAL;
 	if (!lun->path == !lun->sim_size) {
 		snprintf(why, why_size, "unit %u: one of path=FILE, sim=BYTES and sg=PATH is wanted", lun->number);
 		return -EINVAL;

@@ -46,9 +46,16 @@ static int read_numbers(const char *key, struct word w, uint64_t min, uint64_t m
 	return 0;
 }
 
-/* Reads what stands behind a chip.  *cs: SPI_CHIPS_MAX where it is not said. */
-static int read_key(struct spi_chip *chip, struct word w, uint64_t *cs, char *why, size_t why_size)
+struct placing {
+	struct spi_chip chip;
+	uint64_t cs; /* SPI_CHIPS_MAX where it is not said */
+};
+
+/* Reads what stands behind a chip. */
+static int read_key(void *arg, struct word w, char *why, size_t why_size)
 {
+	struct placing *p = arg;
+	struct spi_chip *chip = &p->chip;
 	struct word key = w, v;
 	bool has = word_cut(&key, '=', &v);
 	uint64_t n;
@@ -67,7 +74,7 @@ static int read_key(struct spi_chip *chip, struct word w, uint64_t *cs, char *wh
 		return 0;
 	}
 	if (has && word_is(&key, "cs"))
-		return read_number("cs", &v, 0, SPI_CHIPS_MAX - 1, cs, why, why_size);
+		return read_number("cs", &v, 0, SPI_CHIPS_MAX - 1, &p->cs, why, why_size);
 	if (has && word_is(&key, "modes"))
 		return read_numbers("modes", v, 0, 3, &chip->modes, why, why_size);
 	if (has && word_is(&key, "words"))
@@ -122,25 +129,23 @@ static int place(struct spi_setup *setup, const struct spi_chip *chip, uint64_t 
 
 int spi_setup_add(struct spi_setup *setup, bool sim, const char *value, char *why, size_t why_size)
 {
-	struct spi_chip chip = {.modes = 0xf, .words = UINT32_MAX, .length = SPI_LENGTH_MAX};
-	struct word w = word_of(value), keys, key;
-	uint64_t cs = SPI_CHIPS_MAX;
+	struct placing p = {{.modes = 0xf, .words = UINT32_MAX, .length = SPI_LENGTH_MAX}, SPI_CHIPS_MAX};
+	struct spi_chip *chip = &p.chip;
+	struct word w = word_of(value), keys;
 	const char *rest = word_cut(&w, ':', &keys) ? strchr(value, ':') + 1 : NULL;
 
-	if (!word_copy(&w, chip.what, sizeof(chip.what)) || !chip.what[0]) {
+	if (!word_copy(&w, chip->what, sizeof(chip->what)) || !chip->what[0]) {
 		snprintf(why, why_size, "no chip (%s is wanted)", sim ? "flash" : "/dev/spidev0.0");
 		return -EINVAL;
 	}
-	chip.kind = sim ? spi_sim_find(chip.what) : NULL;
-	if (sim && !chip.kind) {
-		snprintf(why, why_size, "'%.20s': loopback, flash, regs or adc is wanted", chip.what);
+	chip->kind = sim ? spi_sim_find(chip->what) : NULL;
+	if (sim && !chip->kind) {
+		snprintf(why, why_size, "'%.20s': loopback, flash, regs or adc is wanted", chip->what);
 		return -EINVAL;
 	}
-	while (rest && word_next(&rest, ',', &key)) {
-		if (read_key(&chip, key, &cs, why, why_size) < 0)
-			return -EINVAL;
-	}
-	if (chip.kind && spi_sim_check(&chip, why, why_size) < 0)
+	if (words_each(rest, ',', read_key, &p, why, why_size) < 0)
 		return -EINVAL;
-	return place(setup, &chip, cs == SPI_CHIPS_MAX ? free_cs(setup) : cs, why, why_size);
+	if (chip->kind && spi_sim_check(chip, why, why_size) < 0)
+		return -EINVAL;
+	return place(setup, chip, p.cs == SPI_CHIPS_MAX ? free_cs(setup) : p.cs, why, why_size);
 }

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/words.h"
+
 /* Section 5.10.4, struct virtio_vsock_config. */
 struct vsock_config {
 	le64 guest_cid;
@@ -405,35 +407,29 @@ static int set_map(void *obj, const struct opt *o, const char *value, char *why,
 	return vsock_rules_map(&v->rules, value, why, why_size);
 }
 
-/* "PORT", with "/seqpacket" behind it or not, and more with pluses between. */
+/* "PORT", with "/seqpacket" behind it or not. */
+static int add_forward_listen(void *obj, struct word w, char *why, size_t why_size)
+{
+	struct vsock *v = obj;
+	struct word number = w, type;
+	bool messages = word_cut(&number, '/', &type);
+	uint64_t port;
+
+	if ((messages && !word_is(&type, "seqpacket")) || word_number(&number, &port) < 0 || port >= UINT32_MAX) {
+		snprintf(why, why_size, "ports are wanted, PORT or PORT/seqpacket, with + between");
+		return -EINVAL;
+	}
+	if (v->nlisten == VSOCK_LISTENS) {
+		snprintf(why, why_size, "too many ports (%u at most)", VSOCK_LISTENS);
+		return -EINVAL;
+	}
+	v->listen[v->nlisten++] = (struct vsock_listen){.port = (uint32_t)port, .type = messages ? VSOCK_TYPE_SEQPACKET : VSOCK_TYPE_STREAM};
+	return 0;
+}
+
 static int set_forward_listen(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)
 {
-	static const char suffix[] = "/seqpacket";
-	struct vsock *v = obj;
-
-	for (;; value++) {
-		size_t len = strcspn(value, "+"), digits = strspn(value, "0123456789");
-		struct vsock_listen *at = &v->listen[v->nlisten];
-		char number[16] = "";
-		uint64_t port;
-		bool messages = len - digits == sizeof(suffix) - 1 && strncmp(value + digits, suffix, sizeof(suffix) - 1) == 0;
-
-		if (digits < sizeof(number))
-			memcpy(number, value, digits);
-		if ((digits != len && !messages) || opt_parse_number(number, false, &port) || port >= UINT32_MAX) {
-			snprintf(why, why_size, "ports are wanted, PORT or PORT/seqpacket, with + between");
-			return -EINVAL;
-		}
-		if (v->nlisten == VSOCK_LISTENS) {
-			snprintf(why, why_size, "too many ports (%u at most)", VSOCK_LISTENS);
-			return -EINVAL;
-		}
-		v->nlisten++;
-		*at = (struct vsock_listen){.port = (uint32_t)port, .type = messages ? VSOCK_TYPE_SEQPACKET : VSOCK_TYPE_STREAM};
-		value += len;
-		if (!*value)
-			return 0;
-	}
+	return words_each(value, '+', add_forward_listen, obj, why, why_size);
 }
 
 static int refuse_config(void *obj, const struct opt *o, const char *value, char *why, size_t why_size)

@@ -12,6 +12,7 @@
 #include <sys/un.h>
 
 #include "core/opt.h"
+#include "core/words.h"
 
 static int wrong(char *why, size_t why_size, const char *text)
 {
@@ -52,26 +53,33 @@ static bool read_range(const char *text, size_t len, struct vsock_rule *rule)
 	return good;
 }
 
+struct adding {
+	struct vsock_rules *rules;
+	struct vsock_rule rule; /* but for its ports */
+};
+
+static int add_ports(void *arg, struct word w, char *why, size_t why_size)
+{
+	struct adding *a = arg;
+	struct vsock_rules *r = a->rules;
+
+	if (!read_range(w.text, w.len, &a->rule))
+		return wrong(why, why_size, "ports are wanted behind the colon: 22, 1024-2047, all, with commas between");
+	if (r->nrules == VSOCK_RULES)
+		return wrong(why, why_size, "too many ports (64 numbers or ranges at most)");
+	r->rules[r->nrules++] = a->rule;
+	return 0;
+}
+
 int vsock_rules_add(struct vsock_rules *r, bool allow, const char *value, char *why, size_t why_size)
 {
-	struct vsock_rule rule = {.allow = allow};
+	struct adding a = {r, {.allow = allow}};
 
 	if (strncmp(value, "guest:", 6) == 0)
-		rule.from_guest = true;
+		a.rule.from_guest = true;
 	else if (strncmp(value, "host:", 5) != 0)
 		return wrong(why, why_size, "who connects is wanted first: guest:PORTS or host:PORTS");
-	for (const char *at = strchr(value, ':') + 1;; at++) {
-		size_t len = strcspn(at, ",");
-
-		if (!read_range(at, len, &rule))
-			return wrong(why, why_size, "ports are wanted behind the colon: 22, 1024-2047, all, with commas between");
-		if (r->nrules == VSOCK_RULES)
-			return wrong(why, why_size, "too many ports (64 numbers or ranges at most)");
-		r->rules[r->nrules++] = rule;
-		at += len;
-		if (!*at)
-			return 0;
-	}
+	return words_each(strchr(value, ':') + 1, ',', add_ports, &a, why, why_size);
 }
 
 /* Reads "ADDRESS:PORT". */

@@ -90,25 +90,40 @@ START_TEST(test_copy_and_number)
 }
 END_TEST
 
-/* An option that is given several times, with lists in it. */
-START_TEST(test_add)
+struct taken {
+	char all[64];
+	unsigned int n;
+};
+
+static int take_word(void *arg, struct word w, char *why, size_t why_size)
 {
-	static struct words l;
+	struct taken *t = arg;
+
+	if (word_is(&w, "bad")) {
+		snprintf(why, why_size, "'%.*s' is bad", WORD_SHOWN(w));
+		return -EINVAL;
+	}
+	t->n++;
+	snprintf(t->all + strlen(t->all), sizeof(t->all) - strlen(t->all), "<%.*s>", WORD_SHOWN(w));
+	return 0;
+}
+
+/* Words in their order, empty ones too, until one is refused. */
+START_TEST(test_each)
+{
+	struct taken t = {0};
 	char why[100] = "";
 
-	ck_assert_int_eq(words_add(&l, "a,b", ',', why, sizeof(why)), 0);
-	ck_assert_int_eq(words_add(&l, "c", ',', why, sizeof(why)), 0);
-	ck_assert_uint_eq(l.n, 3);
-	ck_assert(word_is(&l.at[1], "b"));
-	ck_assert(word_is(&l.at[2], "c"));
-	ck_assert_int_eq(words_add(&l, "d,,e", ',', why, sizeof(why)), -EINVAL);
-	ck_assert_str_eq(why, "an empty word");
-	ck_assert_int_eq(words_add(&l, "", ',', why, sizeof(why)), -EINVAL);
-	while (l.n < WORDS_MAX)
-		ck_assert_int_eq(words_add(&l, "x", ',', why, sizeof(why)), 0);
-	ck_assert_int_eq(words_add(&l, "last", ',', why, sizeof(why)), -EINVAL);
-	ck_assert_str_eq(why, "'last' is one too many (64 at most)");
-	ck_assert_uint_eq(l.n, WORDS_MAX);
+	ck_assert_int_eq(words_each("a,,b", ',', take_word, &t, why, sizeof(why)), 0);
+	ck_assert_str_eq(t.all, "<a><><b>");
+	ck_assert_int_eq(words_each("", ',', take_word, &t, why, sizeof(why)), 0);
+	ck_assert_uint_eq(t.n, 4);
+	ck_assert_int_eq(words_each(NULL, ',', take_word, &t, why, sizeof(why)), 0);
+	ck_assert_uint_eq(t.n, 4);
+	ck_assert_str_eq(why, "");
+	ck_assert_int_eq(words_each("c:bad:d", ':', take_word, &t, why, sizeof(why)), -EINVAL);
+	ck_assert_str_eq(t.all, "<a><><b><><c>");
+	ck_assert_str_eq(why, "'bad' is bad");
 }
 END_TEST
 
@@ -120,7 +135,7 @@ Suite *suite_words(void)
 	tcase_add_loop_test(tc, test_next, 0, 6);
 	tcase_add_test(tc, test_cut);
 	tcase_add_test(tc, test_copy_and_number);
-	tcase_add_test(tc, test_add);
+	tcase_add_test(tc, test_each);
 	suite_add_tcase(s, tc);
 	return s;
 }
