@@ -87,8 +87,11 @@ static int unknown_name(const char *name)
 	const char *near = NULL;
 	unsigned int least = 99;
 
-	for (const struct vdev_class *const *c = vdev_classes; *c; c++)
+	for (const struct vdev_class *const *c = vdev_classes; *c; c++) {
 		nearer(name, (*c)->name, &near, &least);
+		if ((*c)->also)
+			nearer(name, (*c)->also, &near, &least);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
 		nearer(name, commands[i].name, &near, &least);
 	if (near && opt_near(name, least))

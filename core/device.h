@@ -159,6 +159,7 @@ struct vdev_face {
 /* A kind of device.  Constant data and functions; one in each devices/NAME/NAME.c. */
 struct vdev_class {
 	const char *name;    /* the personality: "rng" */
+	const char *also;    /* another name of it; NULL: it has none */
 	const char *summary; /* one line: "entropy device" */
 	const char *about;   /* the man page's DESCRIPTION, paragraphs parted by an empty line */
 	const char *backend_type; /* in QEMU's docs/interop/vhost-user.json; NULL: the name */

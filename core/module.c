@@ -137,13 +137,42 @@ int module_each(const char *dir, int (*fn)(void *arg, const char *name), void *a
 
 #endif
 
+static bool is_called(const struct vdev_class *class, const char *name)
+{
+	return strcmp(class->name, name) == 0 || (class->also && strcmp(class->also, name) == 0);
+}
+
+struct search {
+	const char *dir, *name;
+	const struct vdev_class **class;
+};
+
+/* One that cannot be loaded does not hide the others. */
+static int module_try(void *arg, const char *file)
+{
+	const struct search *s = arg;
+	const struct vdev_class *class;
+
+	if (module_load(s->dir, file, &class) < 0 || !is_called(class, s->name))
+		return 0;
+	*s->class = class;
+	return 1;
+}
+
 int class_find(const char *dir, const char *name, const struct vdev_class **class)
 {
+	struct search s = {dir, name, class};
+	int err;
+
 	for (const struct vdev_class *const *c = vdev_classes; *c; c++) {
-		if (strcmp((*c)->name, name) == 0) {
+		if (is_called(*c, name)) {
 			*class = *c;
 			return 0;
 		}
 	}
-	return module_load(dir, name, class);
+	err = module_load(dir, name, class);
+	/* A module is found by its file; its other name is inside. */
+	if (err == -ENOENT && *dir && module_each(dir, module_try, &s) > 0)
+		err = 0;
+	return err;
 }

@@ -30,8 +30,8 @@ extern const char vdev_module_dir[];
 int module_load(const char *dir, const char *name, const struct vdev_class **class);
 
 /*
- * The device of this name: built in (vdev_classes) or else a module in the folder dir.
- * Returns 0 and *class; -ENOENT, without a word: there is none; or as module_load.
+ * The device of this name, or which is also called so: built in (vdev_classes) or else a module in the folder dir.
+ * Returns 0 and *class; -ENOENT: there is none; or as module_load.
  */
 int class_find(const char *dir, const char *name, const struct vdev_class **class);
 

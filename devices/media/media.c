@@ -641,6 +641,7 @@ static const char *const media_examples[] = {
 
 const struct vdev_class vdev_media_class = {
 	.name = "media",
+	.also = "video",
 	.summary = "cameras and codecs",
 	.about = MAN("Gives a guest a video device: its /dev/video0, by V4L2's own ioctls (virtio-media).  It is a camera that is made up, with "
 		     "a picture that shows the frame's number and its time; or a V4L2 device of the host: a camera, a stateful codec.\n"
@@ -660,8 +661,9 @@ const struct vdev_class vdev_media_class = {
 		     "When a guest moves to another host (live migration) its sessions end with an error, as those of a camera that is unplugged: "
 		     "programs open the device again.  Buffers and what was set do not go along.\n"
 		     "\n"
-		     "This is VIRTIO's media device, id 48; the drafts of a video encoder and decoder device (ids 30 and 31), which no driver has, are "
-		     "not served.  Called vhost-device-video it is the same.  Linux' driver is not in the kernel yet."),
+		     "This is VIRTIO's media device, id 48.  It replaces the drafts of a video encoder and a video decoder device (ids 30 and 31): "
+		     "no driver has those, and they are not served.  vdevd video and vhost-device-video are other names of vdevd media, no more.  "
+		     "Linux' driver is not in the kernel yet."),
 	.virtio_id = 48,
 	.face.queues = media_queues,
 	.face.nqueues = ARRAY_SIZE(media_queues),

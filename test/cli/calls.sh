@@ -156,9 +156,13 @@ END
 expect 'JSON says it all' python3 look.py
 
 # Names.
-mkdir names && ln -s "$VDEVD" names/vhost-user-rng && ln -s "$VDEVD" names/vdevd-flux && ln -s "$VDEVD" names/vdevd-list
+mkdir names && ln -s "$VDEVD" names/vhost-user-rng && ln -s "$VDEVD" names/vdevd-video && ln -s "$VDEVD" names/vdevd-flux && ln -s "$VDEVD" names/vdevd-list
 expect 'vhost-user-rng is rng' prints '^Usage: vdevd rng ' names/vhost-user-rng --help
 expect 'vdevd-list is list' prints '^  rng ' names/vdevd-list
+if "$VDEVD" list | grep -q '^  media '; then
+	expect 'video is another name of media' prints '^Usage: vdevd media ' "$VDEVD" video --help
+	expect 'also behind vdevd-' prints '^Usage: vdevd media ' names/vdevd-video --help
+fi
 refuses 'vdevd-flux is nothing' 2 '^vdevd: flux: no such device' names/vdevd-flux --help
 mkdir links bin && cp "$VDEVD" bin/vdevd
 expect 'install symbolic links' bin/vdevd --install-links links -s
