@@ -73,6 +73,7 @@ struct sound_stream {
 	uint64_t at;			/* the place where the first begins */
 	uint64_t sent;			/* the place up to which the host has frames, or has given them */
 	uint64_t base;			/* the place where the host's places begin */
+	uint32_t held;			/* bytes of the messages held */
 	uint32_t skip;			/* of the next message so much is done: it was held when its ring stopped */
 	bool started;			/* the host runs */
 	bool starved;			/* it has run empty */
@@ -80,8 +81,11 @@ struct sound_stream {
 	bool releasing, looked; /* RELEASE is under way; its ring was found empty */
 	bool polls;		/* it is looked at by time, for the driver does not kick */
 	struct ev_timer poll;
-	struct ev_timer patience; /* until the last message is given back, with --pace=free */
+	struct ev_timer patience; /* until the last message is given back */
+	bool filled;		  /* the messages held were a whole buffer, since it was prepared */
+	bool kept;		  /* the first message is over, and is kept, for it is the last */
 	bool give_last;
+	uint64_t give_at;	 /* when, by the clock of --pace=control */
 	struct loop_again go_on; /* a long piece of work is cut */
 	/* operator */
 	bool muted;

@@ -15,9 +15,10 @@
  * Output that has run empty is an underflow when the driver goes on: at the end of a piece it is none.  Input that was
  * lost is one at once.
  *
- * With --pace=free there is no time by which a guest could tell how far a stream is: a driver that finds a whole buffer
- * of messages given back takes that for none.  So the last message is kept until there is another one, or none has come
- * for a while: that is the end of a piece.
+ * A driver tells by the messages given back how far a stream is, around its buffer: where it finds the whole buffer at
+ * once, because the guest did not run meanwhile, it may take that for none, and then both sides wait for each other
+ * (Linux ends that with EIO).  So the last message of a buffer that was full is kept until there is another one, or
+ * none has come for a while: that is the end of a piece, or of a reader.
  *
  * RELEASE is answered when all messages are given back, also those that stand in the ring: the queue gets turns until
  * one finds nothing there.
@@ -32,8 +33,9 @@
 /* The most bytes that go to or from a host in one look. */
 #define RUN_MAX (1u << 20)
 
-/* How long --pace=free keeps the last message, s. */
-#define FREE_PATIENCE 0.25
+/* How long the last message is kept, ns.  Linux waits for a period for a tenth of a second, or a buffer and a tenth. */
+#define PATIENCE_LEAST 50000000
+#define PATIENCE_MAX   250000000
 
 /* Pieces of a message that are copied at once. */
 #define PIECES 16
@@ -79,6 +81,13 @@ static void msg_answer(struct chain *c, bool capture, uint32_t done, uint32_t co
 	virtq_push(c);
 }
 
+static void stream_keep_none(struct sound_stream *st)
+{
+	if (st->kept)
+		ev_timer_stop(st->s->d.loop, &st->patience);
+	st->kept = false;
+}
+
 /* The first message is over. */
 static void stream_shift(struct sound_stream *st, uint32_t code, uint32_t latency)
 {
@@ -88,6 +97,8 @@ static void stream_shift(struct sound_stream *st, uint32_t code, uint32_t latenc
 	if (!st->first)
 		st->last = NULL;
 	st->at += m->len;
+	st->held -= m->len;
+	stream_keep_none(st);
 	st->errors += code != SND_S_OK;
 	msg_answer(m->chain, st->capture, code == SND_S_OK ? m->done : 0, code, latency);
 	m->chain = NULL;
@@ -204,16 +215,32 @@ static ssize_t stream_feed(struct sound_stream *st)
 	return sum;
 }
 
-/* Whether a message that is done is kept, for it is the last. */
+/* How long the last message is kept, ns: half a buffer, or with --pace=free what is much for a guest. */
+static uint64_t stream_patience(const struct sound_stream *st)
+{
+	const uint64_t half = sound_bytes_ns(&st->params, st->params.buffer_bytes / 2);
+
+	if (st->args.pace == SOUND_PACE_FREE || half > PATIENCE_MAX)
+		return PATIENCE_MAX;
+	return half < PATIENCE_LEAST ? PATIENCE_LEAST : half;
+}
+
+/* Whether the first message, which is done, is kept, for it is the last of a whole buffer. */
 static bool stream_keeps(struct sound_stream *st)
 {
-	if (st->args.pace != SOUND_PACE_FREE || st->first != st->last || st->give_last ||
-	    st->params.period_bytes == st->params.buffer_bytes)
+	const bool free = !st->capture && st->args.pace == SOUND_PACE_FREE;
+	const bool clock = st->args.pace == SOUND_PACE_CONTROL;
+
+	if (!(st->filled || free) || st->first != st->last || st->params.period_bytes == st->params.buffer_bytes ||
+	    st->give_last || (st->kept && clock && *st->args.clock >= st->give_at))
 		return false;
-	if (!ev_is_active(&st->patience)) {
-		ev_timer_set(&st->patience, FREE_PATIENCE, 0.);
+	if (!st->kept && clock) {
+		st->give_at = *st->args.clock + stream_patience(st);
+	} else if (!st->kept) {
+		ev_timer_set(&st->patience, (double)stream_patience(st) / 1e9, 0.);
 		ev_timer_start(st->s->d.loop, &st->patience);
 	}
+	st->kept = true;
 	return true;
 }
 
@@ -267,6 +294,8 @@ static ssize_t stream_take(struct sound_stream *st)
 		}
 		if (m->done < m->len)
 			continue;
+		if (stream_keeps(st))
+			return sum;
 		if (s->ops->place(st->host, &place, &latency) < 0)
 			latency = 0;
 		else
@@ -278,12 +307,18 @@ static ssize_t stream_take(struct sound_stream *st)
 	return sum;
 }
 
+/* Whether there is no message that the host could go on with. */
+static bool stream_is_idle(const struct sound_stream *st)
+{
+	return !st->first || st->kept;
+}
+
 /* An input that nobody reads is looked at, too: what is lost is told. */
 static int stream_idle(struct sound_stream *st)
 {
 	uint64_t place;
 	uint32_t latency;
-	int err = st->capture && !st->first ? st->s->ops->place(st->host, &place, &latency) : 0;
+	int err = st->capture && stream_is_idle(st) ? st->s->ops->place(st->host, &place, &latency) : 0;
 
 	return err == -EPIPE ? stream_recover(st) : err;
 }
@@ -313,7 +348,7 @@ static void stream_run(struct sound_stream *st)
 	}
 	if (n)
 		loop_again_start(&st->go_on, st->s->d.loop);
-	st->s->ops->wake(st->host, st->first ? st->at + st->first->len - st->base : SOUND_NEVER);
+	st->s->ops->wake(st->host, stream_is_idle(st) ? SOUND_NEVER : st->at + st->first->len - st->base);
 }
 
 static void stream_ready(void *user)
@@ -386,7 +421,7 @@ static void stream_halt(struct sound_stream *st)
 
 	stream_run(st);
 	loop_again_stop(&st->go_on, st->s->d.loop);
-	ev_timer_stop(st->s->d.loop, &st->patience);
+	stream_keep_none(st);
 	if (!st->started)
 		return;
 	begin = st->at;
@@ -438,7 +473,7 @@ static uint32_t ask_prepare(struct sound_stream *st)
 	stream_flush(st, SND_S_IO_ERR);
 	err = st->s->ops->prepare(st->host, &st->params);
 	st->dead = err < 0;
-	st->starved = st->started = false;
+	st->starved = st->started = st->filled = false;
 	st->at = st->sent = st->base = 0;
 	if (err < 0)
 		log_guest(&st->s->d.log, "stream %u: %s: %s", st->id, st->args.name, strerror(-err));
@@ -559,11 +594,14 @@ static void msg_add(struct sound *s, unsigned int q, struct chain *c)
 		st->sent += m->done;
 		st->skip = 0;
 	}
+	stream_keep_none(st);
 	if (st->last)
 		st->last->next = m;
 	else
 		st->first = m;
 	st->last = m;
+	st->held += len;
+	st->filled |= st->held >= st->params.buffer_bytes;
 }
 
 /* Ends RELEASE when a turn has found nothing more. */
@@ -631,6 +669,8 @@ void sound_streams_quiesce(struct sound *s, unsigned int q)
 			st->first = st->first->next;
 		}
 		st->last = NULL;
+		st->held = 0;
+		stream_keep_none(st);
 	}
 }
 
@@ -646,7 +686,7 @@ void sound_streams_reset(struct sound *s)
 		st->params = (struct sound_params){0};
 		st->at = st->sent = st->base = 0;
 		st->skip = 0;
-		st->dead = st->starved = false;
+		st->dead = st->starved = st->filled = false;
 	}
 }
 

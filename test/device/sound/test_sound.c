@@ -53,9 +53,11 @@ enum { HZ8000 = 1, HZ48000 = 7, HZ192000 = 12 };
 
 #define F_CTLS 0
 
-#define PERIOD	  480 /* bytes: 2.5 ms of S16, 2 channels, 48 kHz */
-#define BUFFER	  1920
-#define PERIOD_US 2500
+#define PERIOD	    480 /* bytes: 2.5 ms of S16, 2 channels, 48 kHz */
+#define BUFFER	    1920
+#define PERIOD_US   2500
+#define PERIODS	    (BUFFER / PERIOD)
+#define PATIENCE_US 50000 /* how long the last message of a whole buffer is kept */
 
 static const char *const sim[] = {"--backend=sim", "--sim-control=%T/ctl", NULL};
 
@@ -295,7 +297,8 @@ static void infos_wrong(struct carrier *c)
 	/* Items of more than anyone has, which would take time to fill. */
 	ck_assert_uint_eq(carrier_request(c, CONTROLQ, out, WORDS(out, PCM_INFO, 0, 1, 4097), large, sizeof(large)), 4);
 	ck_assert_uint_eq(word(large), BAD_MSG);
-	ck_assert_uint_eq(carrier_request(c, CONTROLQ, out, WORDS(out, PCM_INFO, 0, 1, 4096), large, 4 + 4096), 4 + 4096);
+	ck_assert_uint_eq(carrier_request(c, CONTROLQ, out, WORDS(out, PCM_INFO, 0, 1, 4096), large, 4 + 4096),
+			  4 + 4096);
 	ck_assert_uint_eq(word(large), OK);
 	ck_assert_uint_eq(ASK(c, PCM_INFO, 0, 3, 32), BAD_MSG);
 	ck_assert_uint_eq(ASK(c, PCM_INFO, 3, 0, 32), BAD_MSG);
@@ -468,6 +471,7 @@ static void plays(struct carrier *c)
 	played(c, req[0], OK);
 	held(c, 0, 1);
 	advance(c, PERIOD_US / 2);
+	advance(c, PATIENCE_US);
 	played(c, req[1], OK);
 	ck_assert_uint_eq(ASK(c, STOP, 0), OK);
 	ck_assert_uint_eq(ASK(c, RELEASE, 0), OK);
@@ -597,6 +601,70 @@ static void underflow(struct carrier *c)
 	advance(c, PERIOD_US);
 	played(c, req, OK);
 	tell(c, "streams", "0 playback sim running S16 48000 2 held 0 bytes 960 xruns 1");
+}
+
+/*
+ * A guest that did not run while a whole buffer was played finds that not all of it was: it would take all for none. It
+ * goes on with a gap, or ends.
+ */
+static void last_is_kept(struct carrier *c)
+{
+	struct frontend_request *req[PERIODS], *event, *next;
+
+	prepare(c, 0, XRUNS);
+	event = listen_event(c);
+	for (unsigned int i = 0; i < PERIODS; i++)
+		req[i] = play(c, 0, PERIOD, NULL);
+	held(c, 0, PERIODS);
+	ck_assert_uint_eq(ASK(c, START, 0), OK);
+	advance(c, 10 * PERIOD_US);
+	for (unsigned int i = 0; i < PERIODS - 1; i++)
+		played(c, req[i], OK);
+	held(c, 0, 1);
+	carrier_stays(c, EVENTQ, 1);
+	next = play(c, 0, PERIOD, NULL);
+	event_told(c, event, EVT_XRUN, 0);
+	played(c, req[PERIODS - 1], OK);
+	held(c, 0, 1);
+	advance(c, PERIOD_US);
+	held(c, 0, 1);
+	advance(c, PATIENCE_US);
+	played(c, next, OK);
+	/* One that sends message for message, and never fills its buffer, is not kept waiting. */
+	ck_assert_uint_eq(ASK(c, STOP, 0), OK);
+	ck_assert_uint_eq(ASK(c, RELEASE, 0), OK);
+	ck_assert_uint_eq(ASK(c, PREPARE, 0), OK);
+	ck_assert_uint_eq(ASK(c, START, 0), OK);
+	for (unsigned int i = 0; i < PERIODS; i++) {
+		next = play(c, 0, PERIOD, NULL);
+		held(c, 0, 1);
+		advance(c, PERIOD_US);
+		played(c, next, OK);
+	}
+}
+
+/* The same for one that records. */
+static void last_is_kept_input(struct carrier *c)
+{
+	struct frontend_request *req[PERIODS], *next;
+
+	prepare(c, 1, XRUNS);
+	for (unsigned int i = 0; i < PERIODS; i++)
+		req[i] = record(c, 1, PERIOD);
+	held(c, 1, PERIODS);
+	ck_assert_uint_eq(ASK(c, START, 1), OK);
+	advance(c, PERIODS * PERIOD_US);
+	for (unsigned int i = 0; i < PERIODS - 1; i++)
+		recorded(c, req[i], PERIOD, PERIOD, i * PERIOD);
+	held(c, 1, 1);
+	next = record(c, 1, PERIOD);
+	recorded(c, req[PERIODS - 1], PERIOD, PERIOD, (PERIODS - 1) * PERIOD);
+	held(c, 1, 1);
+	advance(c, PERIOD_US);
+	held(c, 1, 1);
+	/* Nobody reads: it is given back in the end, and what comes meanwhile is lost. */
+	advance(c, PATIENCE_US);
+	recorded(c, next, PERIOD, PERIOD, PERIODS * PERIOD);
 }
 
 static void overflow(struct carrier *c)
@@ -1258,6 +1326,8 @@ static const struct device_case cases[] = {
 	{.name = "pauses", .run = pauses, .depth = 2},
 	{.name = "messages wrong", .run = messages_wrong},
 	{.name = "underflow", .run = underflow},
+	{.name = "last is kept", .run = last_is_kept},
+	{.name = "last is kept input", .run = last_is_kept_input},
 	{.name = "overflow", .run = overflow},
 	{.name = "quiet xrun", .run = quiet_xrun},
 	{.name = "unplugged", .run = unplugged},
