@@ -204,9 +204,9 @@ case_sound_aloop_uml() {
 	build=${VDEVD_BUILD:-$here/../../build}
 	[ -x "$build/test/run-tests" ] || skip "no $build/test/run-tests (make check)"
 	"$build/test/run-tests" --list | grep -qx hw_sound || skip 'a build without alsa-lib'
-	for one in loop pauses 'runs empty' refuses mixer unplugged; do
+	for one in loop pauses 'runs empty' refuses mixer jacks steady unplugged; do
 		echo "VDEVD='$VDEVD' VDEVD_TEST_CASE='$one' CK_FORK=yes '$(realpath "$build")/test/run-tests' hw_sound || exit 1"
 	done >tests
 	"$here/uml-run" --timeout 200 --share "$build" --share "${VDEVD%/*}" "$(cat tests)" >got 2>&1 || fail "$(cat got)"
-	[ "$(grep -c '^100%: Checks: [1-9]' got)" -eq 6 ] || fail "$(cat got)"
+	[ "$(grep -c '^100%: Checks: [1-9]' got)" -eq 8 ] || fail "$(cat got)"
 }

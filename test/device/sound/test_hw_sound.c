@@ -3,18 +3,26 @@
  * test_hw_sound.c - the sound device on the kernel's own cards of no hardware, where they are: snd-aloop (the card
  * Loopback), which records on one device what is played on the other, and the mixer of snd-dummy (Dummy).
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <sound/asound.h>
+
+#include "devices/sound/sound.h"
 #include "test/lib/carrier.h"
 #include "test/unit/suites.h"
 
 enum { CONTROLQ, EVENTQ, TXQ, RXQ };
 
 enum {
+	JACK_INFO = 1,
 	PCM_INFO = 0x100,
 	SET_PARAMS,
 	PREPARE,
@@ -30,16 +38,17 @@ enum {
 	BAD_MSG,
 	NOT_SUPP,
 	IO_ERR,
+	EVT_JACK = 0x1000,
 	EVT_CTL = 0x1200,
 };
 
 enum { S16 = 5, HZ48000 = 7, XRUNS = 16 };
 
 #define FRAME	4
-#define PERIOD  (1920 * FRAME) /* 40 ms */
-#define PERIODS 24 /* nearly a second: the test may be kept from running for so long */
+#define PERIOD	(1920 * FRAME) /* 40 ms */
+#define PERIODS 24	       /* nearly a second: the test may be kept from running for so long */
 #define BUFFER	(PERIODS * PERIOD)
-#define TURNS   25 /* periods that are played: a second */
+#define TURNS	25 /* periods that are played: a second */
 
 static size_t words(uint8_t *out, unsigned int n, const uint32_t *w)
 {
@@ -235,6 +244,114 @@ static void mixer(struct carrier *c)
 	ck_assert_uint_eq(word(in + 4), 1);
 }
 
+/* An element of snd-dummy's card as HDA's driver has them for jacks: made by a program. */
+static void jack_element(unsigned long request, void *arg)
+{
+	char card[32] = "", path[32];
+	int fd;
+
+	ck_assert_int_gt((int)readlink("/proc/asound/Dummy", card, sizeof(card) - 1), 4);
+	snprintf(path, sizeof(path), "/dev/snd/controlC%d", atoi(card + strlen("card")));
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	ck_assert_int_ge(fd, 0);
+	if (ioctl(fd, request, arg) < 0)
+		/* It stays when its maker has gone. */
+		ck_assert(request == SNDRV_CTL_IOCTL_ELEM_ADD && errno == EBUSY);
+	close(fd);
+}
+
+static const struct snd_ctl_elem_id headphone = {.iface = SNDRV_CTL_ELEM_IFACE_CARD, .name = "Headphone Jack"};
+
+static void plug(bool in)
+{
+	struct snd_ctl_elem_value v = {.id = headphone};
+
+	v.value.integer.value[0] = in;
+	jack_element(SNDRV_CTL_IOCTL_ELEM_WRITE, &v);
+}
+
+static void jack_make(struct carrier *c)
+{
+	struct snd_ctl_elem_info info = {.id = headphone, .type = SNDRV_CTL_ELEM_TYPE_BOOLEAN, .count = 1};
+
+	info.access = SNDRV_CTL_ELEM_ACCESS_READWRITE;
+	info.owner = 1;
+	jack_element(SNDRV_CTL_IOCTL_ELEM_ADD, &info);
+	plug(false);
+}
+
+static void jack_is(struct carrier *c, bool connected)
+{
+	uint8_t out[16], in[4 + 24];
+
+	ck_assert_uint_eq(carrier_request(c, CONTROLQ, out, WORDS(out, JACK_INFO, 0, 1, 24), in, sizeof(in)),
+			  sizeof(in));
+	ck_assert_uint_eq(word(in), OK);
+	/* HDA: the default device is "HP Out"; the pin is an output, and drives headphones. */
+	ck_assert_uint_eq(word(in + 4 + 8) >> 20 & 15, 2);
+	ck_assert_uint_eq(word(in + 4 + 12) & 0x18, 0x18);
+	ck_assert_uint_eq(in[4 + 16], connected);
+}
+
+/* A jack of the card, plugged in and out. */
+static void jacks(struct carrier *c)
+{
+	uint8_t in[8];
+
+	jack_is(c, false);
+	for (unsigned int i = 0; i < 4; i++) {
+		struct frontend_request *event = carrier_submit(c, EVENTQ, NULL, 0, 8);
+
+		plug(i % 2 == 0);
+		ck_assert_uint_eq(carrier_await(c, EVENTQ, event, in), 8);
+		ck_assert_uint_eq(word(in), EVT_JACK + i % 2);
+		ck_assert_uint_eq(word(in + 4), 0);
+		jack_is(c, i % 2 == 0);
+	}
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/*
+ * Periods of 5 ms, 16 of them in the buffer, for so many seconds as VDEVD_SOUND_STEADY says (test/guest/sound-steady),
+ * else for one: each comes back.  How often it ran empty, and how old samples were at the end, is printed: it tells of
+ * the machine, too.
+ */
+static void steady(struct carrier *c)
+{
+	enum { SMALL = 240 * FRAME, MANY = 16 };
+	const char *seconds = getenv("VDEVD_SOUND_STEADY");
+	const unsigned int turns = (unsigned int)(seconds ? atoi(seconds) : 1) * 200;
+	struct frontend_request *tx[MANY];
+	double sent[MANY], age = 0, first = 0;
+	uint8_t out[4 + SMALL] = {0}, in[8] = {0};
+
+	ck_assert_uint_eq(ASK(c, SET_PARAMS, 0, MANY * SMALL, SMALL, XRUNS, 2 | S16 << 8 | HZ48000 << 16), OK);
+	ck_assert_uint_eq(ASK(c, PREPARE, 0), OK);
+	for (unsigned int i = 0; i < MANY; i++) {
+		tx[i] = carrier_submit(c, TXQ, out, sizeof(out), 8);
+		sent[i] = now();
+	}
+	ck_assert_uint_eq(ASK(c, START, 0), OK);
+	for (unsigned int i = 0; i < turns; i++) {
+		ck_assert_uint_eq(carrier_await(c, TXQ, tx[i % MANY], in), 8);
+		ck_assert_uint_eq(word(in), OK);
+		age = now() - sent[i % MANY];
+		first = i == 2 * MANY ? age : first;
+		tx[i % MANY] = carrier_submit(c, TXQ, out, sizeof(out), 8);
+		sent[i % MANY] = now();
+	}
+	printf("steady: %u periods of 5 ms, %u xruns; one came back after %.1f ms at the begin, %.1f ms at the end\n",
+	       turns, (unsigned int)to_sound(carrier_vdev(c))->streams[0].xruns, first * 1000, age * 1000);
+	fflush(stdout);
+}
+
 /* Binds the driver of snd-aloop to its card, or parts them. */
 static void card_bind(const char *how)
 {
@@ -297,12 +414,16 @@ static const char *const loopback[] = {"--playback=hw:Loopback,0,0", "--capture=
 static const char *const played_alone[] = {"--playback=hw:Loopback,0,0", NULL};
 static const char *const dummy[] = {"--playback=hw:Dummy,0", "--controls=hw:Dummy", NULL};
 
+static const char *const dummy_jacks[] = {"--playback=hw:Dummy,0", "--jacks=hw:Dummy", NULL};
+
 static const struct device_case loop_cases[] = {
 	{.name = "loop", .run = loop, .flags = CASE_ONCE, .depth = PERIODS},
 	{.name = "pauses", .run = pauses, .flags = CASE_ONCE, .depth = PERIODS},
 	{.name = "runs empty", .run = runs_empty, .flags = CASE_ONCE},
 	{.name = "refuses", .run = refuses, .flags = CASE_ONCE},
 	{.name = "mixer", .run = mixer, .args = dummy, .flags = CASE_ONCE},
+	{.name = "jacks", .run = jacks, .prepare = jack_make, .args = dummy_jacks, .flags = CASE_ONCE},
+	{.name = "steady", .run = steady, .args = dummy, .flags = CASE_ONCE | CASE_NOT_BINARY, .depth = 16},
 	{.name = "unplugged", .run = unplugged, .args = played_alone, .flags = CASE_ONCE},
 };
 
