@@ -232,6 +232,9 @@ static int alsa_open(const struct sound_pcm_args *args, struct sound_host_pcm **
 		alsa_close(p);
 		return err;
 	}
+	if (!sound_alsa_is_hw(args->name))
+		log_info(args->log, "%s: a plug-in, of which the sandbox does not know what it does (see --playback)",
+			 args->name);
 	*out = p;
 	return 0;
 }

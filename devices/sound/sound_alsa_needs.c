@@ -59,11 +59,16 @@ static const struct sandbox_call ctl_calls[] = {
 	{0},
 };
 
+bool sound_alsa_is_hw(const char *name)
+{
+	return strncmp(name, "hw:", 3) == 0 || strncmp(name, "plughw:", 7) == 0;
+}
+
 void sound_alsa_pcm_needs(const char *name, struct sandbox *s)
 {
 	/* Others are the ALSA configuration's: --playback's text says what that means. */
 	sandbox_calls(s, pcm_calls);
-	if (strncmp(name, "hw:", 3) == 0 || strncmp(name, "plughw:", 7) == 0)
+	if (sound_alsa_is_hw(name))
 		sandbox_path(s, "/dev/snd", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_DEVICE, "a card that has come back");
 }
 

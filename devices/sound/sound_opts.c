@@ -261,19 +261,23 @@ const struct opt sound_opts[] = {
 		.arg = "NAME",
 		.kind = NAMES_PLAYBACK,
 		.help = "a stream to play: hw:0,0, or a file",
-		.man = MAN("An output stream of the guest, repeatable, at most 8: an ALSA device (aplay -L lists "
-			   "them), or with "
-			   "--backend=wav a file.  Devices hw:CARD,DEVICE and plughw:CARD,DEVICE are opened when vdevd "
-			   "starts, and kept: no "
-			   "other program has them meanwhile.  They keep to the sandbox.\n"
-			   "\n"
-			   "Other ALSA names (default, dmix, pulse, pipewire) run what the ALSA configuration says "
-			   "inside vdevd: shared "
-			   "memory, sockets, threads.  The sandbox does not know what that takes: name --sandbox=none, "
-			   "or the layers that "
-			   "your configuration leaves whole.  PulseAudio, tried with its version 16.1: "
-			   "--playback=pulse --sandbox=none, with "
-			   "PULSE_SERVER=unix:/run/pulse/native in the environment where it is not the user's own."),
+		.man = MAN(
+			"An output stream of the guest, repeatable, at most 8: an ALSA device (aplay -L lists "
+			"them), or with "
+			"--backend=wav a file.  Devices hw:CARD,DEVICE and plughw:CARD,DEVICE are opened when vdevd "
+			"starts, and kept: no "
+			"other program has them meanwhile.  They keep to the sandbox.\n"
+			"\n"
+			"Other ALSA names (default, dmix, pulse, pipewire) run what the ALSA configuration says "
+			"inside vdevd: shared memory, sockets, threads, a process that serves dmix.  The sandbox does "
+			"not know what that takes, and would end vdevd: name --sandbox=none, or the layers that your "
+			"configuration leaves whole.  Tried: dmix and dsnoop, with --sandbox=all,-seccomp, which have "
+			"one format, rate and number of channels, and with plug before them any "
+			"(plug:\"dmix:CARD=PCH\"); PulseAudio 16.1, --playback=pulse --sandbox=none, with "
+			"PULSE_SERVER=unix:/run/pulse/native in the environment where it is not the user's own; "
+			"PipeWire 0.3.65, --playback=pipewire --sandbox=none, with XDG_RUNTIME_DIR=/run/user/UID of "
+			"the "
+			"user whose it is."),
 		.set = set_name,
 	},
 	{
