@@ -546,7 +546,7 @@ static int console_open(struct vdev *d)
 
 	n->ctl.send = control_send;
 	n->ctl.user = n;
-	n->ctl.rows_first = n->quirks == CONSOLE_QUIRK_ROWS_FIRST;
+	n->ctl.rows_first = n->rows_first;
 	for (unsigned int i = 0; !err && i < n->ctl.nports; i++) {
 		n->ctl.ports[i].plugged = true;
 		err = port_open(n, i);

@@ -52,14 +52,13 @@ struct console_port {
 };
 
 enum { CONSOLE_OVERFLOW_AUTO, CONSOLE_OVERFLOW_DROP, CONSOLE_OVERFLOW_HOLD };
-enum { CONSOLE_QUIRK_NONE, CONSOLE_QUIRK_ROWS_FIRST };
 
 struct console {
 	struct vdev d;
 	/* options */
 	uint64_t buffer, tcp_port, max_queue_size;
-	unsigned int overflow, quirks, backend;
-	bool no_escape;
+	unsigned int overflow, backend;
+	bool no_escape, rows_first;
 	char tcp_value[32];
 	/* */
 	struct vdev_queue_desc queues[2 * (CONSOLE_PORTS + 1)];

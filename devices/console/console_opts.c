@@ -20,7 +20,6 @@ enum { BACKEND_AUTO, BACKEND_SIM, BACKEND_NESTED, BACKEND_NETWORK };
 
 static const char *const backend_words[] = {"auto", "sim", "nested", "network", NULL};
 static const char *const overflow_words[] = {"auto", "drop", "hold", NULL};
-static const char *const quirk_words[] = {"none", "resize-rows-first", NULL};
 
 /* The table of a side, and what stands behind its kind. */
 static const struct console_side_ops *side_find(const char *value, const char **rest)
@@ -286,14 +285,11 @@ const struct opt console_opts[] = {
 		.man = MAN("With stdio, ctrl-a is a byte as any other: the process ends by a signal alone."),
 	},
 	{
-		.name = "quirks",
-		.type = OPT_WORD,
-		.off = offsetof(struct console, quirks),
-		.words = quirk_words,
-		.arg = "WHAT",
-		.def = "none",
-		.help = "resize-rows-first: for Linux before 6.15",
-		.man = MAN("resize-rows-first: a new size is told with rows before columns, as Linux before 6.15 reads it.  Its long-term "
+		.name = "rows-first",
+		.type = OPT_FLAG,
+		.off = offsetof(struct console, rows_first),
+		.help = "a new size is told as Linux before 6.15 reads it",
+		.man = MAN("A new size is told with rows before columns, as Linux before 6.15 reads it.  Its long-term "
 			   "kernels read it as the standard says since January 2026 (5.10 to 6.12)."),
 	},
 	{

@@ -135,6 +135,8 @@ for name in $VDEVD_DEVICES; do
 	"$VDEVD" "$name" --help-all >all
 	expect 'the rest is shown, too' grep -q -e '^      --features=' all
 	result 'but not always' "$(! grep -q -e '--features=' help; echo $?)"
+	sed -n 's/^ *\(-., \)\{0,1\}\(--[a-z0-9-]*\).*/\2/p' all | sort | uniq -d >twice
+	expect 'no option hides another' test ! -s twice
 done
 
 # Programs ask.
