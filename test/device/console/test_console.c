@@ -568,7 +568,7 @@ static void on_unix_hangs_up(struct carrier *c)
 	no_console(c, false);
 	ck_assert_int_eq(unix_listen(&l, carrier_path(c, "there"), UINT64_MAX, 1), 0);
 	(void)carrier_submit(c, 0, NULL, 0, 8);
-	for (unsigned int ms = 0; ms < 300; ms++) {
+	for (unsigned int ms = 0; ms < 100 || (!calls && ms < 10000); ms++) {
 		int fd = accept4(l.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
@@ -579,7 +579,7 @@ static void on_unix_hangs_up(struct carrier *c)
 	}
 	ck_assert_uint_ge(calls, 1);
 	/* On a busy machine the turns take longer than 1 ms. */
-	ck_assert_uint_le(calls, 100);
+	ck_assert_uint_le(calls, 33);
 	unix_listener_close(&l);
 }
 
