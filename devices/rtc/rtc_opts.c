@@ -183,7 +183,7 @@ const struct opt rtc_opts[] = {
 			   "--counter-offset: "
 			   "vdevd cannot know, and wrong cross time stamps make a wrong clock.  A User-Mode Linux "
 			   "guest has the "
-			   "host's.  KVM gives each guest a counter that begins at 0; the file tsc-offset of the "
+			   "host's.  Linux asks for them on Arm alone (7.2).  KVM gives each guest a counter that begins at 0; the file tsc-offset of the "
 			   "virtual CPU below "
 			   "/sys/kernel/debug/kvm says where, unless it is scaled, too."),
 	},
