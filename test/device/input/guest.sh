@@ -195,6 +195,92 @@ case_input_qemu() {
 	vdevd_stop
 }
 
+# The guest's words: features EVENT prints what evtest, evemu and libinput know of a device.
+# shellcheck disable=SC2016 # for the guest's shell
+guest_features='
+	wait_for() {
+		tries=0
+		until grep -q "$2" "$1" 2>/dev/null; do
+			tries=$((tries + 1))
+			[ $tries -lt 600 ] || { echo "no $2 in $1"; cat "$1"; exit 1; }
+			sleep 0.1
+		done
+	}
+	# A device is there when udev knows it.
+	libinput_begin() {
+		mkdir -p /run/udev
+		/lib/systemd/systemd-udevd --daemon >/dev/null 2>&1
+		udevadm trigger --action=add --subsystem-match=input
+		udevadm settle
+	}
+	features() {
+		evtest "$1" >/tmp/log 2>&1 & pid=$!
+		wait_for /tmp/log "^Testing"
+		kill $pid
+		sed "/^Testing/,\$d" /tmp/log
+		evemu-describe "$1" | grep "^[NIPBAL]:"
+		libinput list-devices | awk -v RS= -v node="$1" "\$0 ~ \"Kernel: *\" node \"\\n\"" | grep -v "^\(Kernel\|Group\):"
+	}
+'
+
+# Two devices that a guest's kernel makes, served by one vhost-device-input in it, and what each is in another guest: all that
+# evtest, evemu and libinput know is the same.  From the one guest to the other goes the description that --record writes.
+case_input_uml_same() {
+	need_input
+	[ -x /lib/systemd/systemd-udevd ] || lacking 'no udevd (apt-get install udev)'
+	mkdir edge
+	for kind in keyboard touch; do
+		vdevd_start input --sim="$kind" --record="$dir/edge/$kind"
+		vdevd_stop
+	done
+	ln -s "$(realpath "$VDEVD")" edge/vhost-device-input
+	# shellcheck disable=SC2016 # for the guest's shell
+	"$here/uml-run" --timeout 120 --share "$dir/edge" --share "$(dirname "$(realpath "$VDEVD")")" 'set -e; '"$guest_features"'
+		cd '"'$dir/edge'"'
+		nodes=
+		for kind in keyboard touch; do
+			evemu-device $kind >/tmp/$kind.node & makers="$makers $!"
+			wait_for /tmp/$kind.node /dev/input/event
+			node=$(grep -o "/dev/input/event[0-9]*" /tmp/$kind.node)
+			nodes=$nodes,$node
+		done
+		libinput_begin
+		./vhost-device-input -s /tmp/input -e ${nodes#,} & server=$!
+		for i in 0 1; do
+			until [ -S /tmp/input$i ]; do kill -0 $server; sleep 0.1; done
+			'"'$VDEVD'"' probe -q --socket-path=/tmp/input$i --id=input --timeout=20000 >&2
+		done
+		[ "$(readlink /proc/[0-9]*/fd/* | grep -c "event[0-9]*$")" -ge 4 ]
+		kill $server
+		wait $server
+		for kind in keyboard touch; do
+			node=$(grep -o "/dev/input/event[0-9]*" /tmp/$kind.node)
+			'"'$VDEVD'"' input --socket-path=/tmp/s --evdev=$node --record=/tmp/$kind.record & server=$!
+			until [ -S /tmp/s ]; do kill -0 $server; sleep 0.1; done
+			kill $server
+			wait $server
+			features $node | sed "s/^/$kind features /"
+			sed "s/^/$kind record /" /tmp/$kind.record
+		done
+		kill $makers
+	' >edge.got 2>edge.err || fail "the edge host failed: $(cat edge.got edge.err)"
+	for kind in keyboard touch; do
+		sed -n "s/^$kind features //p" edge.got >want
+		sed -n "s/^$kind record //p" edge.got >record
+		grep -q '^  Event type 1 (EV_KEY)' want || fail "evtest said nothing: $(cat edge.got edge.err)"
+		grep -q '^Capabilities: ' want || fail "libinput does not know the device: $(cat edge.got edge.err)"
+		vdevd_start input --replay="$dir/record"
+		# shellcheck disable=SC2016 # for the guest's shell
+		input_in "$guest_features"'
+			libinput_begin
+			features "$event"
+		'
+		diff want got >&2 || fail "the $kind is not the same in the guest"
+		vdevd_stop
+		rm got
+	done
+}
+
 # The other way round: vdevd in a guest, on devices that its kernel makes.
 case_input_evdev_uml() {
 	need_input
