@@ -12,6 +12,7 @@
 #include "core/service.h"
 #include "core/unix_socket.h"
 #include "mem/gmem_xen.h"
+#include "transport/vhost_user/vhost_user.h"
 
 int common_parse_mode(const char *value, uint64_t *out, char *why, size_t why_size)
 {
@@ -468,6 +469,7 @@ int common_init(struct common *c, struct vdev *d, bool compat)
 	memset(c, 0, sizeof(*c));
 	c->d = d;
 	c->count = 1;
+	c->socket.protocol = &vu_protocol;
 	c->socket.mode = UINT64_MAX;
 	sandbox_opts_init(&c->sandbox);
 
@@ -498,7 +500,7 @@ bool common_offers_xen(const struct common *c)
 
 int common_take_socket(struct common *c)
 {
-	struct vu_socket_opts *s = &c->socket;
+	struct front_socket_opts *s = &c->socket;
 	const struct {
 		bool given;
 		const char *name;

@@ -7,7 +7,7 @@
 
 #include "config.h"
 #include "core/device.h"
-#include "transport/vhost_user/vu_socket.h"
+#include "transport/front_socket.h"
 
 /* Whether front-ends may give memory of other Xen domains. */
 enum common_xen {
@@ -26,7 +26,7 @@ enum common_print {
 /* The options of one call. */
 struct common {
 	struct vdev *d;
-	struct vu_socket_opts socket;
+	struct front_socket_opts socket;
 	unsigned int log_level; /* enum log_level */
 	unsigned int xen; /* enum common_xen */
 	uint64_t xen_grant_cache; /* pages */

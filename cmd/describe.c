@@ -12,6 +12,7 @@
 #include "cmd/frontends.h"
 #include "config.h"
 #include "core/json.h"
+#include "transport/vhost_user/vhost_user.h"
 #include "transport/vu_msg.h"
 
 /* The day of the release the pages are of: the same table gives the same page on every day. */
@@ -166,7 +167,7 @@ static void print_man_compat(const struct common *c)
 /* What remains possible with the options as they are when none is given. */
 static void print_man_security(const struct common *c)
 {
-	const struct vu_socket_opts socket = {.path = "/run/vdevd/socket", .fd = -1, .listen_fd = -1};
+	const struct front_socket_opts socket = {.protocol = &vu_protocol, .path = "/run/vdevd/socket", .fd = -1, .listen_fd = -1};
 	struct common plain = *c;
 	struct sandbox *s;
 

@@ -13,7 +13,7 @@
 #include "core/service.h"
 #include "mem/gmem_xen.h"
 
-struct sandbox *drop_needs(const struct common *c, const struct vu_socket_opts *socket)
+struct sandbox *drop_needs(const struct common *c, const struct front_socket_opts *socket)
 {
 	struct sandbox *s = sandbox_new();
 
@@ -28,12 +28,12 @@ struct sandbox *drop_needs(const struct common *c, const struct vu_socket_opts *
 		sandbox_calls(s, gmem_xen_calls);
 #endif
 	service_needs(s);
-	vu_socket_needs(socket, c->d, s);
+	front_socket_needs(socket, c->d, s);
 	vdev_needs(c->d, s);
 	return s;
 }
 
-int drop(const struct common *c, const struct vu_socket_opts *socket)
+int drop(const struct common *c, const struct front_socket_opts *socket)
 {
 	struct sandbox *s = drop_needs(c, socket);
 	int err = -ENOMEM;

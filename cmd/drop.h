@@ -9,9 +9,9 @@
 
 /* What serving the device of c on this socket needs, by the options alone.  Free it with sandbox_free; NULL: no memory.
  */
-struct sandbox *drop_needs(const struct common *c, const struct vu_socket_opts *socket);
+struct sandbox *drop_needs(const struct common *c, const struct front_socket_opts *socket);
 
 /* Takes the rest away (core/sandbox.h).  Returns 0, or -errno after a line. */
-int drop(const struct common *c, const struct vu_socket_opts *socket);
+int drop(const struct common *c, const struct front_socket_opts *socket);
 
 #endif

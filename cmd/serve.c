@@ -26,7 +26,7 @@
 /* One instance that is being served. */
 struct run {
 	struct ev_loop *loop;
-	struct vu_socket *socket;
+	struct front_socket *socket;
 	const struct gmem_backend *mem;
 #if VDEVD_HAVE_XEN
 	struct gmem_xen xen;
@@ -86,11 +86,11 @@ static void mem_close(struct run *r)
 }
 
 /* Serves front-ends until a signal comes, or quit.  Returns 0 or -errno. */
-static int serve_socket(struct run *r, const struct common *c, const struct vu_socket_opts *socket,
+static int serve_socket(struct run *r, const struct common *c, const struct front_socket_opts *socket,
 			const struct instance *self)
 {
 	struct vdev *d = c->d;
-	int ret = vu_socket_open(socket, d, r->mem, on_done, r, &r->socket);
+	int ret = front_socket_open(socket, d, r->mem, on_done, r, &r->socket);
 	struct manager manager;
 
 	if (ret == -ENOMEM)
@@ -103,12 +103,12 @@ static int serve_socket(struct run *r, const struct common *c, const struct vu_s
 		ev_run(r->loop, 0);
 		manager_end(&manager);
 	}
-	vu_socket_free(r->socket);
+	front_socket_free(r->socket);
 	return ret;
 }
 
 /* Opens the device and serves it.  Returns 0, or -errno after a line that says why. */
-static int run_device(struct run *r, const struct common *c, const struct vu_socket_opts *socket,
+static int run_device(struct run *r, const struct common *c, const struct front_socket_opts *socket,
 		      const struct instance *self)
 {
 	struct vdev *d = c->d;
@@ -136,7 +136,7 @@ static int run_device(struct run *r, const struct common *c, const struct vu_soc
  * Checks and opens the device, serves it on a socket, frees it.  Signals are caught before there is a file that they
  * would leave behind, and until all are gone.  self: as manager_ready.  Returns the exit status.
  */
-static int serve(const struct common *c, const struct vu_socket_opts *socket, const struct instance *self)
+static int serve(const struct common *c, const struct front_socket_opts *socket, const struct instance *self)
 {
 	struct vdev *d = c->d;
 	struct run r = {0};
@@ -184,7 +184,7 @@ static int serve_numbered(struct call *call, unsigned int i, const struct instan
 {
 	struct common *c = &call->common;
 	const struct vdev_class *class = call->d->class;
-	struct vu_socket_opts socket = c->socket;
+	struct front_socket_opts socket = c->socket;
 	struct instance_path path, control;
 	char prefix[64];
 

@@ -9,8 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* One control buffer's worth of descriptors beyond what a message may have: seen, closed and reported. */
-#define RECV_FDS ((size_t)2 * VU_MAX_FDS)
+#include "transport/fd_recv.h"
 
 /* How many bytes of payload a request has, least and most. */
 #define EXACT(type)    sizeof(struct type), sizeof(struct type)
@@ -175,71 +174,15 @@ void vu_msg_close_fds(struct vu_msg *msg)
 	msg->nfds = 0;
 }
 
-/* CMSG_NXTHDR; musl's mixes signs. */
-static struct cmsghdr *next_cmsg(struct msghdr *mh, struct cmsghdr *cmsg)
-{
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wsign-conversion"
-	return CMSG_NXTHDR(mh, cmsg);
-#pragma GCC diagnostic pop
-}
-
-/* Takes the descriptors of one recvmsg into the message; those it has no room for are closed. */
-static void reader_take_fds(struct vu_reader *r, struct msghdr *mh)
-{
-	if (mh->msg_flags & MSG_CTRUNC)
-		r->truncated = true;
-
-	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(mh); cmsg; cmsg = next_cmsg(mh, cmsg)) {
-		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS)
-			continue;
-
-		size_t count = (cmsg->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		for (size_t i = 0; i < count; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(cmsg) + i * sizeof(fd), sizeof(fd));
-			if (r->msg.nfds < VU_MAX_FDS) {
-				r->msg.fds[r->msg.nfds++] = fd;
-			} else {
-				close(fd);
-				r->truncated = true;
-			}
-		}
-	}
-}
-
-/*
- * Receives at most len bytes, and any descriptors with them.  Returns how many bytes, 0 when none are there
- * now, or -errno.
- */
+/* Receives at most len bytes, and any descriptors with them, as fd_recv. */
 static ssize_t reader_recv(struct vu_reader *r, int sock, void *buf, size_t len)
 {
-	union {
-		char bytes[CMSG_SPACE(sizeof(int) * RECV_FDS)];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = {.iov_base = buf, .iov_len = len};
-	struct msghdr mh = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.bytes,
-		.msg_controllen = sizeof(control.bytes),
-	};
-	ssize_t n;
+	struct fd_room room = {.fds = r->msg.fds, .max = VU_MAX_FDS, .n = r->msg.nfds};
+	ssize_t n = fd_recv(sock, buf, len, &room);
 
-	do {
-		n = recvmsg(sock, &mh, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	} while (n < 0 && errno == EINTR);
-
-	if (n < 0) {
-		if (errno == EAGAIN || errno == EWOULDBLOCK)
-			return 0;
-		return errno == ECONNRESET ? -EPIPE : -errno;
-	}
-	reader_take_fds(r, &mh);
-	return n ? n : -EPIPE;
+	r->msg.nfds = room.n;
+	r->truncated |= room.truncated;
+	return n;
 }
 
 /* Checks a header that has just arrived.  Returns 0 or -EPROTO. */

@@ -18,11 +18,12 @@
 #include "test/lib/echo.h"
 #include "test/unit/suites.h"
 #include "transport/frontend/frontend.h"
-#include "transport/vhost_user/vu_socket.h"
+#include "transport/front_socket.h"
+#include "transport/vhost_user/vhost_user.h"
 
 static struct ev_loop *loop;
 static struct vdev *d;
-static struct vu_socket *s;
+static struct front_socket *s;
 static unsigned int dones;
 static char dir[64], path[80];
 
@@ -40,7 +41,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	vu_socket_free(s);
+	front_socket_free(s);
 	vdev_free(d);
 	ev_loop_destroy(loop);
 	unlink(path);
@@ -53,19 +54,19 @@ static void on_done(void *arg)
 	dones++;
 }
 
-static struct vu_socket_opts no_socket(void)
+static struct front_socket_opts no_socket(void)
 {
-	return (struct vu_socket_opts){.fd = -1, .listen_fd = -1, .mode = UINT64_MAX};
+	return (struct front_socket_opts){.protocol = &vu_protocol, .fd = -1, .listen_fd = -1, .mode = UINT64_MAX};
 }
 
-static int open_socket(const struct vu_socket_opts *opts)
+static int open_socket(const struct front_socket_opts *opts)
 {
-	return vu_socket_open(opts, d, &gmem_shm, on_done, &dones, &s);
+	return front_socket_open(opts, d, &gmem_shm, on_done, &dones, &s);
 }
 
 static int listen_at(const char *at)
 {
-	struct vu_socket_opts o = no_socket();
+	struct front_socket_opts o = no_socket();
 
 	o.path = at;
 	return open_socket(&o);
@@ -190,7 +191,7 @@ START_TEST(test_paths)
 	/* A stale socket goes, a live one stays, also one whose backlog is full. */
 	close(listener());
 	ck_assert_int_eq(listen_at(path), 0);
-	struct vu_socket *live = s;
+	struct front_socket *live = s;
 	struct vdev *mine = d;
 
 	ck_assert_int_eq(vdev_new(&echo_class, "other", loop, &d), 0);
@@ -203,7 +204,7 @@ START_TEST(test_paths)
 
 	converse(fe);
 	frontend_free(fe);
-	vu_socket_free(s);
+	front_socket_free(s);
 	s = NULL;
 	ck_assert_int_eq(access(path, F_OK), -1);
 
@@ -225,7 +226,7 @@ END_TEST
 
 START_TEST(test_mode)
 {
-	struct vu_socket_opts o = no_socket();
+	struct front_socket_opts o = no_socket();
 	mode_t old = umask(077);
 	struct stat st;
 
@@ -246,7 +247,7 @@ START_TEST(test_another_in_its_place)
 
 	int fd = listener();
 
-	vu_socket_free(s);
+	front_socket_free(s);
 	s = NULL;
 	ck_assert_int_eq(access(path, F_OK), 0);
 	close(fd);
@@ -256,7 +257,7 @@ END_TEST
 /* Connected, it is served once. */
 START_TEST(test_connected_fd)
 {
-	struct vu_socket_opts o = no_socket();
+	struct front_socket_opts o = no_socket();
 	struct frontend *fe;
 	int pair[2];
 
@@ -276,7 +277,7 @@ END_TEST
 /* One that listens is recognised, wherever it was given. */
 START_TEST(test_listening_fd)
 {
-	struct vu_socket_opts o = no_socket();
+	struct front_socket_opts o = no_socket();
 	struct frontend *fe;
 
 	if (_i)
@@ -290,7 +291,7 @@ START_TEST(test_listening_fd)
 		frontend_free(fe);
 	}
 	ck_assert_uint_eq(dones, 0);
-	vu_socket_free(s);
+	front_socket_free(s);
 	s = NULL;
 	/* Whoever made it removes it. */
 	ck_assert_int_eq(access(path, F_OK), 0);
@@ -299,7 +300,7 @@ END_TEST
 
 START_TEST(test_bad_fds)
 {
-	struct vu_socket_opts o = no_socket();
+	struct front_socket_opts o = no_socket();
 	int pair[2], fd;
 
 	o.fd = 4321;
@@ -330,7 +331,7 @@ END_TEST
 /* The front-end listens: it is called until it is there, and again when it was gone. */
 START_TEST(test_client)
 {
-	struct vu_socket_opts o = no_socket();
+	struct front_socket_opts o = no_socket();
 	struct frontend *fe;
 	int fd, conn;
 

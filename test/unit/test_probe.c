@@ -22,7 +22,8 @@
 #include "test/unit/capture.h"
 #include "test/unit/suites.h"
 #include "transport/vu_msg.h"
-#include "transport/vhost_user/vu_socket.h"
+#include "transport/front_socket.h"
+#include "transport/vhost_user/vhost_user.h"
 #include "transport/ring/virtq.h"
 
 static char dir[] = "/tmp/vdevd-test-XXXXXX";
@@ -158,14 +159,14 @@ static const struct vdev_class picky_class = {
 static void serve_class(const struct vdev_class *class, int listener)
 {
 	struct ev_loop *loop = ev_loop_new(0);
-	struct vu_socket_opts opts = {.fd = -1, .listen_fd = listener, .mode = UINT64_MAX};
-	struct vu_socket *s;
+	struct front_socket_opts opts = {.protocol = &vu_protocol, .fd = -1, .listen_fd = listener, .mode = UINT64_MAX};
+	struct front_socket *s;
 	struct vdev *d;
 	char why[64];
 
 	if (!vdev_new(class, class->name, loop, &d) &&
 	    !vu_apply_feature_masks(d, "+log_all,+inband_notifications", why, sizeof(why)) &&
-	    !vu_socket_open(&opts, d, &gmem_shm, NULL, NULL, &s))
+	    !front_socket_open(&opts, d, &gmem_shm, NULL, NULL, &s))
 		ev_run(loop, 0);
 }
 

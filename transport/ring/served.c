@@ -6,8 +6,14 @@
 
 #include <errno.h>
 
+#include "transport/ring/ring_stats.h"
+
 /* How often a ring is looked at when there is no way to kick, seconds. */
 #define POLL_INTERVAL 0.001
+
+/* How often, and for how many ns, rings are served at the end of a turn before the loop looks at everything else. */
+#define FLUSH_ROUNDS 8
+#define FLUSH_NS     UINT64_C(2000000)
 
 /* The driver wants to know of used buffers. */
 static void on_call(struct virtq *vq)
@@ -100,6 +106,21 @@ bool served_flush(struct served *s, bool serve)
 	else
 		served_again(s);
 	return serve;
+}
+
+void served_flush_rounds(bool (*flush)(void *arg, bool serve), void *arg)
+{
+	uint64_t begun = 0;
+	bool serve = true;
+
+	/* Messages want their turn, too. */
+	for (unsigned int round = 1; flush(arg, serve); round++) {
+		/* Usually there is no other round, and the clock can be a system call. */
+		const uint64_t now = round > 1 ? ring_clock() : 0;
+
+		begun = begun ? begun : now;
+		serve = round < FLUSH_ROUNDS && now - begun < FLUSH_NS;
+	}
 }
 
 static void poll_start(struct served *s)

@@ -82,4 +82,10 @@ void served_again(struct served *s);
  */
 bool served_flush(struct served *s, bool serve);
 
+/*
+ * The same for all rings of a device: flush(arg, serve) does that for each and returns whether any was served.  What comes while
+ * drivers are told of the last is served at once, up to a bound.
+ */
+void served_flush_rounds(bool (*flush)(void *arg, bool serve), void *arg);
+
 #endif

@@ -22,8 +22,15 @@
 #define VIRTQ_CHAIN_MIN_LIMIT 1024
 
 struct ring_ops;
+struct vdev;
 struct vdev_queue_stats;
 struct virtq;
+
+/* The features of the device and its rings that a driver is offered: what the operator has not masked, and has asked for. */
+uint64_t virtq_offered_features(const struct vdev *d);
+
+/* Ring features that cannot be had with this device. */
+uint64_t virtq_unfit_features(const struct vdev *d);
 
 /* What a ring tells its transport. */
 /* What became of a chain: bytes that the device has read and written, of so many there were for each. */

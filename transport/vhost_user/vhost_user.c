@@ -4,19 +4,19 @@
  * QEMU docs/interop/vhost-user.rst, "Communication"; see vu_session.h.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/work.h"
+#include "mem/userfault.h"
 #include "transport/ring/ring_stats.h"
 #include "transport/vhost_user/vu_session.h"
 
 /* How long a front-end may take to find a translation, seconds. */
 #define IOTLB_PATIENCE 5.
-
-/* How often, and for how many ns, rings are served at the end of a turn before the loop looks at everything else. */
-#define FLUSH_ROUNDS 8
-#define FLUSH_NS     UINT64_C(2000000)
 
 /* How long vu_backend_free waits for host operations under way, seconds. */
 #define FREE_PATIENCE 0.05
@@ -43,22 +43,17 @@ static void sock_ready(struct ev_loop *loop, struct ev_io *w, int revents)
 		vu_close(b, ret == -EPROTO ? "not a vhost-user message" : strerror(-ret));
 }
 
+static bool flush_round(void *arg, bool serve)
+{
+	return vu_queues_flush(arg, serve);
+}
+
 /* The end of each turn of the loop: drivers hear of what was used in it. */
 static void flush_due(struct ev_loop *loop, struct ev_prepare *w, int revents)
 {
 	struct vu_backend *b = container_of(w, struct vu_backend, flush);
 
-	uint64_t begun = 0;
-	bool serve = true;
-
-	/* What comes while drivers are told of the last is served at once, up to a bound: messages want their turn, too. */
-	for (unsigned int round = 1; vu_queues_flush(b, serve); round++) {
-		/* Usually there is no other round, and the clock can be a system call. */
-		const uint64_t now = round > 1 ? ring_clock() : 0;
-
-		begun = begun ? begun : now;
-		serve = round < FLUSH_ROUNDS && now - begun < FLUSH_NS;
-	}
+	served_flush_rounds(flush_round, b);
 	const char *log_why = vu_log_turn(b);
 
 	if (!b->conn.closing && (gmem_lost(b->mem) || (b->inflight.mem && gmem_lost(b->inflight.mem))))
@@ -180,3 +175,50 @@ bool vu_backend_busy(const struct vu_backend *b)
 {
 	return b->conn.sock >= 0 || b->conn.closing;
 }
+
+static const struct sandbox_call vu_calls[] = {
+	{.name = "recvmsg", .why = "messages of the front-end"},
+	{.name = "getsockname", .why = "whether a socket that came is the front-end's own"},
+	{.name = "getpeername", .why = "whether a socket that came is the front-end's own"},
+	{.name = "sendmsg", .why = "messages to the front-end"},
+	{.name = "fcntl", .why = "a descriptor for the front-end", .checks = {{1, SANDBOX_IS, F_DUPFD_CLOEXEC}}},
+	{.name = "memfd_create", .why = "a record of requests in flight"},
+	{.name = "ftruncate", .why = "a record of requests in flight"},
+	{.name = "fcntl", .why = "a record of requests in flight", .checks = {{1, SANDBOX_IS, F_ADD_SEALS}}},
+	{0},
+};
+
+static void vu_needs(const struct vdev *d, struct sandbox *s)
+{
+	sandbox_calls(s, vu_calls);
+	if (vu_wishes(d)->wish & BIT(VU_PF_PAGEFAULT)) {
+		sandbox_calls(s, work_calls);
+		userfault_needs(s);
+	}
+}
+
+static int vu_make(struct vdev *d, const struct gmem_backend *mem, void (*closed)(void *arg), void *arg, void **out)
+{
+	struct vu_backend *b;
+	int err = vu_backend_new(d, mem, closed, arg, &b);
+
+	*out = b;
+	return err;
+}
+
+static int vu_serve(void *backend, int sock)
+{
+	return vu_backend_serve(backend, sock);
+}
+
+static void vu_end(void *backend)
+{
+	vu_backend_free(backend);
+}
+
+const struct front_protocol vu_protocol = {
+	.make = vu_make,
+	.serve = vu_serve,
+	.end = vu_end,
+	.needs = vu_needs,
+};

@@ -10,8 +10,12 @@
 
 #include "core/device.h"
 #include "mem/gmem.h"
+#include "transport/front_socket.h"
 
 struct vu_backend;
+
+/* vhost-user as what a socket speaks. */
+extern const struct front_protocol vu_protocol;
 
 /*
  * Makes the back end of a device and attaches its queues.  mem: what makes guest memory reachable: gmem_shm, or one that

@@ -36,18 +36,6 @@
 #include "transport/ring/virtq.h"
 #include "transport/vu_msg.h"
 
-#define RING_FEATURES                                                                                                  \
-	(BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_INDIRECT_DESC) | BIT(VIRTIO_F_EVENT_IDX) |                             \
-	 BIT(VHOST_USER_F_PROTOCOL_FEATURES))
-
-/*
- * Only when asked for: some front-ends pass every bit to their guest and then cannot keep what it promises.  LOG_ALL says to
- * front-ends that the device can be moved while it runs, with all that it knows.
- */
-#define WISHED_FEATURES                                                                                                \
-	(BIT(VIRTIO_F_ACCESS_PLATFORM) | BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_F_IN_ORDER) |                          \
-	 BIT(VIRTIO_F_NOTIFICATION_DATA) | BIT(VIRTIO_F_RING_RESET) | BIT(VHOST_F_LOG_ALL))
-
 #define PROTOCOL_FEATURES                                                                                              \
 	(BIT(VU_PF_MQ) | BIT(VU_PF_LOG_SHMFD) | BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_BACKEND_REQ) |                         \
 	 BIT(VU_PF_RESET_DEVICE) | BIT(VU_PF_INFLIGHT_SHMFD) | BIT(VU_PF_CONFIGURE_MEM_SLOTS) |                        \
@@ -63,12 +51,6 @@
 	(BIT(VU_PF_INBAND_NOTIFICATIONS) | BIT(VU_PF_GPA_ADDRESSES) | BIT(VU_PF_PAGEFAULT))
 
 static const struct vu_wishes no_wishes = {.mask = UINT64_MAX};
-
-/* Ring features that cannot be had with this device. */
-static uint64_t unfit(const struct vdev *d)
-{
-	return d->face.any_order ? BIT(VIRTIO_F_IN_ORDER) : 0;
-}
 
 struct vu_wishes *vu_wishes_of(struct vdev *d)
 {
@@ -89,9 +71,9 @@ const struct vu_wishes *vu_wishes(const struct vdev *d)
 
 uint64_t vu_offered_features(const struct vdev *d)
 {
-	uint64_t wished = WISHED_FEATURES & ~unfit(d);
-
-	return ((d->face.features | RING_FEATURES) & d->feature_mask) | (wished & d->feature_wish);
+	/* LOG_ALL says to front-ends that the device can be moved while it runs, with all that it knows. */
+	return virtq_offered_features(d) | (BIT(VHOST_USER_F_PROTOCOL_FEATURES) & d->feature_mask) |
+	       (BIT(VHOST_F_LOG_ALL) & d->feature_wish);
 }
 
 uint64_t vu_offered_protocol_features(const struct vdev *d)
@@ -206,7 +188,7 @@ int vu_apply_feature_masks(struct vdev *d, const char *masks, char *why, size_t 
 			snprintf(why, why_size, "no feature is called '%s'; --print-capabilities lists them", name);
 			return -EINVAL;
 		}
-		if (*masks == '+' && mask == &d->feature_mask && unfit(d) & BIT(bit)) {
+		if (*masks == '+' && mask == &d->feature_mask && virtq_unfit_features(d) & BIT(bit)) {
 			snprintf(why, why_size, "%s does not go with this device", name);
 			return -EINVAL;
 		}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * vu_socket.c - how front-ends come: a listening socket, a connected one, or one we connect to.
- * QEMU docs/interop/vhost-user.rst, "Back-end program conventions"; see vu_socket.h.
+ * front_socket.c - how front-ends come: a listening socket, a connected one, or one we connect to.
+ * QEMU docs/interop/vhost-user.rst, "Back-end program conventions"; see front_socket.h.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,10 +15,7 @@
 #include "core/listener.h"
 #include "core/loop.h"
 #include "core/unix_socket.h"
-#include "core/work.h"
-#include "mem/userfault.h"
-#include "transport/vhost_user/vu_socket.h"
-#include "transport/vu_msg.h"
+#include "transport/front_socket.h"
 
 /* How long until a front-end that did not answer is called again, seconds. */
 #define CONNECT_INTERVAL 1.0
@@ -26,9 +23,10 @@
 /* Front-ends that may wait for their turn. */
 #define BACKLOG 8
 
-struct vu_socket {
+struct front_socket {
 	struct vdev *d;
-	struct vu_backend *backend;
+	const struct front_protocol *protocol;
+	void *backend;
 	void (*done)(void *arg);
 	void *arg;
 	int listen_fd;          /* -1: none */
@@ -39,22 +37,14 @@ struct vu_socket {
 	struct ev_timer retry;  /* calls the front-end */
 };
 
-static const struct sandbox_call vu_calls[] = {
-	{.name = "recvmsg", .why = "messages of the front-end"},
+static const struct sandbox_call socket_calls[] = {
 	{.name = "getsockopt", .why = "what kind of descriptor came", .checks = {{1, SANDBOX_IS, SOL_SOCKET}}},
-	{.name = "getsockname", .why = "whether a socket that came is the front-end's own"},
-	{.name = "getpeername", .why = "whether a socket that came is the front-end's own"},
-	{.name = "sendmsg", .why = "messages to the front-end"},
-	{.name = "fcntl", .why = "a descriptor for the front-end", .checks = {{1, SANDBOX_IS, F_DUPFD_CLOEXEC}}},
-	{.name = "memfd_create", .why = "a record of requests in flight"},
-	{.name = "ftruncate", .why = "a record of requests in flight"},
-	{.name = "fcntl", .why = "a record of requests in flight", .checks = {{1, SANDBOX_IS, F_ADD_SEALS}}},
 	{0},
 };
 
-void vu_socket_needs(const struct vu_socket_opts *opts, const struct vdev *d, struct sandbox *s)
+void front_socket_needs(const struct front_socket_opts *opts, const struct vdev *d, struct sandbox *s)
 {
-	sandbox_calls(s, vu_calls);
+	sandbox_calls(s, socket_calls);
 	if (opts->path) {
 		unix_listener_needs(opts->path, s);
 	} else if (opts->connect) {
@@ -63,16 +53,13 @@ void vu_socket_needs(const struct vu_socket_opts *opts, const struct vdev *d, st
 	} else {
 		sandbox_calls(s, unix_accept_calls);
 	}
-	if (vu_wishes(d)->wish & BIT(VU_PF_PAGEFAULT)) {
-		sandbox_calls(s, work_calls);
-		userfault_needs(s);
-	}
+	opts->protocol->needs(d, s);
 }
 
 /* Serves a connected socket or closes it. */
-static int serve(struct vu_socket *s, int fd)
+static int serve(struct front_socket *s, int fd)
 {
-	int err = vu_backend_serve(s->backend, fd);
+	int err = s->protocol->serve(s->backend, fd);
 
 	if (err) {
 		log_guest(&s->d->log, "cannot serve a front-end: %s", strerror(-err));
@@ -86,18 +73,18 @@ static int serve(struct vu_socket *s, int fd)
 static void accepted(struct listener *l, int fd)
 {
 	listener_pause(l); /* the next one waits in the backlog */
-	if (serve(container_of(l, struct vu_socket, door), fd) < 0)
+	if (serve(container_of(l, struct front_socket, door), fd) < 0)
 		listener_resume(l);
 }
 
-static void connect_retry(struct vu_socket *s)
+static void connect_retry(struct front_socket *s)
 {
 	ev_timer_set(&s->retry, CONNECT_INTERVAL, 0.);
 	ev_timer_start(s->d->loop, &s->retry);
 }
 
 /* Calls the front-end once; when it is not there, again later. */
-static void connect_now(struct vu_socket *s)
+static void connect_now(struct front_socket *s)
 {
 	int fd = unix_connect(s->connect);
 
@@ -114,13 +101,13 @@ static void connect_now(struct vu_socket *s)
 
 static void retry_due(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
-	connect_now(container_of(w, struct vu_socket, retry));
+	connect_now(container_of(w, struct front_socket, retry));
 }
 
 /* The connection has ended: wait for the next front-end, or say that it was the only one. */
 static void closed(void *arg)
 {
-	struct vu_socket *s = arg;
+	struct front_socket *s = arg;
 
 	vdev_connected(s->d, false);
 	if (s->listen_fd >= 0)
@@ -152,7 +139,7 @@ static int check_socket(int fd, bool *listening)
 }
 
 /* Takes over a descriptor we were given.  must_listen: --socket-fd. */
-static int adopt_fd(struct vu_socket *s, int fd, bool must_listen)
+static int adopt_fd(struct front_socket *s, int fd, bool must_listen)
 {
 	bool listening = false;
 	int err = check_socket(fd, &listening);
@@ -173,7 +160,7 @@ static int adopt_fd(struct vu_socket *s, int fd, bool must_listen)
 }
 
 /* Makes the socket, and the group's where there is one. */
-static int listen_at(struct vu_socket *s, const struct vu_socket_opts *opts)
+static int listen_at(struct front_socket *s, const struct front_socket_opts *opts)
 {
 	uint64_t mode = opts->has_group && opts->mode == UINT64_MAX ? 0660 : opts->mode;
 	int err = unix_listen(&s->own, opts->path, mode, BACKLOG);
@@ -189,7 +176,7 @@ static int listen_at(struct vu_socket *s, const struct vu_socket_opts *opts)
 	return err;
 }
 
-static int socket_begin(struct vu_socket *s, const struct vu_socket_opts *opts)
+static int socket_begin(struct front_socket *s, const struct front_socket_opts *opts)
 {
 	int err = 0;
 
@@ -208,10 +195,10 @@ static int socket_begin(struct vu_socket *s, const struct vu_socket_opts *opts)
 	return listener_start(&s->door, s->d->loop, s->listen_fd);
 }
 
-int vu_socket_open(const struct vu_socket_opts *opts, struct vdev *d, const struct gmem_backend *mem,
-		   void (*done)(void *arg), void *arg, struct vu_socket **out)
+int front_socket_open(const struct front_socket_opts *opts, struct vdev *d, const struct gmem_backend *mem,
+		   void (*done)(void *arg), void *arg, struct front_socket **out)
 {
-	struct vu_socket *s = calloc(1, sizeof(*s));
+	struct front_socket *s = calloc(1, sizeof(*s));
 	int err;
 
 	*out = NULL;
@@ -222,18 +209,19 @@ int vu_socket_open(const struct vu_socket_opts *opts, struct vdev *d, const stru
 	s->arg = arg;
 	s->listen_fd = s->own.fd = -1;
 	ev_init(&s->retry, retry_due);
-	err = vu_backend_new(d, mem, closed, s, &s->backend);
+	s->protocol = opts->protocol;
+	err = s->protocol->make(d, mem, closed, s, &s->backend);
 	if (!err)
 		err = socket_begin(s, opts);
 	if (err) {
-		vu_socket_free(s);
+		front_socket_free(s);
 		return err;
 	}
 	*out = s;
 	return 0;
 }
 
-void vu_socket_free(struct vu_socket *s)
+void front_socket_free(struct front_socket *s)
 {
 	if (!s)
 		return;
@@ -243,6 +231,6 @@ void vu_socket_free(struct vu_socket *s)
 		unix_listener_close(&s->own);
 	else if (s->listen_fd >= 0)
 		close(s->listen_fd);
-	vu_backend_free(s->backend);
+	s->protocol->end(s->backend);
 	free(s);
 }
