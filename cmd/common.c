@@ -12,6 +12,7 @@
 #include "core/service.h"
 #include "core/unix_socket.h"
 #include "mem/gmem_xen.h"
+#include "transport/vfio_user/vfio_user.h"
 #include "transport/vhost_user/vhost_user.h"
 
 int common_parse_mode(const char *value, uint64_t *out, char *why, size_t why_size)
@@ -146,6 +147,16 @@ static const struct opt common_opts[] = {
 			"replaced, one on which somebody listens is refused. It is removed at the end."),
 	},
 	{
+		.name = "vfio-user",
+		.rare = true,
+		.type = OPT_SOCKET,
+		.off = AT(vfio_user),
+		.arg = "PATH",
+		.help = "listen on this socket, as a PCI device",
+		.man = MAN("Listen for a client of vfio-user on a UNIX socket at this path, in the place of --socket-path: "
+			   "the device is a virtio PCI device that says itself what it is. See VFIO-USER in vdevd(1)."),
+	},
+	{
 		.name = "socket-mode",
 		.rare = true,
 		.type = OPT_CALL,
@@ -154,7 +165,7 @@ static const struct opt common_opts[] = {
 		.arg = "MODE",
 		.help = "its permissions, octal, instead of the umask's",
 		.man = MAN(
-			"Permissions of the socket at --socket-path, in octal. Without it they are as the umask leaves "
+			"Permissions of the socket at --socket-path or --vfio-user, in octal. Without it they are as the umask leaves "
 			"them."),
 	},
 	{
@@ -165,7 +176,7 @@ static const struct opt common_opts[] = {
 		.rare = true,
 		.arg = "GROUP",
 		.help = "the group that may connect",
-		.man = MAN("Give the socket at --socket-path to this group, a name of /etc/group or a number, with permissions "
+		.man = MAN("Give the socket at --socket-path or --vfio-user to this group, a name of /etc/group or a number, with permissions "
 			   "0660 unless --socket-mode says others."),
 	},
 	{
@@ -389,7 +400,7 @@ static const struct opt common_opts[] = {
 		.man = MAN(
 			"Show the lines by which a front-end is told of this device, and exit: qemu (options), libvirt "
 			"(XML), cloud-hypervisor, crosvm, libkrun (C), openvmm, uml (an argument of the kernel) or xl "
-			"(its configuration file). Forms that nobody has tried say so. vdevd probe shows the same of a "
+			"(its configuration file); with --vfio-user qemu-vfio-user or cloud-hypervisor-vfio-user. Forms that nobody has tried say so. vdevd probe shows the same of a "
 			"device "
 			"that runs. Nothing of the host is opened."),
 	},
@@ -498,6 +509,24 @@ bool common_offers_xen(const struct common *c)
 #endif
 }
 
+int common_choose_protocol(struct common *c)
+{
+	if (!c->vfio_user)
+		return 0;
+	if (c->socket.path) {
+		log_usage(&c->d->log, "--socket-path and --vfio-user: exactly one socket is wanted");
+		return -EINVAL;
+	}
+	if (c->xen == COMMON_XEN_ON) {
+		log_usage(&c->d->log, "--xen=on: goes with vhost-user only, not with --vfio-user");
+		return -EINVAL;
+	}
+	c->xen = COMMON_XEN_OFF;
+	c->socket.path = c->vfio_user;
+	c->socket.protocol = &vfu_protocol;
+	return 0;
+}
+
 int common_take_socket(struct common *c)
 {
 	struct front_socket_opts *s = &c->socket;
@@ -505,7 +534,7 @@ int common_take_socket(struct common *c)
 		bool given;
 		const char *name;
 	} ways[] = {
-		{s->path, "--socket-path"},
+		{s->path, c->vfio_user ? "--vfio-user" : "--socket-path"},
 		{s->fd >= 0, "--fd"},
 		{s->listen_fd >= 0, "--socket-fd"},
 		{s->connect, "--connect"},
@@ -522,11 +551,11 @@ int common_take_socket(struct common *c)
 			first = ways[i].name;
 	}
 	if (s->has_group && !s->path) {
-		log_usage(&c->d->log, "--socket-group: goes with --socket-path only");
+		log_usage(&c->d->log, "--socket-group: goes with --socket-path or --vfio-user only");
 		return -EINVAL;
 	}
 	if (s->mode != UINT64_MAX && !s->path) {
-		log_usage(&c->d->log, "--socket-mode: goes with --socket-path only");
+		log_usage(&c->d->log, "--socket-mode: goes with --socket-path or --vfio-user only");
 		return -EINVAL;
 	}
 	if (c->xen == COMMON_XEN_OFF && c->xen_domid) {
@@ -544,6 +573,6 @@ int common_take_socket(struct common *c)
 		log_usage(&c->d->log, "%d sockets from the service manager: exactly one is wanted", passed);
 	else
 		log_usage(&c->d->log,
-			  "no socket: --socket-path=PATH, --fd=FD, --socket-fd=FD or --connect=PATH is wanted");
+			  "no socket: --socket-path=PATH, --fd=FD, --socket-fd=FD, --connect=PATH or --vfio-user=PATH is wanted");
 	return -EINVAL;
 }

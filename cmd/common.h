@@ -27,6 +27,7 @@ enum common_print {
 struct common {
 	struct vdev *d;
 	struct front_socket_opts socket;
+	const char *vfio_user; /* --vfio-user: socket.path, too, once common_choose_protocol has been called */
 	unsigned int log_level; /* enum log_level */
 	unsigned int xen; /* enum common_xen */
 	uint64_t xen_grant_cache; /* pages */
@@ -49,6 +50,11 @@ struct common {
  * c must stay where it is, and d live as long.  Returns 0 or -EINVAL.
  */
 int common_init(struct common *c, struct vdev *d, bool compat);
+
+/*
+ * Chooses what is spoken on the socket.  Returns 0, or -EINVAL after a line on stderr: options that do not go together.
+ */
+int common_choose_protocol(struct common *c);
 
 /*
  * Sees that there is exactly one socket, which the service manager may have passed (LISTEN_FDS).

@@ -117,6 +117,7 @@ void print_frontend(const struct common *c)
 	struct frontend_facts facts;
 
 	frontend_of_instance(c->d, connect ? connect : c->socket.path, connect, &facts);
+	facts.vfio_user = c->vfio_user;
 	frontend_print(&facts, c->print_frontend);
 }
 

@@ -3,7 +3,7 @@
  * frontends.c - the lines by which a front-end is told of a device; see frontends.h.
  *
  * vhost-user has no message by which a back end says what it is, so each front-end has to be told: by a device of its
- * own for the kind, or by id, queues and size of the configuration space.
+ * own for the kind, or by id, queues and size of the configuration space.  With vfio-user a socket says it all.
  */
 #include "cmd/frontends.h"
 
@@ -84,10 +84,16 @@ static void print_qemu_device(const struct frontend_facts *f, const char *before
 		       f->name, f->virtio_id, f->nqueues, largest_queue(f), f->config_size, after);
 }
 
-static void print_qemu(const struct frontend_facts *f)
+/* What QEMU is told once. */
+static void print_qemu_memory(void)
 {
 	puts("# once a machine, where guest memory is not shared yet (512M: its size)\n"
 	     "-object memory-backend-memfd,id=mem,size=512M,share=on -machine memory-backend=mem");
+}
+
+static void print_qemu(const struct frontend_facts *f)
+{
+	print_qemu_memory();
 	print_qemu_device(f, "", " ", "\n");
 }
 
@@ -155,20 +161,43 @@ static void print_xl(const struct frontend_facts *f)
 	printf("\nvirtio = [ \"type=virtio,device%x,transport=mmio\" ]\n", f->virtio_id);
 }
 
+/* A socket's path is a text of JSON there. */
+static void print_qemu_vfio_user(const struct frontend_facts *f)
+{
+	print_qemu_memory();
+	fputs("-device {\"driver\":\"vfio-user-pci\",\"socket\":{\"type\":\"unix\",\"path\":\"", stdout);
+	print_path(f);
+	puts("\"}}");
+}
+
+static void print_cloud_hypervisor_vfio_user(const struct frontend_facts *f)
+{
+	fputs("# untried here; once a machine: --memory size=512M,shared=on\n--user-device socket=", stdout);
+	print_path(f);
+	putchar('\n');
+}
+
 static const struct {
 	void (*print)(const struct frontend_facts *f);
 	bool no_shmem;	    /* it has none of VHOST_USER_PROTOCOL_F_SHMEM */
 	bool connects_only; /* to a socket that the device listens on */
+	bool vfio_user;	    /* it speaks that */
 } forms[] = {
-	{NULL, false, false},	       {print_qemu, false, false},
-	{print_libvirt, false, false}, {print_cloud_hypervisor, true, true},
-	{print_crosvm, false, true},   {print_libkrun, true, true},
-	{print_openvmm, true, true},   {print_uml, true, true},
-	{print_xl, true, true},
+	{NULL, false, false, false},
+	{print_qemu, false, false, false},
+	{print_libvirt, false, false, false},
+	{print_cloud_hypervisor, true, true, false},
+	{print_crosvm, false, true, false},
+	{print_libkrun, true, true, false},
+	{print_openvmm, true, true, false},
+	{print_uml, true, true, false},
+	{print_xl, true, true, false},
+	{print_qemu_vfio_user, true, true, true},
+	{print_cloud_hypervisor_vfio_user, true, true, true},
 };
 
 const char *const frontend_forms[] = {"none", "qemu", "libvirt", "cloud-hypervisor", "crosvm", "libkrun", "openvmm",
-				      "uml",  "xl",   NULL};
+				      "uml",  "xl",   "qemu-vfio-user", "cloud-hypervisor-vfio-user", NULL};
 
 _Static_assert(ARRAY_SIZE(forms) + 1 == ARRAY_SIZE(frontend_forms), "a form has a name");
 
@@ -179,6 +208,10 @@ void frontend_print(const struct frontend_facts *f, unsigned int form)
 	if (f->shmem && forms[form].no_shmem)
 		printf("# %s uses shared memory regions, which this front-end does not have\n", f->name);
 	if (f->listens && forms[form].connects_only)
-		puts("# this front-end connects: --socket-path= in --connect's place");
+		printf("# this front-end connects: %s= in --connect's place\n", forms[form].vfio_user ? "--vfio-user" : "--socket-path");
+	else if (forms[form].vfio_user && !f->vfio_user)
+		puts("# this front-end speaks vfio-user: --vfio-user= in --socket-path's place");
+	else if (!forms[form].vfio_user && f->vfio_user)
+		puts("# this front-end speaks vhost-user: --socket-path= in --vfio-user's place");
 	forms[form].print(f);
 }

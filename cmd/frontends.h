@@ -17,6 +17,7 @@ struct frontend_facts {
 	uint16_t queue_size[VDEV_QUEUES_MAX];
 	size_t config_size; /* bytes */
 	bool shmem;	    /* there are shared memory regions */
+	bool vfio_user;	    /* its socket speaks that, not vhost-user */
 };
 
 /* The names of the forms, the first of which is none; ends with NULL. */

@@ -300,6 +300,8 @@ static int read_options(struct call *call, int argc, char **argv, bool *done)
 	if (opt_parse_end(c->groups, argc, argv, next) < 0)
 		return CMD_USAGE;
 	log_set_level(c->log_level);
+	if (common_choose_protocol(c) < 0)
+		return CMD_USAGE;
 	if ((c->print_sandbox || c->print_frontend) && vdev_check(call->d) < 0)
 		return CMD_USAGE;
 	if (describe(c))

@@ -71,12 +71,19 @@ int gmem_new(const struct gmem_backend *backend, struct gmem **out)
 	return 0;
 }
 
+void gmem_clear(struct gmem *gm)
+{
+	for (unsigned int i = 0; i < gm->count; i++)
+		region_retire(gm->sorted[GMEM_GUEST][i]);
+	gm->count = 0;
+	memset(gm->hint, 0, sizeof(gm->hint));
+}
+
 void gmem_free(struct gmem *gm)
 {
 	if (!gm)
 		return;
-	for (unsigned int i = 0; i < gm->count; i++)
-		region_retire(gm->sorted[GMEM_GUEST][i]);
+	gmem_clear(gm);
 	free(gm);
 }
 
@@ -197,6 +204,28 @@ int gmem_add(struct gmem *gm, const struct gmem_desc *desc)
 	}
 	gm->count++;
 	return 0;
+}
+
+/* Whether a region with a byte of the guest's addresses from first to last has so many references. */
+static bool region_between(const struct gmem *gm, uint64_t first, uint64_t last, unsigned int refs)
+{
+	for (unsigned int i = 0; i < gm->count; i++) {
+		const struct gmem_region *r = gm->sorted[GMEM_GUEST][i];
+
+		if (r->refs >= refs && r->desc.guest_addr <= last && r->desc.guest_addr + (r->desc.size - 1) >= first)
+			return true;
+	}
+	return false;
+}
+
+bool gmem_overlaps(const struct gmem *gm, uint64_t first, uint64_t last)
+{
+	return region_between(gm, first, last, 1);
+}
+
+bool gmem_in_use(const struct gmem *gm, uint64_t first, uint64_t last)
+{
+	return region_between(gm, first, last, 2);
 }
 
 uint64_t gmem_fault(const struct gmem *gm)

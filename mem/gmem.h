@@ -124,6 +124,13 @@ void gmem_flush(struct gmem *gm);
 /* Removes the region with the same guest address, user address and size.  Returns 0 or -ENOENT. */
 int gmem_remove(struct gmem *gm, const struct gmem_desc *desc);
 
+/* Removes them all, as gmem_remove. */
+void gmem_clear(struct gmem *gm);
+
+/* Whether a region has a byte of the guest's addresses from first to last; and whether one that has is pinned somewhere. */
+bool gmem_overlaps(const struct gmem *gm, uint64_t first, uint64_t last);
+bool gmem_in_use(const struct gmem *gm, uint64_t first, uint64_t last);
+
 /* The number of regions in the table. */
 unsigned int gmem_count(const struct gmem *gm);
 

@@ -12,6 +12,10 @@ cd "$work" || exit 2
 refuses 'no socket' 2 '^vdevd rng: no socket: --socket-path=PATH, .* is wanted$' "$VDEVD" rng
 refuses 'two sockets' 2 '^vdevd rng: --socket-path and --fd: exactly one' "$VDEVD" rng --socket-path=s --fd=0
 refuses 'two more sockets' 2 '^vdevd rng: --socket-fd and --connect: exactly one' "$VDEVD" rng --connect=s --socket-fd=0
+refuses 'two protocols' 2 '^vdevd rng: --socket-path and --vfio-user: exactly one socket is wanted$' \
+	"$VDEVD" rng --socket-path=s --vfio-user=v
+refuses 'two ways' 2 '^vdevd rng: --vfio-user and --fd: exactly one socket is wanted$' "$VDEVD" rng --vfio-user=v --fd=0
+refuses 'vfio-user nowhere' 1 '^vdevd rng: error: cannot listen on no/v: No such file' "$VDEVD" rng --vfio-user=no/v
 refuses 'an unknown option' 2 '^vdevd rng: --sorce: unknown option (did you mean --source?)$' "$VDEVD" rng --sorce=x
 refuses 'a bad value' 2 '^vdevd rng: --period=abc: not a number (a number from 1 to 65536 is wanted)$' \
 	"$VDEVD" rng --socket-path=s --period=abc
@@ -41,6 +45,8 @@ if "$VDEVD" rng --help-all | grep -q -e '--xen='; then
 	refuses 'nor is dom0 one' 2 '^vdevd rng: --xen-domid=0: out of range' "$VDEVD" rng --socket-path=s --xen-domid=0
 	refuses 'a domain without Xen' 2 '^vdevd rng: --xen-domid=7: goes with --xen=on' \
 		"$VDEVD" rng --socket-path=s --xen=off --xen-domid=7
+	refuses 'another protocol than that of Xen' 2 '^vdevd rng: --xen=on: goes with vhost-user only' \
+		"$VDEVD" rng --vfio-user=v --xen=on
 	refuses 'no domain' 2 '^vdevd rng: no socket' "$VDEVD" rng --xen=off
 	offers_xen() { "$VDEVD" rng --xen="$1" --xen-grant-cache=64 --print-capabilities | grep -q '"xen_mmap"'; }
 	expect '--xen=on offers xen_mmap' offers_xen on

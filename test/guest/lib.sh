@@ -56,10 +56,10 @@ need_qemu_drivers() {
 }
 
 # vdevd_start DEVICE [OPTION]... - serve the device on $dir/DEVICE.sock; one vdevd at a time.  vdevd_more is one option
-# more, for a case that runs another one with it.
+# more, for a case that runs another one with it; vdevd_way the option that names the socket, where it is not socket-path.
 vdevd_start() {
 	vdevd_socket=$dir/$1.sock
-	"$VDEVD" "$@" ${vdevd_more:+"$vdevd_more"} --socket-path="$vdevd_socket" >>"$dir/vdevd.log" 2>&1 &
+	"$VDEVD" "$@" ${vdevd_more:+"$vdevd_more"} --"${vdevd_way:-socket-path}"="$vdevd_socket" >>"$dir/vdevd.log" 2>&1 &
 	vdevd_pid=$!
 	tries=0
 	while [ ! -S "$vdevd_socket" ]; do

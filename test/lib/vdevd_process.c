@@ -63,12 +63,13 @@ static void run(const char *dir, char **argv)
 	_exit(127);
 }
 
-void process_start(struct vdevd_process *p, const char *dir, const char *name, const char *device, const char *const *args)
+void process_start_at(struct vdevd_process *p, const char *option, const char *dir, const char *name, const char *device,
+		      const char *const *args)
 {
 	char socket_arg[112], expanded[ARGS][160], *argv[ARGS + 4] = {(char *)"vdevd", (char *)device, socket_arg};
 
 	snprintf(p->path, sizeof(p->path), "%s/%s", dir, name);
-	snprintf(socket_arg, sizeof(socket_arg), "--socket-path=%s", p->path);
+	snprintf(socket_arg, sizeof(socket_arg), "--%s=%s", option, p->path);
 	for (unsigned int i = 0; args && args[i]; i++) {
 		const char *at = strstr(args[i], "%T");
 
@@ -81,6 +82,11 @@ void process_start(struct vdevd_process *p, const char *dir, const char *name, c
 	ck_assert_int_ge(p->pid, 0);
 	if (!p->pid)
 		run(dir, argv);
+}
+
+void process_start(struct vdevd_process *p, const char *dir, const char *name, const char *device, const char *const *args)
+{
+	process_start_at(p, "socket-path", dir, name, device, args);
 }
 
 void process_kill(struct vdevd_process *p)

@@ -24,6 +24,10 @@ void process_dir_remove(const char *dir);
 /* Starts a device with its socket dir/name and these options, NULL at the end, in which %T is dir.  Its log goes to dir/log. */
 void process_start(struct vdevd_process *p, const char *dir, const char *name, const char *device, const char *const *args);
 
+/* The same with the socket as this option has it: "vfio-user". */
+void process_start_at(struct vdevd_process *p, const char *option, const char *dir, const char *name, const char *device,
+		      const char *const *args);
+
 /* Ends it, at whatever instruction it is. */
 void process_kill(struct vdevd_process *p);
 
