@@ -5,11 +5,15 @@
  * The device is opened when vdevd starts, and kept.  Its buffer is the guest's, or larger.  Its poll descriptors are in
  * the loop: avail_min is set anew for each place that is asked for, so that it wakes when that is played, and not while
  * there is nothing to do.  It is started by hand, when something was written.
+ *
+ * Descriptors of plug-ins are ready whenever there is room at all, or data (PipeWire's).  What they say is looked at,
+ * then, and where it is too early they are left alone until the place will have come.
  */
 #include <alsa/asoundlib.h>
 #include <errno.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/pollset.h"
 #include "devices/sound/sound_alsa.h"
 #include "devices/sound/sound_host.h"
@@ -21,7 +25,10 @@ struct sound_host_pcm {
 	snd_config_t *config; /* as it was read when vdevd started */
 	snd_pcm_t *pcm;	      /* NULL: the card is gone */
 	struct pollset polls;
+	struct alarm alarm; /* of a plug-in */
+	bool plug_in;
 	size_t frame; /* bytes */
+	unsigned int rate; /* Hz */
 	snd_pcm_uframes_t buffer, period, boundary, avail_min;
 	uint64_t moved; /* the place up to which frames were written or read */
 	bool running;	/* it was started, or will be with the first frames */
@@ -80,6 +87,32 @@ static int pcm_watch(struct sound_host_pcm *p)
 	return pollset_watch(&p->polls, fds, (unsigned int)n);
 }
 
+/* How long a plug-in is left alone at least and at most, ns. */
+#define PAUSE_LEAST 1000000u
+#define PAUSE_MAX   100000000u
+
+/* Whether a plug-in is ready before there is something to do.  Then it is looked at when there will be. */
+static bool pcm_is_early(struct sound_host_pcm *p)
+{
+	snd_pcm_sframes_t avail = snd_pcm_avail_update(p->pcm);
+	uint64_t pause;
+
+	if (avail < 0 || snd_pcm_state(p->pcm) != SND_PCM_STATE_RUNNING || (snd_pcm_uframes_t)avail >= p->avail_min)
+		return false;
+	pause = min_u64(p->avail_min - (snd_pcm_uframes_t)avail, p->rate) * 1000000000 / p->rate;
+	pause = pause < PAUSE_LEAST ? PAUSE_LEAST : min_u64(pause, PAUSE_MAX);
+	pcm_unwatch(p);
+	alarm_at(&p->alarm, clock_now(CLOCK_MONOTONIC) + pause);
+	return true;
+}
+
+static void pcm_pause_over(struct alarm *a)
+{
+	struct sound_host_pcm *p = container_of(a, struct sound_host_pcm, alarm);
+
+	p->args.ready(p->args.user);
+}
+
 static void pcm_ready(struct pollset *polls, struct pollfd *fds, unsigned int n)
 {
 	struct sound_host_pcm *p = container_of(polls, struct sound_host_pcm, polls);
@@ -87,6 +120,8 @@ static void pcm_ready(struct pollset *polls, struct pollfd *fds, unsigned int n)
 
 	if (snd_pcm_poll_descriptors_revents(p->pcm, fds, n, &revents) < 0)
 		revents = POLLERR;
+	if (p->plug_in && !(revents & (POLLERR | POLLNVAL | POLLHUP)) && pcm_is_early(p))
+		return;
 	if (revents)
 		p->args.ready(p->args.user);
 	/* What has failed stays ready; a stream that has looked does not want it again. */
@@ -202,6 +237,8 @@ static int pcm_reopen(struct sound_host_pcm *p)
 static void alsa_close(struct sound_host_pcm *p)
 {
 	pollset_close(&p->polls);
+	if (p->plug_in)
+		alarm_close(&p->alarm);
 	if (p->pcm)
 		snd_pcm_close(p->pcm);
 	if (p->config)
@@ -218,7 +255,12 @@ static int alsa_open(const struct sound_pcm_args *args, struct sound_host_pcm **
 		return -ENOMEM;
 	p->args = *args;
 	p->polls.ready = pcm_ready;
+	p->alarm.due = pcm_pause_over;
 	err = pollset_open(&p->polls, args->loop);
+	if (!err && !sound_alsa_is_hw(args->name)) {
+		err = alarm_open(&p->alarm, args->loop, CLOCK_MONOTONIC);
+		p->plug_in = !err;
+	}
 	sound_alsa_quiet(args->log);
 	if (!err)
 		err = snd_config_update_ref(&p->config);
@@ -232,7 +274,7 @@ static int alsa_open(const struct sound_pcm_args *args, struct sound_host_pcm **
 		alsa_close(p);
 		return err;
 	}
-	if (!sound_alsa_is_hw(args->name))
+	if (p->plug_in)
 		log_info(args->log, "%s: a plug-in, of which the sandbox does not know what it does (see --playback)",
 			 args->name);
 	*out = p;
@@ -256,6 +298,8 @@ static int alsa_check(struct sound_host_pcm *p, const struct sound_params *param
 static void alsa_release(struct sound_host_pcm *p)
 {
 	pcm_unwatch(p);
+	if (p->plug_in)
+		alarm_off(&p->alarm);
 	p->running = false;
 	if (!p->pcm)
 		return;
@@ -308,6 +352,7 @@ static int alsa_prepare(struct sound_host_pcm *p, const struct sound_params *par
 	snd_pcm_hw_params_get_buffer_size(hw, &p->buffer);
 	snd_pcm_hw_params_get_period_size(hw, &p->period, NULL);
 	p->frame = sound_frame_bytes(params);
+	p->rate = sound_rate_hz(params->rate);
 	p->moved = 0;
 	p->avail_min = 0;
 	err = sw_set(p, p->period);
@@ -346,6 +391,8 @@ static uint64_t alsa_stop(struct sound_host_pcm *p)
 	if (!p->args.capture && alsa_place(p, &place, &latency) < 0)
 		place = p->moved;
 	pcm_unwatch(p);
+	if (p->plug_in)
+		alarm_off(&p->alarm);
 	p->running = false;
 	snd_pcm_drop(p->pcm);
 	snd_pcm_prepare(p->pcm);

@@ -9,6 +9,7 @@
 
 #include <sound/asound.h>
 
+#include "core/clock.h"
 #include "devices/sound/sound_alsa.h"
 
 #define CALL(request, reason)                                                                                          \
@@ -68,7 +69,9 @@ void sound_alsa_pcm_needs(const char *name, struct sandbox *s)
 {
 	/* Others are the ALSA configuration's: --playback's text says what that means. */
 	sandbox_calls(s, pcm_calls);
-	if (sound_alsa_is_hw(name))
+	if (!sound_alsa_is_hw(name))
+		sandbox_calls(s, alarm_calls);
+	else
 		sandbox_path(s, "/dev/snd", SANDBOX_READ | SANDBOX_WRITE | SANDBOX_DEVICE, "a card that has come back");
 }
 
