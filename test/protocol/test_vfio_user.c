@@ -680,11 +680,236 @@ START_TEST(test_memory_cut_short)
 }
 END_TEST
 
+/* Changes the state of migration.  Returns 0 or -errno. */
+static int migrate(uint32_t state)
+{
+	const struct {
+		struct vfu_feature f;
+		struct vfu_mig_state m;
+	} out = {{sizeof(out), VFU_FEATURE_SET | VFU_FEATURE_MIG_STATE}, {state, 0}};
+	int ret = vfuc_ask(&c, VFU_DEVICE_FEATURE, &out, sizeof(out));
+
+	ck_assert(ret < 0 || ret == sizeof(out));
+	return ret < 0 ? ret : 0;
+}
+
+static uint32_t migration_state(void)
+{
+	const struct vfu_feature f = {64, VFU_FEATURE_GET | VFU_FEATURE_MIG_STATE};
+	struct vfu_mig_state m;
+
+	ck_assert_int_eq(vfuc_ask(&c, VFU_DEVICE_FEATURE, &f, sizeof(f)), (int)(sizeof(f) + sizeof(m)));
+	memcpy(&m, c.in + sizeof(f), sizeof(m));
+	return m.state;
+}
+
+/* Reads all of the device's state, in pieces. */
+static size_t state_read(uint8_t *bytes, size_t room)
+{
+	const struct vfu_mig_data ask = {.argsz = 1000, .size = 100};
+	struct vfu_mig_data m;
+	size_t len = 0;
+
+	do {
+		ck_assert_int_ge(vfuc_ask(&c, VFU_MIG_DATA_READ, &ask, sizeof(ask)), (int)sizeof(m));
+		memcpy(&m, c.in, sizeof(m));
+		ck_assert_uint_le(len + m.size, room);
+		memcpy(bytes + len, c.in + sizeof(m), m.size);
+		len += m.size;
+	} while (m.size == ask.size);
+	return len;
+}
+
+static int state_write(const uint8_t *bytes, size_t len)
+{
+	uint8_t out[4096];
+	struct vfu_mig_data m = {.argsz = sizeof(m)};
+
+	for (size_t at = 0; at < len; at += m.size) {
+		m.size = (uint32_t)min_size(len - at, sizeof(out) - sizeof(m));
+		memcpy(out, &m, sizeof(m));
+		memcpy(out + sizeof(m), bytes + at, m.size);
+		int ret = vfuc_ask(&c, VFU_MIG_DATA_WRITE, out, sizeof(m) + m.size);
+
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* Whether the page with this address was written, of a range that begins at VFUC_MEM_AT; pages of a report's size. */
+static bool reported(uint64_t address, uint64_t page_size)
+{
+	const uint64_t bit = (address - VFUC_MEM_AT) / page_size;
+	uint64_t word;
+
+	memcpy(&word, c.in + sizeof(struct vfu_feature) + sizeof(struct vfu_log_report) + bit / 64 * 8, sizeof(word));
+	return word & BIT(bit % 64);
+}
+
+static int report(uint64_t page_size)
+{
+	const struct {
+		struct vfu_feature f;
+		struct vfu_log_report r;
+	} out = {{UINT32_MAX, VFU_FEATURE_GET | VFU_FEATURE_LOG_REPORT}, {VFUC_MEM_AT, VFUC_MEM_SIZE, page_size}};
+
+	return vfuc_ask(&c, VFU_DEVICE_FEATURE, &out, sizeof(out));
+}
+
+START_TEST(test_log)
+{
+	const struct {
+		struct vfu_feature f;
+		struct vfu_log_start s;
+		struct vfu_log_range r;
+	} out = {{sizeof(out), VFU_FEATURE_SET | VFU_FEATURE_LOG_START}, {65536, 1, 0}, {VFUC_MEM_AT, VFUC_MEM_SIZE}};
+	const struct vfu_feature stop = {8, VFU_FEATURE_SET | VFU_FEATURE_LOG_STOP};
+	const struct vfu_feature probe = {8, VFU_FEATURE_PROBE | VFU_FEATURE_SET | VFU_FEATURE_LOG_START};
+	const uint64_t buffer = VFUC_MEM_AT + VFUC_BUFFERS_AT + 0x8000, pages = VFUC_MEM_SIZE / 4096;
+	struct vfu_log_start told;
+
+	drive();
+	vfuc_echo(&c, 0);
+	ck_assert_int_eq(vfuc_ask(&c, VFU_DEVICE_FEATURE, &probe, sizeof(probe)), (int)sizeof(probe));
+	ck_assert_int_eq(vfuc_ask(&c, VFU_DEVICE_FEATURE, &out, sizeof(out)), (int)sizeof(out));
+	memcpy(&told, c.in + sizeof(struct vfu_feature), sizeof(told));
+	ck_assert_uint_eq(told.page_size, 4096);
+	ck_assert_int_eq(vfuc_ask(&c, VFU_DEVICE_FEATURE, &out, sizeof(out)), -EBUSY);
+	ck_assert_int_eq(report(4096), (int)(sizeof(struct vfu_feature) + sizeof(struct vfu_log_report) + pages / 8));
+	ck_assert(!reported(buffer, 4096));
+	vfuc_echo(&c, 0);
+	ck_assert_int_gt(report(4096), 0);
+	ck_assert(reported(buffer, 4096));
+	ck_assert(!reported(buffer - 0x8000, 4096));
+	/* The ring, too: some page of it. */
+	bool ring = false;
+
+	for (uint64_t at = 0; at < 0x40000; at += 4096)
+		ring |= reported(VFUC_MEM_AT + at, 4096);
+	ck_assert(ring);
+	/* It was taken; and in other pages. */
+	ck_assert_int_gt(report(4096), 0);
+	ck_assert(!reported(buffer, 4096));
+	vfuc_echo(&c, 0);
+	ck_assert_int_gt(report(1u << 20), 0);
+	ck_assert(reported(buffer, 1u << 20) && !reported(VFUC_MEM_AT + (7u << 20), 1u << 20));
+	vfuc_echo(&c, 0);
+	ck_assert_int_gt(report(1024), 0);
+	ck_assert(reported(buffer, 1024) && reported(buffer + 3072, 1024) && !reported(buffer + 4096, 1024));
+	ck_assert_int_eq(report(3000), -EINVAL);
+	ck_assert_int_eq(report(0), -EINVAL);
+	ck_assert_int_eq(report(1), -E2BIG);
+	ck_assert_int_eq(vfuc_ask(&c, VFU_DEVICE_FEATURE, &stop, sizeof(stop)), (int)sizeof(stop));
+	ck_assert_int_eq(report(4096), -EINVAL);
+	vfuc_echo(&c, 0);
+}
+END_TEST
+
+/* A device moves, with what its driver has made of it, and what it held goes on. */
+START_TEST(test_migrate)
+{
+	const struct vfu_feature f = {16, VFU_FEATURE_GET | VFU_FEATURE_MIGRATION};
+	static uint8_t bytes[65536];
+	uint64_t flags;
+	int pair[2];
+
+	drive();
+	vfuc_echo(&c, 0);
+	hold();
+	ck_assert_int_eq(vfuc_write(&c, c.device.bar, c.device.offset, 0x5a, 1), 0);
+	ck_assert_int_eq(vfuc_ask(&c, VFU_DEVICE_FEATURE, &f, sizeof(f)), 16);
+	memcpy(&flags, c.in + sizeof(f), sizeof(flags));
+	ck_assert_uint_eq(flags, VFU_MIG_FLAG_STOP_COPY);
+	ck_assert_uint_eq(migration_state(), VFU_MIG_RUNNING);
+	/* A machine that is only paused. */
+	ck_assert_int_eq(migrate(VFU_MIG_STOP), 0);
+	ck_assert_uint_eq(e->nheld, 0);
+	vfuc_submit(&c, 0, "hallo", 5, 5);
+	vfuc_idle(&c);
+	ck_assert(!driver_ring_has_used(c.rings[0]));
+	ck_assert_int_eq(migrate(VFU_MIG_RUNNING), 0);
+	ck_assert_uint_eq(vfuc_used(&c, 0), 5);
+	ck_assert_uint_eq(e->nheld, 1);
+	/* And one that moves. */
+	ck_assert_int_eq(migrate(VFU_MIG_STOP_COPY), 0);
+	ck_assert_uint_eq(migration_state(), VFU_MIG_STOP_COPY);
+	const size_t len = state_read(bytes, sizeof(bytes));
+
+	ck_assert_uint_gt(len, 256);
+	/* The same process is the other machine: it has forgotten all. */
+	const unsigned int before = closes;
+
+	close(c.sock);
+	while (closes == before)
+		ev_run(loop, EVRUN_NOWAIT);
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	ck_assert_int_eq(vfu_protocol.serve(backend, pair[1]), 0);
+	c.sock = pair[0];
+	vfuc_hello(&c);
+	ck_assert_int_eq(vfuc_map(&c, VFUC_MEM_AT, VFUC_MEM_SIZE, 0, 3, c.mem_fd), 0);
+	ck_assert_int_eq(vfuc_set_fds(&c, VFU_IRQ_MSIX, 0, c.vectors, ECHO_QUEUES + 1), 0);
+	ck_assert_int_eq(migrate(VFU_MIG_RESUMING), 0);
+	ck_assert_int_eq(state_write(bytes, len), 0);
+	ck_assert_int_eq(migrate(VFU_MIG_RUNNING), 0);
+	ck_assert_uint_eq(status(), 0xf);
+	ck_assert_uint_eq(d->features, c.features);
+	vfuc_echo(&c, 0);
+	ck_assert_uint_ge(vfuc_irq_wait(&c, c.vectors[1]), 1);
+	vfuc_idle(&c);
+	ck_assert_uint_eq(e->nheld, 1);
+	echo_release(e, 1);
+	ck_assert_uint_eq(vfuc_used(&c, ECHO_HOLDQ), 8);
+}
+END_TEST
+
+/* States that are none: the device is to be reset, and is fresh then. */
+START_TEST(test_migrate_bad)
+{
+	static uint8_t bytes[65536];
+	uint32_t seed = 0xbad5eed, *r = &seed;
+
+	drive();
+	vfuc_echo(&c, 0);
+	ck_assert_int_eq(migrate(VFU_MIG_STOP_COPY), 0);
+	const size_t len = state_read(bytes, sizeof(bytes));
+
+	ck_assert_int_eq(migrate(VFU_MIG_STOP), 0);
+	ck_assert_int_eq(migrate(VFU_MIG_RUNNING), 0);
+	vfuc_echo(&c, 0);
+	for (unsigned int round = 0; round < 200; round++) {
+		const size_t cut = round % 2 ? len : random_next(r) % len, at = random_next(r) % len;
+		const uint8_t was = bytes[at];
+
+		bytes[at] = (uint8_t)(was ^ (1u << random_next(r) % 8));
+		ck_assert_int_eq(migrate(VFU_MIG_RESUMING), 0);
+		ck_assert_int_eq(state_write(bytes, cut), 0);
+		int err = migrate(VFU_MIG_RUNNING);
+
+		bytes[at] = was;
+		/* A register that is another one's is well. */
+		ck_assert(err == 0 ? cut == len : migration_state() == VFU_MIG_ERROR);
+		if (err)
+			ck_assert_int_eq(migrate(VFU_MIG_STOP), -EINVAL);
+		ck_assert_int_eq(vfuc_ask(&c, VFU_DEVICE_RESET, NULL, 0), 0);
+		ck_assert_uint_eq(migration_state(), VFU_MIG_RUNNING);
+		ck_assert_uint_eq(status(), 0);
+	}
+	vfuc_unmap(&c, 0, 0, VFU_UNMAP_ALL);
+	vfuc_drive(&c, ECHO_QUEUES, 8, 0, true);
+	vfuc_echo(&c, 0);
+}
+END_TEST
+
 /* The executable, with its sandbox: two clients in turn. */
 START_TEST(test_executable)
 {
 	static const struct device_suite rng = {.device = "rng"};
 	static const uint8_t none[64];
+	const struct {
+		struct vfu_feature f;
+		struct vfu_log_start s;
+	} log = {{sizeof(log), VFU_FEATURE_SET | VFU_FEATURE_LOG_START}, {4096, 0, 0}};
 	struct vdevd_process p = {.pid = -1};
 	char dir[64];
 
@@ -709,6 +934,16 @@ START_TEST(test_executable)
 		ck_assert_uint_eq(vfuc_used(&c, 0), 64);
 		ck_assert_mem_ne(c.mem + VFUC_BUFFERS_AT + 0x8000, none, sizeof(none));
 		ck_assert_uint_ge(vfuc_irq_wait(&c, c.vectors[1]), 1);
+		/* All that it may do later: a log of all there can be, a state. */
+		ck_assert_int_eq(vfuc_ask(&c, VFU_DEVICE_FEATURE, &log, sizeof(log)), (int)sizeof(log));
+		vfuc_submit(&c, 0, "", 0, 64);
+		ck_assert_uint_eq(vfuc_used(&c, 0), 64);
+		ck_assert_int_gt(report(4096), 0);
+		ck_assert(reported(VFUC_MEM_AT + VFUC_BUFFERS_AT + 0x8000, 4096));
+		ck_assert_int_eq(migrate(VFU_MIG_STOP_COPY), 0);
+		ck_assert_int_eq(migrate(VFU_MIG_RUNNING), 0);
+		vfuc_submit(&c, 0, "", 0, 64);
+		ck_assert_uint_eq(vfuc_used(&c, 0), 64);
 		ck_assert_int_eq(vfuc_ask(&c, VFU_DEVICE_RESET, NULL, 0), 0);
 		ck_assert_int_eq(vfuc_unmap(&c, 0, 0, VFU_UNMAP_ALL), (int)sizeof(struct vfu_dma_unmap));
 		vfuc_fini(&c);
@@ -739,7 +974,23 @@ static const struct {
 	ASK("DEVICE_GET_REGION_IO_FDS", VFU_DEVICE_GET_REGION_IO_FDS, -EOPNOTSUPP, 16, 0, 0, 0),
 	ASK("DMA_READ from a client", VFU_DMA_READ, -EOPNOTSUPP, 0, 0, 0, 0),
 	ASK("command 14", 14, -EOPNOTSUPP, 0),
-	ASK("DEVICE_FEATURE", VFU_DEVICE_FEATURE, -EOPNOTSUPP, 16, 1u << 16 | 1, 0, 0),
+	ASK("DEVICE_FEATURE, short", VFU_DEVICE_FEATURE, -EINVAL, 16),
+	ASK("DEVICE_FEATURE 3", VFU_DEVICE_FEATURE, -EOPNOTSUPP, 16, VFU_FEATURE_GET | 3, 0, 0),
+	ASK("DEVICE_FEATURE 65535", VFU_DEVICE_FEATURE, -EOPNOTSUPP, 16, VFU_FEATURE_GET | 65535, 0, 0),
+	ASK("DEVICE_FEATURE with other flags", VFU_DEVICE_FEATURE, -EINVAL, 16, 1u << 20 | 1, 0, 0),
+	ASK("DEVICE_FEATURE, neither GET nor SET", VFU_DEVICE_FEATURE, -EINVAL, 16, 2, 0, 0),
+	ASK("DEVICE_FEATURE, both", VFU_DEVICE_FEATURE, -EINVAL, 16, VFU_FEATURE_GET | VFU_FEATURE_SET | 2, 1, 0),
+	ASK("MIGRATION cannot be set", VFU_DEVICE_FEATURE, -EOPNOTSUPP, 16, VFU_FEATURE_SET | 1, 0, 0),
+	ASK("MIG_DEVICE_STATE, short", VFU_DEVICE_FEATURE, -EINVAL, 16, VFU_FEATURE_SET | 2, 1),
+	ASK("MIG_DEVICE_STATE 0", VFU_DEVICE_FEATURE, -EINVAL, 16, VFU_FEATURE_SET | 2, 0, 0),
+	ASK("MIG_DEVICE_STATE 6, which was not offered", VFU_DEVICE_FEATURE, -EINVAL, 16, VFU_FEATURE_SET | 2, 6, 0),
+	ASK("DMA_LOGGING_STOP without a start", VFU_DEVICE_FEATURE, -EINVAL, 16, VFU_FEATURE_SET | 7),
+	ASK("DMA_LOGGING_START, short", VFU_DEVICE_FEATURE, -EINVAL, 16, VFU_FEATURE_SET | 6, 4096, 0, 0),
+	ASK("DMA_LOGGING_START, ranges that are not there", VFU_DEVICE_FEATURE, -EINVAL, 16, VFU_FEATURE_SET | 6, 4096, 0, 1, 0),
+	ASK("DMA_LOGGING_START of nothing", VFU_DEVICE_FEATURE, -EINVAL, 16, VFU_FEATURE_SET | 6, 4096, 0, 1, 0, 0, 0, 0, 0),
+	ASK("DMA_LOGGING_REPORT without a start", VFU_DEVICE_FEATURE, -EINVAL, 16, VFU_FEATURE_GET | 8, 0, 0, 4096, 0, 4096, 0),
+	ASK("MIG_DATA_READ while it runs", VFU_MIG_DATA_READ, -EINVAL, 16, 8),
+	ASK("MIG_DATA_WRITE while it runs", VFU_MIG_DATA_WRITE, -EINVAL, 16, 4, 0),
 	ASK("command 65535", 65535, -EOPNOTSUPP, 0),
 	ASK("DEVICE_GET_INFO, short", VFU_DEVICE_GET_INFO, -EINVAL, 16, 0),
 	ASK("GET_REGION_INFO, short", VFU_DEVICE_GET_REGION_INFO, -EINVAL, 32, 0, 0, 0),
@@ -901,6 +1152,9 @@ static void add_driver_tests(TCase *tc)
 	tcase_add_test(tc, test_device_reset);
 	tcase_add_test(tc, test_unmap);
 	tcase_add_test(tc, test_remap);
+	tcase_add_test(tc, test_log);
+	tcase_add_test(tc, test_migrate);
+	tcase_add_test(tc, test_migrate_bad);
 	tcase_add_test(tc, test_in_turn);
 	tcase_add_test(tc, test_random);
 }

@@ -59,6 +59,7 @@ static int vfu_make(struct vdev *d, const struct gmem_backend *mem, void (*close
 	hangup_init(&b->conn.hangup, vfu_hung_up);
 	ev_prepare_init(&b->flush, flush_due);
 	vfu_memory_init(b);
+	vfu_migrate_reset(b);
 	int err = b->in && b->out ? vfu_irqs_new(b) : -ENOMEM;
 
 	if (!err)
@@ -133,6 +134,8 @@ static void vfu_end(void *backend)
 static const struct sandbox_call vfu_calls[] = {
 	{.name = "recvmsg", .why = "messages of the client"},
 	{.name = "sendmsg", .why = "messages to the client"},
+	{.name = "memfd_create", .why = "a log of written memory"},
+	{.name = "ftruncate", .why = "a log of written memory"},
 	{.name = "getsockopt", .why = "what kind of descriptor came", .checks = {{1, SANDBOX_IS, SOL_SOCKET}}},
 	{0},
 };

@@ -43,6 +43,8 @@ static void close_finish(void *arg)
 
 	ev_prepare_stop(b->d->loop, &b->flush);
 	vpci_reset(b->function);
+	vfu_log_stop(b);
+	vfu_migrate_reset(b);
 	vpci_set_memory(b->function, NULL);
 	vpci_resume(b->function);
 	gmem_free(b->mem);

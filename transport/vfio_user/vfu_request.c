@@ -199,6 +199,7 @@ static void reset_finish(void *arg)
 	vpci_reset(b->function);
 	vpci_resume(b->function);
 	b->irq.intx_masked = false;
+	vfu_migrate_reset(b);
 	vfu_answer(b, 0, 0);
 }
 
@@ -227,6 +228,9 @@ static const struct {
 	[VFU_REGION_WRITE] = {region_write, 0},
 	[VFU_DEVICE_RESET] = {device_reset, 0},
 	[VFU_REGION_WRITE_MULTI] = {region_write_multi, 0},
+	[VFU_DEVICE_FEATURE] = {vfu_feature, 0},
+	[VFU_MIG_DATA_READ] = {vfu_mig_read, 0},
+	[VFU_MIG_DATA_WRITE] = {vfu_mig_write, 0},
 };
 
 void vfu_handle(struct vfu_backend *b)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * vfu_session.h - the inside of the vfio-user server: what vfio_user.c (its life), vfu_conn.c (connection), vfu_request.c
- * (messages), vfu_irq.c (interrupts) and vfu_memory.c (guest memory) share.
+ * (messages), vfu_irq.c (interrupts), vfu_memory.c (guest memory) and vfu_migrate.c (migration) share.
  *
  * Theory of operation.  All runs on the loop of the device.  A connection is read message by message, and none is read before
  * the last is answered.  An access to a region goes to the function's registers (virtio_pci.h), which answer at once.  What needs the rings to
@@ -60,6 +60,15 @@ struct vfu_backend {
 		struct vfu_header reply_h;
 		size_t reply_done;
 	} conn;
+	/* Migration: vfu_migrate.c. */
+	struct {
+		uint32_t state;        /* enum vfu_mig */
+		struct state bytes;    /* being read, done of them so far; or being written */
+		size_t done;
+		struct dirty_log *log; /* NULL: nothing is logged */
+		uint8_t *bits;	       /* the same memory */
+		size_t bits_len;
+	} mig;
 	uint8_t *in, *out; /* payloads, of VFU_PAYLOAD_MAX bytes */
 
 	/* Interrupts: vfu_irq.c.  Where the client hears of each; fd -1: nowhere. */
@@ -111,6 +120,16 @@ int vfu_dma_unmap(struct vfu_backend *b, size_t size);
 void vfu_memory_init(struct vfu_backend *b);
 /* Memory is as it is to be, since something else is said: rings go on.  A message comes, or the connection ends (gone). */
 void vfu_memory_settled(struct vfu_backend *b, bool gone);
+
+/* vfu_migrate.c */
+
+/* DEVICE_FEATURE, MIG_DATA_READ, MIG_DATA_WRITE; likewise. */
+int vfu_feature(struct vfu_backend *b, size_t size);
+int vfu_mig_read(struct vfu_backend *b, size_t size);
+int vfu_mig_write(struct vfu_backend *b, size_t size);
+/* The device runs, and what was under way is forgotten; the log ends. */
+void vfu_migrate_reset(struct vfu_backend *b);
+void vfu_log_stop(struct vfu_backend *b);
 
 #define VFU_LATER INT32_MAX
 

@@ -132,6 +132,55 @@ struct vfu_write {
 	uint8_t data[8];
 };
 
+/* Features: their number, and what is done with it. */
+#define VFU_FEATURE_INDEX 0xffffu
+#define VFU_FEATURE_GET	  0x10000u
+#define VFU_FEATURE_SET	  0x20000u
+#define VFU_FEATURE_PROBE 0x40000u
+
+enum vfu_feature_index {
+	VFU_FEATURE_MIGRATION = 1,
+	VFU_FEATURE_MIG_STATE = 2,
+	VFU_FEATURE_LOG_START = 6,
+	VFU_FEATURE_LOG_STOP = 7,
+	VFU_FEATURE_LOG_REPORT = 8,
+};
+
+struct vfu_feature {
+	uint32_t argsz, flags;
+};
+
+#define VFU_MIG_FLAG_STOP_COPY 1u
+
+enum vfu_mig {
+	VFU_MIG_ERROR,
+	VFU_MIG_STOP,
+	VFU_MIG_RUNNING,
+	VFU_MIG_STOP_COPY,
+	VFU_MIG_RESUMING,
+};
+
+struct vfu_mig_state {
+	uint32_t state, data_fd;
+};
+
+struct vfu_mig_data {
+	uint32_t argsz, size;
+};
+
+struct vfu_log_range {
+	uint64_t iova, length;
+};
+
+struct vfu_log_start {
+	uint64_t page_size;
+	uint32_t count, reserved;
+};
+
+struct vfu_log_report {
+	uint64_t iova, length, page_size;
+};
+
 _Static_assert(sizeof(struct vfu_header) == 16, "Header");
 _Static_assert(sizeof(struct vfu_dma_map) == 32, "VFIO_USER_DMA_MAP");
 _Static_assert(sizeof(struct vfu_dma_unmap) == 24, "VFIO_USER_DMA_UNMAP");

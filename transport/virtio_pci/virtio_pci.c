@@ -125,8 +125,10 @@ static const struct served_owner queue_owner = {
 /* Begins to stop a ring, if it runs. */
 static void queue_end(struct vpci_queue *q)
 {
-	if (virtq_started(q->served.vq) && !virtq_stopping_now(q->served.vq))
-		served_end(&q->served);
+	if (!virtq_started(q->served.vq) || virtq_stopping_now(q->served.vq))
+		return;
+	virtq_untake(q->served.vq);
+	served_end(&q->served);
 }
 
 static void queues_end(struct vpci *p)
@@ -186,8 +188,19 @@ void vpci_queue_start(struct vpci_queue *q)
 		vpci_needs_reset(p);
 		return;
 	}
+	if (virtq_lost(q->served.vq))
+		log_guest(&p->d->log, "queue %u (%s): requests of %u descriptors were in flight elsewhere, and are lost", q->index,
+			  p->d->face.queues[q->index].name, virtq_lost(q->served.vq));
+	virtq_log(q->served.vq, p->log, p->log, q->device);
 	served_begin(&q->served, false);
 	vpci_gate(p);
+}
+
+void vpci_log(struct vpci *p, struct dirty_log *log)
+{
+	p->log = log;
+	for (unsigned int i = 0; i < p->nqueues; i++)
+		virtq_log(p->queues[i].served.vq, log, log, p->queues[i].device);
 }
 
 void vpci_pause(struct vpci *p, void (*stopped)(void *arg))
@@ -207,6 +220,7 @@ void vpci_resume(struct vpci *p)
 		if (q->enabled && !virtq_started(q->served.vq))
 			vpci_queue_start(q);
 	}
+	vpci_send_pending(p); /* of a function that was loaded */
 }
 
 void vpci_reset(struct vpci *p)

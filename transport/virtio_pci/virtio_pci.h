@@ -85,4 +85,14 @@ void vpci_resume(struct vpci *p);
 /* Resets the function, its configuration space included, while it is paused: it is as vpci_new has made it. */
 void vpci_reset(struct vpci *p);
 
+/* Pages that the device writes are marked in this log from now on; NULL: are not.  It stays the caller's. */
+struct dirty_log;
+void vpci_log(struct vpci *p, struct dirty_log *log);
+
+/* What the driver has made of a function that is paused; errors are in s->err, and it is to be freed with state_free. */
+void vpci_save(const struct vpci *p, struct state *s);
+
+/* The same into one that is paused.  Returns 0, or -EINVAL: no such state, or one of another device; it is reset then. */
+int vpci_load(struct vpci *p, const struct state *s);
+
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
  * vpci_impl.h - the inside of a virtio PCI function: what virtio_pci.c (its life, rings), vpci_config.c (configuration space),
- * vpci_common.c (common configuration) and vpci_irq.c (interrupts) share.
+ * vpci_common.c (common configuration), vpci_irq.c (interrupts) and vpci_state.c (migration) share.
  */
 #ifndef VDEVD_TRANSPORT_VIRTIO_PCI_VPCI_IMPL_H
 #define VDEVD_TRANSPORT_VIRTIO_PCI_VPCI_IMPL_H
@@ -52,6 +52,7 @@ struct vpci {
 	const struct vpci_events *ev;
 	void *arg;
 	struct gmem *mem;
+	struct dirty_log *log; /* NULL: nothing is logged */
 	struct vpci_queue *queues;
 	struct virtq **vqs;
 	unsigned int nqueues;

@@ -26,7 +26,7 @@ serve() {
 
 # in_guest OPTION... COMMAND - run it in a guest that has the device.
 in_guest() {
-	"$here/qemu-run" --vfio-user "$vdevd_socket" "$@" >got || fail "the guest failed: $(cat got)"
+	"$here/qemu-run" --timeout 280 --vfio-user "$vdevd_socket" "$@" >got || fail "the guest failed: $(tail -n 5 got)"
 	vdevd_alive
 }
 
