@@ -7,6 +7,7 @@
  * a buffer stays with the host while there is no room for it, so that none is lost.
  */
 #include "devices/media/media.h"
+#include "devices/media/media_share.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -534,7 +535,12 @@ static const struct control_command media_commands[] = {
 static struct media_host_args host_args(const struct media *m)
 {
 	return (struct media_host_args){
+		.source = media_source_of(m),
 		.device = m->device,
+		.share = m->share,
+		.file = m->file,
+		.raw = m->raw,
+		.codec = m->codec,
 		.card = m->card,
 		.formats = m->formats,
 		.max_width = m->max_width,
@@ -552,12 +558,12 @@ static void media_needs(const struct vdev *d, struct sandbox *s)
 	media_snap_needs(m->snapshot, s);
 }
 
-/* Buffers that are mapped, those of a queue; and for each session a file of the host, and what it is polled with. */
+/* Buffers; for each session a file of the host, and what it is polled with; who meets at --share. */
 static unsigned int media_fds(const struct vdev *d)
 {
 	const struct media *m = container_of(d, struct media, d);
 
-	return MEDIA_MAPS_MAX + (unsigned int)(2 * m->max_sessions + m->max_buffers) + 16;
+	return MEDIA_MEMS_MAX + (unsigned int)(2 * m->max_sessions) + (m->share ? 2 * MEDIA_SHARE_VIEWERS : 0) + 16;
 }
 
 static int media_open(struct vdev *d)
@@ -636,6 +642,10 @@ static const char *const media_examples[] = {
 	"vdevd media --socket-path=/run/media.sock --control=/run/media.ctl --snapshot=/tmp/seen.ppm &",
 	"guest# v4l2-ctl --stream-mmap --stream-count=100",
 	"vdevd ctl /run/media.ctl snapshot",
+	"",
+	"# one camera, two guests",
+	"vdevd media --socket-path=/run/one.sock --device=/dev/video0 --share=/run/camera.share &",
+	"vdevd media --socket-path=/run/two.sock --device=/dev/video0 --share=/run/camera.share &",
 	NULL,
 };
 
@@ -644,7 +654,8 @@ const struct vdev_class vdev_media_class = {
 	.also = "video",
 	.summary = "cameras and codecs",
 	.about = MAN("Gives a guest a video device: its /dev/video0, by V4L2's own ioctls (virtio-media).  It is a camera that is made up, with "
-		     "a picture that shows the frame's number and its time; or a V4L2 device of the host: a camera, a stateful codec.\n"
+		     "a picture that shows the frame's number and its time; or the pictures of a file; or a V4L2 device of the host: a camera, a "
+		     "stateful codec; or a codec that is made up, to test with.  Several guests can see one camera (--share).\n"
 		     "\n"
 		     "Buffers are the host's, and the guest sees them through a shared memory region: the front-end has to know those (SHMEM "
 		     "and BACKEND_REQ of vhost-user), otherwise mmap in the guest fails and there are no pictures.  Memory of the guest as "

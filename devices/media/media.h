@@ -27,8 +27,9 @@ struct media_session {
 struct media {
 	struct vdev d;
 	/* options */
-	const char *device, *card, *snapshot;
-	unsigned int backend;
+	const char *device, *file, *share, *card, *snapshot;
+	unsigned int backend, codec;
+	struct media_picture raw; /* --file-format; no bytes */
 	uint64_t max_sessions, max_buffers, max_memory;
 	uint32_t max_width, max_height;
 	struct media_formats formats;
@@ -58,6 +59,8 @@ enum media_backend {
 	MEDIA_BACKEND_AUTO,
 	MEDIA_BACKEND_PATTERN,
 	MEDIA_BACKEND_V4L2,
+	MEDIA_BACKEND_FILE,
+	MEDIA_BACKEND_SIM,
 };
 
 static inline struct media *to_media(struct vdev *d)
@@ -70,6 +73,9 @@ extern const struct vdev_compat media_compat;
 
 /* The host that the options ask for. */
 const struct media_host_ops *media_host_ops_of(const struct media *m);
+
+/* What its pictures are, where it is a camera whose buffers are vdevd's own. */
+const struct media_source_ops *media_source_of(const struct media *m);
 
 /* As class->check. */
 int media_check(struct vdev *d);

@@ -45,9 +45,22 @@ struct media_formats {
 	unsigned int n;
 };
 
+/* What a camera whose buffers are vdevd's own has in its pictures: media_camera.h. */
+struct media_source_ops;
+
+enum media_codec {
+	MEDIA_CODEC_DECODER,
+	MEDIA_CODEC_ENCODER,
+};
+
 struct media_host_args {
 	struct vdev *d;		/* its loop, log and control socket */
+	const struct media_source_ops *source; /* of media_camera_ops */
 	const char *device;	/* path of a V4L2 device */
+	const char *share;	/* path of the socket where other vdevds see the camera, or NULL */
+	const char *file;	/* of pictures */
+	unsigned int codec;	  /* enum media_codec, of media_codec_ops */
+	struct media_picture raw; /* how those of the file are; pixelformat 0: the file says it */
 	const char *card;	/* the name the guest sees; NULL: the host's */
 	struct media_formats formats;
 	uint32_t max_width, max_height;
@@ -88,6 +101,7 @@ struct media_host_ops {
 	void (*show)(struct media_host *h, struct control_client *c);
 };
 
-extern const struct media_host_ops media_pattern_ops, media_v4l2_ops;
+extern const struct media_host_ops media_camera_ops, media_codec_ops, media_v4l2_ops;
+extern const struct media_source_ops media_pattern_source, media_file_source, media_tap_source;
 
 #endif

@@ -13,6 +13,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* Not in every C library's header. */
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
 const struct sandbox_call media_mem_calls[] = {
 	{.name = "memfd_create", .why = "memory of buffers"},
 	{.name = "fallocate", .why = "memory of buffers"},
@@ -33,10 +38,17 @@ static size_t pool_take(struct media_pool *pool, size_t len)
 	if (!len || __builtin_add_overflow(len, page - 1, &whole))
 		return 0;
 	whole -= whole % page;
-	if (whole > pool->max - pool->used)
+	if (whole > pool->max - pool->used || pool->n == MEDIA_MEMS_MAX)
 		return 0;
 	pool->used += whole;
+	pool->n++;
 	return whole;
+}
+
+static void pool_give(struct media_pool *pool, size_t len)
+{
+	pool->used -= len;
+	pool->n--;
 }
 
 static struct media_mem *mem_make(struct media_pool *pool, int fd, size_t len, size_t size)
@@ -46,13 +58,13 @@ static struct media_mem *mem_make(struct media_pool *pool, int fd, size_t len, s
 	if (m)
 		*m = (struct media_mem){.refs = 1, .pool = pool, .fd = fd, .len = len, .size = size};
 	else
-		pool->used -= len;
+		pool_give(pool, len);
 	if (!m && fd >= 0)
 		close(fd);
 	return m;
 }
 
-struct media_mem *media_mem_new(struct media_pool *pool, size_t len)
+static struct media_mem *mem_new(struct media_pool *pool, size_t len, int seals)
 {
 	size_t whole = pool_take(pool, len);
 	struct media_mem *m;
@@ -60,20 +72,31 @@ struct media_mem *media_mem_new(struct media_pool *pool, size_t len)
 
 	if (!whole)
 		return NULL;
-	m = mem_make(pool, memfd_create("vdevd-media", MFD_CLOEXEC | MFD_ALLOW_SEALING), whole, whole);
+	m = mem_make(pool, memfd_create("vdevd-media", MFD_CLOEXEC | MFD_ALLOW_SEALING), whole, len);
 	if (!m)
 		return NULL;
-	if (fallocate(m->fd, 0, 0, (off_t)whole) < 0 ||
-	    fcntl(m->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+	if (fallocate(m->fd, 0, 0, (off_t)whole) < 0)
 		goto put;
 	va = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_SHARED, m->fd, 0);
 	if (va == MAP_FAILED)
 		goto put;
 	m->va = va;
+	if (fcntl(m->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL | seals) < 0)
+		goto put;
 	return m;
 put:
 	media_mem_put(m);
 	return NULL;
+}
+
+struct media_mem *media_mem_new(struct media_pool *pool, size_t len)
+{
+	return mem_new(pool, len, 0);
+}
+
+struct media_mem *media_mem_new_shown(struct media_pool *pool, size_t len)
+{
+	return mem_new(pool, len, F_SEAL_FUTURE_WRITE);
 }
 
 struct media_mem *media_mem_adopt(struct media_pool *pool, int fd, size_t len)
@@ -99,6 +122,6 @@ void media_mem_put(struct media_mem *m)
 	if (m->va)
 		munmap(m->va, m->len);
 	close(m->fd);
-	m->pool->used -= m->len;
+	pool_give(m->pool, m->len);
 	free(m);
 }

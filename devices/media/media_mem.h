@@ -10,7 +10,10 @@
 /* What all buffers of a guest may take together; those that are mapped count until they are not. */
 struct media_pool {
 	uint64_t used, max; /* bytes */
+	unsigned int n;	    /* of them: each has a descriptor, so that there are at most MEDIA_MEMS_MAX */
 };
+
+#define MEDIA_MEMS_MAX 512
 
 /* Its members are to be read; the last reference that is put frees it. */
 struct media_mem {
@@ -27,6 +30,9 @@ struct media_mem {
  * Returns it with one reference, or NULL: -ENOMEM.
  */
 struct media_mem *media_mem_new(struct media_pool *pool, size_t len);
+
+/* The same in a file that only this process can write to: others, who are given it, can look. */
+struct media_mem *media_mem_new_shown(struct media_pool *pool, size_t len);
 
 /*
  * The same of memory that is there: fd becomes the memory's own, also where NULL is returned.

@@ -105,7 +105,7 @@ static int create_bufs(struct media_queue *q, const void *file, struct media_pay
 static void slot_show(const struct media_queue *q, unsigned int i, struct media_buffer *b)
 {
 	const struct media_slot *s = &q->slots[i];
-	uint32_t flags = MEDIA_BUF_FLAG_TIMESTAMP_MONOTONIC | s->flags;
+	uint32_t flags = (q->copies_time ? MEDIA_BUF_FLAG_TIMESTAMP_COPY : MEDIA_BUF_FLAG_TIMESTAMP_MONOTONIC) | s->flags;
 
 	flags |= s->mem->refs > 1 ? MEDIA_BUF_FLAG_MAPPED : 0;
 	flags |= s->queued ? MEDIA_BUF_FLAG_QUEUED : 0;
@@ -120,8 +120,8 @@ static void slot_show(const struct media_queue *q, unsigned int i, struct media_
 		.usec = htole64(s->usec),
 		.sequence = htole32(s->sequence),
 		.memory = htole32(MEDIA_MEMORY_MMAP),
-		.m = htole64((uint64_t)i << OFFSET_SHIFT),
-		.length = htole32((uint32_t)s->mem->len),
+		.m = htole64(q->base + ((uint64_t)i << OFFSET_SHIFT)),
+		.length = htole32((uint32_t)s->mem->size),
 	};
 }
 
@@ -131,6 +131,25 @@ static int slot_index(const struct media_queue *q, const struct media_payload *p
 	uint32_t index = media_word(p, offsetof(struct media_buffer, index));
 
 	return index < q->n ? (int)index : -EINVAL;
+}
+
+/* A buffer of the driver's for the device: what it has in it.  Returns 0, or -EINVAL: more than it can have. */
+static int slot_take(const struct media_queue *q, struct media_slot *s, const struct media_payload *p)
+{
+	struct media_buffer b;
+
+	s->bytesused = s->sequence = s->flags = 0;
+	s->sec = s->usec = 0;
+	if (q->type != MEDIA_OUTPUT)
+		return 0;
+	memcpy(&b, p->bytes, sizeof(b));
+	if (le32toh(b.bytesused) > s->mem->size)
+		return -EINVAL;
+	/* None said is all, as V4L2 has it. */
+	s->bytesused = b.bytesused ? le32toh(b.bytesused) : (uint32_t)s->mem->size;
+	s->sec = le64toh(b.sec);
+	s->usec = le64toh(b.usec);
+	return 0;
 }
 
 static int buffer_ioctl(struct media_queue *q, uint32_t code, struct media_payload *p)
@@ -146,13 +165,10 @@ static int buffer_ioctl(struct media_queue *q, uint32_t code, struct media_paylo
 			return -EINVAL;
 		s->prepared = true;
 	} else if (code == MEDIA_QBUF) {
-		if (s->queued)
+		if (s->queued || slot_take(q, s, p) < 0)
 			return -EINVAL;
 		s->queued = true;
 		s->prepared = false;
-		s->bytesused = q->type == MEDIA_OUTPUT ? media_word(p, offsetof(struct media_buffer, bytesused)) : 0;
-		s->sequence = s->flags = 0;
-		s->sec = s->usec = 0;
 		q->fifo[q->nqueued++] = (unsigned int)i;
 	}
 	slot_show(q, (unsigned int)i, &b);
@@ -201,9 +217,9 @@ void media_queue_done(struct media_queue *q, struct media_buffer *b)
 
 struct media_mem *media_queue_mmap(struct media_queue *q, uint32_t offset)
 {
-	uint32_t i = offset >> OFFSET_SHIFT;
+	uint32_t i = (offset - q->base) >> OFFSET_SHIFT;
 
-	if (i >= q->n || offset & ((1u << OFFSET_SHIFT) - 1))
+	if (offset < q->base || i >= q->n || offset & ((1u << OFFSET_SHIFT) - 1))
 		return NULL;
 	return media_mem_get(q->slots[i].mem);
 }

@@ -17,10 +17,12 @@ struct media_slot {
 	uint64_t sec, usec;
 };
 
-/* Its owner sets the first four before anything else. */
+/* Its owner sets all above the slots before anything else. */
 struct media_queue {
 	uint32_t type;	   /* MEDIA_CAPTURE, MEDIA_OUTPUT */
 	uint32_t max;	   /* buffers, at most MEDIA_BUFFERS_MAX */
+	uint32_t base;	   /* of its offsets: a device with two queues has two */
+	bool copies_time;  /* times are those of the OUTPUT buffer, not of a clock */
 	uint32_t size;	   /* of a picture in the format that is set, bytes */
 	struct media_pool *pool;
 	struct media_slot slots[MEDIA_BUFFERS_MAX];

@@ -47,29 +47,47 @@ static int write_all(int fd, const uint8_t *bytes, size_t len, off_t at)
 	return 0;
 }
 
+bool media_snap_is_jpeg(const struct media_picture *p)
+{
+	return p->pixelformat == MEDIA_FOURCC('M', 'J', 'P', 'G') || p->pixelformat == MEDIA_FOURCC('J', 'P', 'E', 'G');
+}
+
+/* The head last, of both: what reads the file meanwhile sees none. */
+static int jpeg_write(int fd, const struct media_picture *p)
+{
+	int err = p->len < 2 ? -EINVAL : write_all(fd, p->bytes + 2, p->len - 2, 2);
+
+	return err ? err : write_all(fd, p->bytes, 2, 0);
+}
+
+static int pixmap_write(int fd, const struct media_picture *p)
+{
+	size_t line = (size_t)p->width * 3;
+	uint8_t *row = malloc(line);
+	char head[64];
+	int n = snprintf(head, sizeof(head), "P6\n%u %u\n255\n", p->width, p->height), err = row ? 0 : -ENOMEM;
+	off_t at = n;
+
+	for (uint32_t y = 0; !err && y < p->height; y++, at += (off_t)line) {
+		for (uint32_t x = 0; x < p->width; x++)
+			media_pixel_rgb(p->pixelformat, p->bytes, p->len, p->bytesperline, p->height, x, y, row + (size_t)x * 3);
+		err = write_all(fd, row, line, at);
+	}
+	free(row);
+	return err ? err : write_all(fd, (const uint8_t *)head, (size_t)n, 0);
+}
+
+int media_snap_write(int fd, const struct media_picture *p)
+{
+	return media_snap_is_jpeg(p) ? jpeg_write(fd, p) : pixmap_write(fd, p);
+}
+
 /* On a thread. */
 static void snap_run(struct work *w)
 {
 	struct media_snap *s = container_of(w, struct media_snap, work);
-	const struct media_picture *p = &s->picture;
-	size_t line = (size_t)p->width * 3;
-	uint8_t *row = malloc(line);
-	char head[64];
-	int n = snprintf(head, sizeof(head), "P6\n%u %u\n255\n", p->width, p->height);
-	off_t at = n;
 
-	s->err = row ? 0 : -ENOMEM;
-	if (!s->err && ftruncate(s->fd, 0) < 0)
-		s->err = -errno;
-	for (uint32_t y = 0; !s->err && y < p->height; y++, at += (off_t)line) {
-		for (uint32_t x = 0; x < p->width; x++)
-			media_pixel_rgb(p->pixelformat, p->bytes, p->len, p->bytesperline, p->height, x, y, row + (size_t)x * 3);
-		s->err = write_all(s->fd, row, line, at);
-	}
-	/* The head last: what reads the file meanwhile sees none. */
-	if (!s->err)
-		s->err = write_all(s->fd, (const uint8_t *)head, (size_t)n, 0);
-	free(row);
+	s->err = ftruncate(s->fd, 0) < 0 ? -errno : media_snap_write(s->fd, &s->picture);
 }
 
 static void snap_done(struct work *w)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause */
 /*
- * media_snap.h - the next picture as a file: the portable pixmap format, which every viewer knows.
+ * media_snap.h - the next picture as a file, in a format that every viewer knows: a portable pixmap, or JPEG where it is one.
  */
 #ifndef VDEVD_DEVICES_MEDIA_MEDIA_SNAP_H
 #define VDEVD_DEVICES_MEDIA_MEDIA_SNAP_H
@@ -27,6 +27,12 @@ int media_snap_want(struct media_snap *s, char *why, size_t why_size);
 
 /* A picture: writes it, where one is wanted, on a thread; who watches the control socket is told when it is there. */
 void media_snap_take(struct media_snap *s, const struct media_picture *p);
+
+/* A compressed picture, which is a file as it is. */
+bool media_snap_is_jpeg(const struct media_picture *p);
+
+/* Writes a picture into an empty file.  Returns 0 or -errno. */
+int media_snap_write(int fd, const struct media_picture *p);
 
 void media_snap_needs(const char *path, struct sandbox *s);
 

@@ -90,20 +90,32 @@ enum media_buf_type {
 
 #define MEDIA_CAP_VIDEO_CAPTURE	       0x00000001u
 #define MEDIA_CAP_VIDEO_CAPTURE_MPLANE 0x00001000u
+#define MEDIA_CAP_VIDEO_M2M	       0x00008000u
 #define MEDIA_CAP_EXT_PIX_FORMAT       0x00200000u
 #define MEDIA_CAP_STREAMING	       0x04000000u
 
 #define MEDIA_BUF_FLAG_MAPPED		   0x00000001u
 #define MEDIA_BUF_FLAG_QUEUED		   0x00000002u
+#define MEDIA_BUF_FLAG_KEYFRAME		   0x00000008u
 #define MEDIA_BUF_FLAG_ERROR		   0x00000040u
 #define MEDIA_BUF_FLAG_PREPARED		   0x00000400u
 #define MEDIA_BUF_FLAG_TIMESTAMP_MONOTONIC 0x00002000u
+#define MEDIA_BUF_FLAG_TIMESTAMP_COPY	   0x00004000u
+#define MEDIA_BUF_FLAG_LAST		   0x00100000u
 #define MEDIA_BUF_FLAG_REQUEST_FD	   0x00800000u
 
 #define MEDIA_BUF_CAP_MMAP     0x01u
 #define MEDIA_BUF_CAP_ORPHANED 0x10u
 
 #define MEDIA_FIELD_NONE 1u
+
+/* Of sizes and of intervals. */
+#define MEDIA_TYPE_DISCRETE 1u
+#define MEDIA_TYPE_STEPWISE 3u
+
+#define MEDIA_FMT_FLAG_COMPRESSED     0x01u
+#define MEDIA_FMT_FLAG_DYN_RESOLUTION 0x08u
+#define MEDIA_CAP_TIMEPERFRAME	  0x1000u
 
 struct media_plane {
 	le32 bytesused, length;
@@ -217,11 +229,16 @@ struct media_event_subscription {
 } __attribute__((packed));
 
 #define MEDIA_EVENT_ALL		  0u
+#define MEDIA_EVENT_EOS		  2u
 #define MEDIA_EVENT_CTRL	  3u
+#define MEDIA_EVENT_SOURCE_CHANGE 5u
 #define MEDIA_EVENT_SEND_INITIAL  1u
 #define MEDIA_EVENT_FEEDBACK	  2u
 #define MEDIA_EVENT_CHANGES_VALUE 1u
 #define MEDIA_EVENT_CHANGES_FLAGS 2u
+
+/* In the union's first word, of MEDIA_EVENT_SOURCE_CHANGE. */
+#define MEDIA_EVENT_SRC_CH_RESOLUTION 1u
 
 /* Its union as of MEDIA_EVENT_CTRL. */
 struct media_v4l2_event {
