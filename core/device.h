@@ -138,6 +138,35 @@ struct vdev_compat {
 	unsigned int (*instances)(const struct vdev *d);
 };
 
+/* A request of struct vdev_save; what is read from out stays until the next one is asked for. */
+struct vdev_save_request {
+	unsigned int queue;
+	const void *out;
+	size_t out_len;
+	uint32_t in_len; /* of the answer, at most VDEV_SAVE_MAX */
+};
+
+#define VDEV_SAVE_MAX 1024
+
+/*
+ * What a device of this kind has to show, as a file: `vdevd probe --save` asks for it, of a back end of any project.  The other side of
+ * the device: it makes requests, and trusts no answer.
+ */
+struct vdev_save {
+	const char *what; /* "the next picture" */
+	size_t size;	  /* of its state, which comes zeroed */
+	/*
+	 * answer: used bytes, of the request that is in *r; NULL at first.  Returns 1: the next request is in *r; 0: all is said;
+	 * or -errno with a reason in why.
+	 */
+	int (*step)(void *state, const uint8_t *answer, uint32_t used, struct vdev_save_request *r, char *why,
+		    size_t why_size);
+	/* Where in the device's shared memory it is: shmid, offset, len. */
+	void (*where)(const void *state, struct vdev_mapping *where);
+	/* Writes the file, from those bytes.  Returns 0 or -errno. */
+	int (*write)(void *state, const void *bytes, int fd);
+};
+
 /* The most queues of a device, and the most that a front-end can name. */
 #define VDEV_QUEUES_MAX 256
 
@@ -178,6 +207,7 @@ struct vdev_class {
 	 * first where it is alone.
 	 */
 	const struct vdev_sample *samples;
+	const struct vdev_save *saves; /* NULL: there is nothing that could be a file */
 	const char *const *examples; /* command lines for the man page, ends with NULL; may be NULL */
 
 	/*

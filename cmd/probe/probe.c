@@ -87,6 +87,11 @@ const struct opt probe_opts[] = {
 	 .def = "0",
 	 .max = FRONTEND_MAX_QUEUES - 1,
 	 .help = "queue of --send"},
+	{.name = "save",
+	 .type = OPT_TEXT,
+	 .off = offsetof(struct probe, save),
+	 .arg = "FILE",
+	 .help = "write what it shows, a picture, to a file instead"},
 	{.name = "timeout",
 	 .type = OPT_UINT,
 	 .off = offsetof(struct probe, timeout_ms),
@@ -360,7 +365,7 @@ static int probe_run(struct probe *p, struct log *l)
 	}
 	if (p->json)
 		print_head_json(p);
-	else if (!p->table && !p->print_frontend && (p->bench || !p->nsends))
+	else if (!p->table && !p->print_frontend && !p->save && (p->bench || !p->nsends))
 		print_head_text(p);
 	if (p->table) {
 		probe_table(p);
@@ -374,6 +379,11 @@ static int probe_run(struct probe *p, struct log *l)
 		holds = !err;
 		if (err)
 			log_error(l, "--bench: %s", p->got);
+	} else if (p->save) {
+		err = probe_save(p);
+		holds = !err;
+		if (err)
+			log_error(l, "--save: %s", p->got);
 	} else if (p->nsends) {
 		err = probe_send(p);
 		holds = !err;
@@ -423,8 +433,16 @@ int cmd_probe(int argc, char **argv)
 			  p.table ? "table" : "print-frontend");
 		return CMD_USAGE;
 	}
+	if (p.save && (p.table || p.print_frontend || p.json || p.bench || p.nsends)) {
+		log_usage(&log, "--save goes alone");
+		return CMD_USAGE;
+	}
 	if (find_device(&p, &log))
 		return CMD_USAGE;
+	if (p.save && (!p.class || !p.class->saves)) {
+		log_usage(&log, "--save needs --id=DEVICE, of a device that has something to show, as a camera has");
+		return CMD_USAGE;
+	}
 	if (p.bench && !p.samples && !p.nsends) {
 		log_usage(&log, "--bench needs --id=DEVICE, of a device whose requests are known, or --send");
 		return CMD_USAGE;

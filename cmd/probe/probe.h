@@ -53,6 +53,7 @@ struct probe {
 	/* options */
 	const char *path;
 	const char *id_text;
+	const char *save; /* the file of --save, or NULL */
 	uint64_t timeout_ms, requests, queue;
 	struct probe_send sends[PROBE_MAX_SENDS];
 	unsigned int nsends;
@@ -156,5 +157,10 @@ int probe_send_parse(const char *text, struct probe_send *send, char *why, size_
 
 /* Sends the requests of --send, one after the other, and prints the answers.  Returns 0, or -errno after it has said why. */
 int probe_send(struct probe *p);
+
+/*
+ * Gets what the device has to show, and writes it to the file of --save.  Returns 0, or -errno with the reason in p->got.
+ */
+int probe_save(struct probe *p);
 
 #endif

@@ -7,6 +7,7 @@
  * a buffer stays with the host while there is no room for it, so that none is lost.
  */
 #include "devices/media/media.h"
+#include "devices/media/media_save.h"
 #include "devices/media/media_share.h"
 
 #include <errno.h>
@@ -685,6 +686,7 @@ const struct vdev_class vdev_media_class = {
 	.commands = media_commands,
 	.inst_size = sizeof(struct media),
 	.samples = media_samples,
+	.saves = &media_saving,
 	.compat = &media_compat,
 	.examples = MAN(media_examples),
 	.check = media_check,

@@ -27,6 +27,21 @@ built()
 	return 1
 }
 
+# a camera's next picture as a file
+saved()
+{
+	built media || return
+	start media --backend=pattern
+	expect 'a picture is saved' "$VDEVD" probe -s s --id=media --save=seen.ppm --timeout=20000
+	expect 'of the size that is set' test "$(head -c 11 seen.ppm)" = "$(printf 'P6\n640 480')"
+	expect 'and as long' test "$(wc -c <seen.ppm)" = $((15 + 640 * 480 * 3))
+	refuses 'a file that cannot be' 1 '^vdevd probe: error: --save: no/x: No such file' "$VDEVD" probe -s s --id=media --save=no/x
+	refuses 'a picture of nothing' 2 '^vdevd probe: --save needs --id=DEVICE' "$VDEVD" probe -s s --save=seen.ppm
+	refuses 'a picture with a table' 2 '^vdevd probe: --save goes alone' "$VDEVD" probe -s s --id=media --save=seen.ppm --table
+	kill $pid
+	wait $pid
+}
+
 # a request that is spelled out: two bytes of a thermometer, then a target there is not
 spelled()
 {
@@ -116,6 +131,7 @@ holds_more i2c --features=+ring_packed,+log_all,+in_order,+gpa_addresses,+access
 ! built i2c || expect 'i2c: behind an IOMMU' grep -q '^ok    iommu ' prints.log
 ! built i2c || expect 'i2c: guest addresses' grep -q '^ok    guest-addresses ' prints.log
 ! built i2c || expect 'i2c: in order' test "$(grep -c '^ok    in-order' prints.log)" = 2
+saved
 spelled
 measured
 built rng || exit $status
