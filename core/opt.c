@@ -423,6 +423,8 @@ static int take_value(struct parse *p, const struct found *f, const char *shown,
 	char why[WHY_MAX];
 	bool is_long = shown[1] == '-';
 
+	bool more = p->compat && f->opt->many && !value;
+
 	if (!value && p->next < p->argc)
 		value = p->argv[p->next++];
 	if (!value) {
@@ -432,11 +434,13 @@ static int take_value(struct parse *p, const struct found *f, const char *shown,
 	}
 	if (note_given(p, f, shown, value) < 0)
 		return -EINVAL;
-	if (store(f, value, why, sizeof(why)) < 0) {
-		log_usage(&p->log, "%s%s%s: %s", shown, is_long ? "=" : " ", value, why);
-		return -EINVAL;
+	while (store(f, value, why, sizeof(why)) == 0) {
+		if (!more || p->next >= p->argc || p->argv[p->next][0] == '-')
+			return 0;
+		value = p->argv[p->next++];
 	}
-	return 0;
+	log_usage(&p->log, "%s%s%s: %s", shown, is_long ? "=" : " ", value, why);
+	return -EINVAL;
 }
 
 /* One "KEY=VALUE" of the option that is shown; in a key, _ is as good as -. */

@@ -46,6 +46,7 @@ struct opt {
 	bool rare;	   /* left out of --help, which is to fit a screen; the manual has it */
 	bool bare;         /* of two dashes and without =, its value is "": it never takes the next argument */
 	bool once;         /* OPT_CALL: it cannot be given twice; others but OPT_FLAG never can */
+	bool many;	   /* OPT_CALL: called as the daemon this replaces, "-d A B" are two values, "-dA" is one */
 	const char *const *words; /* of OPT_WORD, ends with NULL */
 	unsigned int kind; /* for set(), where one function serves several options */
 	const char *compat; /* spellings of the daemon this replaces, "f,rng-source": one letter is short */
