@@ -246,7 +246,8 @@ const struct vdev_class vdev_scmi_class = {
 		"at most seven axes.  "
 		"FastChannels and shared memory regions are not there: the virtio standard has no FastChannels.\n"
 		"\n"
-		"Commands on the socket of --control: list shows the things, their values and what the guest has set; "
+		"Commands on the socket of --control: list shows the things, what the guest has set, and values, but for "
+		"those that take their time (files of sysfs); "
 		"set changes a "
 		"fake thing's value; fail, delay, lose and back make and end faults, of any thing; system asks the "
 		"guest to shut down or "
@@ -259,7 +260,8 @@ const struct vdev_class vdev_scmi_class = {
 		"\n"
 		"What is missing: a gpio chip that was unplugged stays lost until vdevd starts again; the kernel lets "
 		"no program set a "
-		"clock of the host; the energy of performance levels is not told."),
+		"clock of the host, and shows them in debugfs alone, whose files are opened for each reading, so that a --user "
+		"without the right to them gets HARDWARE_ERROR; the energy of performance levels is not told."),
 	.virtio_id = 32,
 	.face.features = BIT(SCMI_F_P2A_CHANNELS),
 	.feature_names = scmi_features,

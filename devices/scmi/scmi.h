@@ -341,6 +341,10 @@ void scmi_powercap_measured(struct scmi_res *r, int64_t power);
 /* A fake thing has another value: those who watch it are told. */
 void scmi_changed(struct scmi_res *r);
 
+/* ---- scmi_perf.c */
+/* Limits, highest and lowest, of which one may be 0: that is the one there is. */
+void scmi_limits_fill(const struct scmi_res *r, int64_t v[static 2]);
+
 /* ---- scmi_system.c */
 int scmi_system_open(struct scmi *s);
 void scmi_system_close(struct scmi *s);
@@ -362,6 +366,10 @@ struct scmi_res *scmi_named(struct scmi *s, const struct word *name);
 /* ---- scmi_state.c */
 void scmi_save(struct vdev *d, struct state *state);
 int scmi_load(struct vdev *d, const struct state_record *r);
+
+/* ---- scmi_control.c */
 extern const struct control_command scmi_commands[];
+/* Who watches the control socket is told of what the guest has set. */
+void scmi_tell_operator(const struct scmi_res *r, const struct scmi_io *io);
 
 #endif

@@ -21,6 +21,18 @@ static const struct {
 	{"unsupported", -EOPNOTSUPP}, {"invalid", -EINVAL},
 };
 
+void scmi_tell_operator(const struct scmi_res *r, const struct scmi_io *io)
+{
+	struct control *control = r->s->d.control;
+
+	if (io->what > SCMI_PAI)
+		control_tell(control, "guest %s settings", r->thing.name);
+	else if (io->what == SCMI_LIMITS)
+		control_tell(control, "guest %s limits %lld %lld", r->thing.name, (long long)io->v[0], (long long)io->v[1]);
+	else
+		control_tell(control, "guest %s %s %lld", r->thing.name, what_names[io->what], (long long)io->v[0]);
+}
+
 static struct scmi_res *find(struct scmi *s, const char *name, char *why, size_t why_size)
 {
 	const struct word w = word_of(name);

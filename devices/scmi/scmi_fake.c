@@ -334,10 +334,13 @@ static int fake_set(struct scmi_host *h, enum scmi_what what, unsigned int index
 		return settings_set(h, index, v, n);
 	if (!at || what == SCMI_READING)
 		return -EOPNOTSUPP;
+	if (what == SCMI_LIMITS) {
+		for (unsigned int i = 0; i < n; i++)
+			at[i] = v[i] ? v[i] : at[i];
+		return 0;
+	}
 	/* A line that is asserted and released is not. */
 	at[0] = what == SCMI_LINE && v[0] == 2 ? 0 : v[0];
-	if (n > 1)
-		at[1] = v[1];
 	return 0;
 }
 

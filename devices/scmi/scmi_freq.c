@@ -134,6 +134,12 @@ static int freq_get(struct scmi_host *h, enum scmi_what what, unsigned int index
 	return err;
 }
 
+/* One that is 0 stays. */
+static int limit_put(struct scmi_host *h, unsigned int file, int64_t v)
+{
+	return v ? scmi_sysfs_put(&h->f, file, v) : 0;
+}
+
 /* The kernel takes no lowest above the highest: the one that gives way goes first. */
 static int limits_set(struct scmi_host *h, int64_t max, int64_t min)
 {
@@ -143,11 +149,11 @@ static int limits_set(struct scmi_host *h, int64_t max, int64_t min)
 	if (err)
 		return err;
 	if (min > now_max) {
-		err = scmi_sysfs_put(&h->f, h->max, max);
-		return err ? err : scmi_sysfs_put(&h->f, h->min, min);
+		err = limit_put(h, h->max, max);
+		return err ? err : limit_put(h, h->min, min);
 	}
-	err = scmi_sysfs_put(&h->f, h->min, min);
-	return err ? err : scmi_sysfs_put(&h->f, h->max, max);
+	err = limit_put(h, h->min, min);
+	return err ? err : limit_put(h, h->max, max);
 }
 
 static int freq_set(struct scmi_host *h, enum scmi_what what, unsigned int index, const int64_t *v, unsigned int n)

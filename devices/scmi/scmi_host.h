@@ -44,7 +44,7 @@ enum scmi_what {
 	SCMI_ENABLED, /* of a clock or a voltage: 0 or 1 */
 	SCMI_PARENT,  /* of a clock: index of a possible parent */
 	SCMI_LEVEL,   /* voltage, uV; performance level; power cap; state of a power domain */
-	SCMI_LIMITS,  /* of a performance domain: highest, lowest level */
+	SCMI_LIMITS,  /* of a performance domain: highest, lowest level; to be set, 0 leaves one as it is */
 	SCMI_LINE,    /* of a reset: 1 asserted, 0 not; 2: asserted and released */
 	SCMI_PAI,     /* of a power cap: averaging interval, us */
 	SCMI_DRAW,    /* of a power cap: average power, and the interval it is of */

@@ -148,6 +148,9 @@ static bool value_allowed(const struct scmi_res *r, enum scmi_what what, int64_t
 {
 	if (!r->limited || (what != SCMI_RATE && what != SCMI_LEVEL && what != SCMI_LIMITS))
 		return true;
+	/* A limit that stays as it is. */
+	if (what == SCMI_LIMITS && !v)
+		return true;
 	return v >= r->allow_min && v <= r->allow_max;
 }
 
@@ -407,7 +410,7 @@ static void cmd_end(struct scmi_cmd *c, int status)
 static void change_remember(struct scmi_cmd *c)
 {
 	struct scmi_guest *g = &c->res->guest;
-	const struct scmi_io *io = &c->io;
+	struct scmi_io *io = &c->io;
 
 	if (!io->set)
 		return;
@@ -416,6 +419,9 @@ static void change_remember(struct scmi_cmd *c)
 		scmi_undo(c->res, io->what);
 		return;
 	}
+	if (io->what == SCMI_LIMITS)
+		scmi_limits_fill(c->res, io->v);
+	scmi_tell_operator(c->res, io);
 	g->changed |= (unsigned int)BIT(io->what);
 	if (io->what > SCMI_PAI)
 		return;

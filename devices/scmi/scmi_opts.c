@@ -324,9 +324,34 @@ static int set_system_power(void *obj, const struct opt *o, const char *value, c
 	return -EINVAL;
 }
 
+/* Reads each policy over its devices, as far as they are known.  Returns a name that no device has, or NULL. */
+static const struct word *policies_apply(struct scmi *s)
+{
+	const struct word *unknown = NULL;
+	char why[160];
+
+	for (unsigned int i = 0; i < s->npolicies; i++) {
+		bool found = false;
+
+		for (unsigned int j = 0; j < s->nspecs; j++) {
+			const struct word *name = &s->specs[j].props[SCMI_PROP_NAME];
+
+			if (name->len != s->policies[i].name.len ||
+			    strncmp(name->text, s->policies[i].name.text, name->len) != 0)
+				continue;
+			found = true;
+			(void)policy_apply(&s->specs[j], &s->policies[i].words, why, sizeof(why));
+		}
+		if (!found && !unknown)
+			unknown = &s->policies[i].name;
+	}
+	return unknown;
+}
+
 int scmi_check(struct scmi *s)
 {
 	const char *const names[] = {s->vendor, s->sub_vendor, s->agent};
+	const struct word *unknown = policies_apply(s);
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 		if (strlen(names[i]) < SCMI_SHORT_NAME)
@@ -338,7 +363,11 @@ int scmi_check(struct scmi *s)
 			  names[i]);
 		return -EINVAL;
 	}
-	return 0;
+	/* Those of --config are not known yet. */
+	if (!unknown || s->config)
+		return 0;
+	log_usage(&s->d.log, "--policy=%.*s: no --device has this name=", WORD_SHOWN(*unknown));
+	return -EINVAL;
 }
 
 /* What --help-devices says. */
@@ -476,30 +505,6 @@ static int config_read(struct scmi *s)
 	return 0;
 }
 
-static int policies_apply(struct scmi *s)
-{
-	char why[160];
-
-	for (unsigned int i = 0; i < s->npolicies; i++) {
-		bool found = false;
-
-		for (unsigned int j = 0; j < s->nspecs; j++) {
-			const struct word *name = &s->specs[j].props[SCMI_PROP_NAME];
-
-			if (name->len != s->policies[i].name.len ||
-			    strncmp(name->text, s->policies[i].name.text, name->len) != 0)
-				continue;
-			found = true;
-			(void)policy_apply(&s->specs[j], &s->policies[i].words, why, sizeof(why));
-		}
-		if (found)
-			continue;
-		log_error(&s->d.log, "--policy=%.*s: no --device has this name=", WORD_SHOWN(s->policies[i].name));
-		return -EINVAL;
-	}
-	return 0;
-}
-
 /* Names of clocks become indexes later; that they are clocks is known now. */
 static int parents_check(struct scmi *s)
 {
@@ -523,8 +528,12 @@ int scmi_things_open(struct scmi *s)
 {
 	int err = s->config ? config_read(s) : 0;
 
-	if (!err)
-		err = policies_apply(s);
+	const struct word *unknown = err ? NULL : policies_apply(s);
+
+	if (unknown) {
+		log_error(&s->d.log, "--policy=%.*s: no --device has this name=, nor has a line of --config", WORD_SHOWN(*unknown));
+		err = -EINVAL;
+	}
 	for (unsigned int i = 0; !err && i < s->nspecs; i++)
 		err = thing_open(s, &s->specs[i]);
 	return err ? err : parents_check(s);
@@ -558,11 +567,13 @@ const struct opt scmi_opts[] = {
 		.name = "device",
 		.letter = 'd',
 		.type = OPT_CALL,
+		.many = true,
 		.arg = "TYPE,...",
 		.help = "a thing: hwmon,path=/sys/class/hwmon/hwmon0,...",
 		.man = MAN("A thing of the host that the guest gets, as TYPE,property=value,...; repeatable.  "
 			   "--help-devices lists the types "
-			   "and their properties."),
+			   "and their properties.  Called as vhost-device-scmi, several can stand behind one -d, with blanks "
+			   "between."),
 		.set = set_device,
 	},
 	{
@@ -580,7 +591,7 @@ const struct opt scmi_opts[] = {
 		.help = "a file of such things, one a line",
 		.man = MAN("A file with things as --device takes them, one a line, behind those of the command line.  "
 			   "Empty lines and those "
-			   "that begin with # are passed over."),
+			   "that begin with # are passed over.  --print-sandbox does not read it, and shows nothing of them."),
 	},
 	{
 		.name = "policy",

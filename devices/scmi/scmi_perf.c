@@ -78,14 +78,28 @@ static bool level_there(const struct scmi_thing *t, int64_t level)
 	return scmi_round(t, 0, &rounded) && rounded == level;
 }
 
-/* domain_id, range_max, range_min. */
+void scmi_limits_fill(const struct scmi_res *r, int64_t v[static 2])
+{
+	const struct scmi_guest *g = &r->guest;
+	const int64_t ends[2] = {r->thing.max, r->thing.min};
+	const int64_t *now = g->changed & BIT(SCMI_LIMITS) ? g->set[SCMI_LIMITS]
+			     : r->known & BIT(SCMI_LIMITS) ? r->initial[SCMI_LIMITS]
+							   : ends;
+
+	for (unsigned int i = 0; i < 2; i++)
+		v[i] = v[i] ? v[i] : now[i];
+}
+
+/* domain_id, range_max, range_min: 0 leaves one of them as it is. */
 static int run_limits_set(struct scmi_cmd *c)
 {
 	uint32_t max = scmi_in(c, 1), min = scmi_in(c, 2);
+	int64_t both[2] = {max, min};
 
-	if (min > max)
+	scmi_limits_fill(c->res, both);
+	if ((!max && !min) || both[1] > both[0])
 		return SCMI_INVALID_PARAMETERS;
-	if (!level_there(&c->res->thing, max) || !level_there(&c->res->thing, min))
+	if ((max && !level_there(&c->res->thing, max)) || (min && !level_there(&c->res->thing, min)))
 		return SCMI_OUT_OF_RANGE;
 	return scmi_set(c, SCMI_LIMITS, 2, max, min);
 }

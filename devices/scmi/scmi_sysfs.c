@@ -101,6 +101,20 @@ static int file_failed(struct scmi_sysfs *f, unsigned int i, int err)
 	return err == -EACCES || err == -EPERM ? -EIO : err;
 }
 
+/* Files of debugfs can be read once: they are opened for each reading.  Returns bytes, or -1 with errno. */
+static ssize_t file_read_anew(struct scmi_sysfs *f, unsigned int i, char *text, size_t size)
+{
+	int fd = file_open(f, f->files[i].name, f->files[i].write);
+
+	if (fd < 0) {
+		errno = -fd;
+		return -1;
+	}
+	close(f->files[i].fd);
+	f->files[i].fd = fd;
+	return read(fd, text, size);
+}
+
 static ssize_t file_read(struct scmi_sysfs *f, unsigned int i, char *text, size_t size)
 {
 	ssize_t got = -1;
@@ -111,6 +125,8 @@ static ssize_t file_read(struct scmi_sysfs *f, unsigned int i, char *text, size_
 		if (err)
 			return err;
 		got = pread(f->files[i].fd, text, size - 1, 0);
+		if (got < 0 && errno == ESPIPE)
+			got = file_read_anew(f, i, text, size - 1);
 		if (got < 0)
 			err = file_failed(f, i, -errno);
 		if (got < 0 && (err != -ENODEV || turn))
@@ -268,7 +284,8 @@ unsigned int scmi_sysfs_levels(struct scmi_sysfs *f, const char *name, int64_t d
 static const struct sandbox_call sysfs_calls[] = {
 	{.name = "pread64", .why = "values of things"},
 	{.name = "pwrite64", .why = "values that the guest sets"},
-	{.name = "open", .why = "files of a sensor that is there again"},
+	{.name = "open", .why = "files of a sensor that is there again, or that can be read once"},
+	{.name = "read", .why = "files that can be read once"},
 	{.name = "fstat", .why = "files of a sensor that has gone"},
 	{0},
 };

@@ -14,7 +14,7 @@ struct scmi_host {
 	struct scmi_sysfs f, consumer;
 	enum scmi_kind kind;
 	/* files of f, or of the consumer; -1: there is none */
-	int value, enabled, interval, energy, on, min, max;
+	int value, enabled, interval, energy, power, on, min, max;
 	/* power is energy in a time */
 	int64_t last_energy, energy_range;
 	uint64_t last_when;
@@ -37,7 +37,7 @@ static struct scmi_host *zone_new(const struct scmi_spec *spec, char *why, size_
 	*err = -ENOMEM;
 	if (!h)
 		return NULL;
-	h->value = h->enabled = h->interval = h->energy = h->on = h->min = h->max = -1;
+	h->value = h->enabled = h->interval = h->energy = h->power = h->on = h->min = h->max = -1;
 	snprintf(why, why_size, "path=%.*s", WORD_SHOWN(spec->props[SCMI_PROP_PATH]));
 	*err = scmi_sysfs_open(&h->f, &spec->props[SCMI_PROP_PATH]);
 	if (!*err)
@@ -65,9 +65,9 @@ static int powercap_check(const struct scmi_spec *spec, char *why, size_t why_si
 {
 	const struct word *kind = &spec->props[SCMI_PROP_KIND];
 
-	if (!kind->text || is_cap(spec) || word_is(kind, "energy"))
+	if (!kind->text || is_cap(spec) || word_is(kind, "energy") || word_is(kind, "power"))
 		return 0;
-	snprintf(why, why_size, "kind=%.*s: energy (a sensor) or cap (a power cap) is wanted", WORD_SHOWN(*kind));
+	snprintf(why, why_size, "kind=%.*s: energy or power (sensors) or cap (a power cap) is wanted", WORD_SHOWN(*kind));
 	return -EINVAL;
 }
 
@@ -89,7 +89,8 @@ static int cap_open(struct scmi_host *h, struct scmi_thing *t)
 	t->ranged = t->max > t->min;
 	t->step = 1;
 	t->kind = SCMI_POWERCAP;
-	t->gets = 1u << SCMI_LEVEL | (h->interval >= 0 ? 1u << SCMI_PAI : 0) | (h->energy >= 0 ? 1u << SCMI_DRAW : 0);
+	t->gets = 1u << SCMI_LEVEL | (h->interval >= 0 ? 1u << SCMI_PAI : 0) |
+		  (h->energy >= 0 || h->power >= 0 ? 1u << SCMI_DRAW : 0);
 	t->sets = 1u << SCMI_LEVEL | (h->interval >= 0 ? 1u << SCMI_PAI : 0);
 	return t->max <= UINT32_MAX ? 0 : -ERANGE;
 }
@@ -98,10 +99,13 @@ static int powercap_open(const struct scmi_spec *spec, struct scmi_thing *t, str
 			 size_t why_size)
 {
 	int err;
+	bool power = word_is(&spec->props[SCMI_PROP_KIND], "power");
 	struct scmi_host *h = zone_new(spec, why, why_size, &err);
 
 	if (!h)
 		return err;
+	/* A zone counts its energy, or measures its power, or does both. */
+	h->power = scmi_sysfs_add(&h->f, &none, "power_uw", false);
 	h->energy = scmi_sysfs_add(&h->f, &none, "energy_uj", false);
 	if (scmi_sysfs_peek(&h->f, &none, "max_energy_range_uj", &h->energy_range) < 0)
 		h->energy_range = 0;
@@ -110,9 +114,10 @@ static int powercap_open(const struct scmi_spec *spec, struct scmi_thing *t, str
 	if (is_cap(spec)) {
 		err = cap_open(h, t);
 	} else {
-		err = h->energy < 0 ? h->energy : 0;
+		h->value = power ? h->power : h->energy;
+		err = h->value < 0 ? h->value : 0;
 		t->kind = SCMI_SENSOR;
-		t->unit = SCMI_UNIT_JOULE;
+		t->unit = power ? SCMI_UNIT_WATT : SCMI_UNIT_JOULE;
 		t->scale = -6;
 		t->gets = 1u << SCMI_READING;
 	}
@@ -124,6 +129,15 @@ static int powercap_open(const struct scmi_spec *spec, struct scmi_thing *t, str
 	zone_name(h, t);
 	*out = h;
 	return 0;
+}
+
+/* As the zone measures it, in its own interval, where that is known. */
+static int power_get(struct scmi_host *h, int64_t *v)
+{
+	int err = scmi_sysfs_get(&h->f, (unsigned int)h->power, &v[0]);
+
+	v[1] = 0;
+	return err || h->interval < 0 ? err : scmi_sysfs_get(&h->f, (unsigned int)h->interval, &v[1]);
 }
 
 /* Power is the energy since it was asked for last; and so is the interval. */
@@ -148,13 +162,12 @@ static int powercap_get(struct scmi_host *h, enum scmi_what what, unsigned int i
 {
 	switch (what) {
 	case SCMI_READING:
-		return scmi_sysfs_get(&h->f, (unsigned int)h->energy, v);
 	case SCMI_LEVEL:
 		return scmi_sysfs_get(&h->f, (unsigned int)h->value, v);
 	case SCMI_PAI:
 		return scmi_sysfs_get(&h->f, (unsigned int)h->interval, v);
 	case SCMI_DRAW:
-		return draw_get(h, v);
+		return h->power >= 0 ? power_get(h, v) : draw_get(h, v);
 	default:
 		return -EOPNOTSUPP;
 	}
@@ -309,8 +322,8 @@ static int clk_set(struct scmi_host *h, enum scmi_what what, unsigned int index,
 
 const struct scmi_type scmi_powercap_type = {
 	.name = "powercap",
-	.help = "a power zone (/sys/class/powercap/...), kind=: energy, a sensor; cap, the limit of its first "
-		"constraint",
+	.help = "a power zone (/sys/class/powercap/...), kind=: energy or power, a sensor; cap, the limit of "
+		"its first constraint",
 	.props = P(NAME) | P(PATH) | P(KIND) | P(ALLOW) | P(RATE) | P(INTERVAL) | P(RO) | P(RW),
 	.wants = P(PATH),
 	.blocks = true,

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "core/unix_socket.h"
+#include "devices/scmi/scmi.h"
 #include "devices/scmi/scmi_scan.h"
 #include "test/lib/carrier.h"
 #include "test/lib/open_device.h"
@@ -141,17 +142,14 @@ static struct answer noticed(struct carrier *c, struct frontend_request *req, un
 	return a;
 }
 
-/* A command to the control socket; the answer must begin with these words. */
-static void tell(struct carrier *c, const char *command, const char *want)
+/* Reads an answer, until it has this text, or it is an error. */
+static void hear(struct carrier *c, int fd, const char *end, char answer[static 8192])
 {
-	int fd = unix_connect(carrier_path(c, "ctl"));
-	char answer[8192] = "";
 	unsigned int turns = 0;
 	size_t len = 0;
 
-	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(dprintf(fd, "%s\n", command), (int)strlen(command) + 1);
-	while (!strstr(answer, "ok\n") && (strncmp(answer, "error", 5) || !strchr(answer, '\n'))) {
+	answer[0] = '\0';
+	while (!strstr(answer, end) && (strncmp(answer, "error", 5) || !strchr(answer, '\n'))) {
 		struct pollfd p = {.fd = fd, .events = POLLIN};
 		ssize_t n;
 
@@ -159,11 +157,22 @@ static void tell(struct carrier *c, const char *command, const char *want)
 			carrier_idle(c, 0);
 		else
 			ck_assert_int_eq(poll(&p, 1, 20000), 1);
-		n = read(fd, answer + len, sizeof(answer) - 1 - len);
-		ck_assert_msg(n != 0 && ++turns < 1000000, "no answer to '%s'", command);
+		n = read(fd, answer + len, 8191 - len);
+		ck_assert_msg(n != 0 && ++turns < 1000000, "no '%s' in: %s", end, answer);
 		len += n > 0 ? (size_t)n : 0;
 		answer[len] = '\0';
 	}
+}
+
+/* A command to the control socket; the answer must begin with these words. */
+static void tell(struct carrier *c, const char *command, const char *want)
+{
+	int fd = unix_connect(carrier_path(c, "ctl"));
+	char answer[8192];
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(dprintf(fd, "%s\n", command), (int)strlen(command) + 1);
+	hear(c, fd, "ok\n", answer);
 	close(fd);
 	ck_assert_msg(strstr(answer, want), "%s: %s", command, answer);
 }
@@ -809,18 +818,50 @@ static void performance(struct carrier *c)
 	ck_assert_int_eq(ASK(c, PERF, 7, 0, 1500000).status, OUT_OF_RANGE);
 	ck_assert_int_eq(ASK(c, PERF, 5, 0, 500000, 1000000).status, INVALID);
 	ck_assert_int_eq(ASK(c, PERF, 5, 0, 3000000, 500000).status, OUT_OF_RANGE);
+	/* One of the limits stays as it is; not both. */
+	ck_assert_int_eq(ASK(c, PERF, 5, 0, 0, 0).status, INVALID);
+	ck_assert_int_eq(ASK(c, PERF, 5, 0, 0, 1500000).status, INVALID);
+	ck_assert_int_eq(ASK(c, PERF, 5, 0, 0, 700000).status, OUT_OF_RANGE);
+	ck_assert_int_eq(ASK(c, PERF, 5, 0, 0, 1000000).status, SUCCESS);
+	ck_assert_int_eq(ASK(c, PERF, 5, 0, 1500000, 0).status, SUCCESS);
+	a = ASK(c, PERF, 6, 0);
+	ck_assert_uint_eq(a.w[0], 1500000);
+	ck_assert_uint_eq(a.w[1], 1000000);
 	if (!p2a)
 		return;
 	ck_assert_int_eq(ASK(c, PERF, 9, 0, 1).status, SUCCESS);
 	ck_assert_int_eq(ASK(c, PERF, 0xa, 0, 1).status, SUCCESS);
-	ck_assert_int_eq(ASK(c, PERF, 5, 0, 2000000, 500000).status, SUCCESS);
+	ck_assert_int_eq(ASK(c, PERF, 5, 0, 0, 500000).status, SUCCESS);
+	a = noticed(c, listen(c), PERF, 0);
+	ck_assert_uint_eq(a.w[2], 1500000);
+	ck_assert_uint_eq(a.w[3], 500000);
+	ck_assert_int_eq(ASK(c, PERF, 5, 0, 2000000, 0).status, SUCCESS);
 	a = noticed(c, listen(c), PERF, 0);
 	ck_assert_uint_eq(a.w[2], 2000000);
+	ck_assert_uint_eq(a.w[3], 500000);
 	ck_assert_int_eq(ASK(c, PERF, 7, 0, 2000000).status, SUCCESS);
 	a = noticed(c, listen(c), PERF, 1);
 	ck_assert_uint_eq(a.w[2], 2000000);
 	act(c, "set perf 500000");
 	ck_assert_uint_eq(noticed(c, listen(c), PERF, 1).w[2], 500000);
+}
+
+/* Who watches the control socket sees what the guest sets. */
+static void watched(struct carrier *c)
+{
+	int fd = unix_connect(carrier_path(c, "ctl"));
+	char answer[8192];
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(dprintf(fd, "watch\n"), 6);
+	hear(c, fd, "ok\n", answer);
+	ck_assert_int_eq(ASK(c, CLOCK, 5, 0, 1, 9000000, 0).status, SUCCESS);
+	hear(c, fd, "! guest pll-of-the-video-engine rate 9000000\n", answer);
+	ck_assert_int_eq(ASK(c, PERF, 5, 0, 0, 1000000).status, SUCCESS);
+	hear(c, fd, "! guest perf limits 2000000 1000000\n", answer);
+	ck_assert_int_eq(ASK(c, PINCTRL, 6, 0, 0, 1 << 2 | 1, 10, 4).status, SUCCESS);
+	hear(c, fd, "! guest i2c0 settings\n", answer);
+	close(fd);
 }
 
 static void power_caps(struct carrier *c)
@@ -1313,6 +1354,10 @@ static void host_others(struct carrier *c)
 	ck_assert_uint_eq(ASK(c, PERF, 8, 0).w[0], 1200000);
 	ck_assert_int_eq(ASK(c, PERF, 5, 0, 1200000, 600000).status, SUCCESS);
 	ck_assert_int_eq(file_value(c, "scaling_max_freq"), 1200000);
+	ck_assert_int_eq(ASK(c, PERF, 5, 0, 0, 1200000).status, SUCCESS);
+	ck_assert_int_eq(file_value(c, "scaling_max_freq"), 1200000);
+	ck_assert_int_eq(file_value(c, "scaling_min_freq"), 1200000);
+	ck_assert_int_eq(ASK(c, PERF, 5, 0, 0, 600000).status, SUCCESS);
 	ck_assert_int_eq(ASK(c, PERF, 7, 0, 600000).status, SUCCESS);
 	ck_assert_int_eq(file_value(c, "scaling_setspeed"), 600000);
 	a = ASK(c, PERF, 3, 1);
@@ -1385,6 +1430,7 @@ static const struct device_case cases[] = {
 	{.name = "voltage", .run = voltage, .flags = CASE_ONCE},
 	{.name = "resets and power", .run = resets_and_power, .flags = CASE_ONCE},
 	{.name = "performance", .run = performance, .flags = CASE_ONCE},
+	{.name = "watched", .run = watched, .flags = CASE_ONCE},
 	{.name = "power caps", .run = power_caps, .flags = CASE_ONCE},
 	{.name = "pins", .run = pins, .flags = CASE_ONCE},
 	{.name = "system power", .run = system_power, .flags = CASE_ONCE},
@@ -1455,7 +1501,7 @@ START_TEST(test_options)
 		{"--system-power=run:", -EINVAL},
 		{"--system-power=signal:0", -EINVAL},
 		{"--vendor=a-name-of-sixteen", -ERANGE},
-		{"--policy=a,ro", -EPERM},
+		{"--policy=a,ro", -ERANGE},
 		{"--config=/nowhere", -EPERM},
 		{"--config=/dev/zero", -EPERM},
 		{"--device=hwmon,path=/nowhere,channel=temp1", -EPERM},
@@ -1563,23 +1609,50 @@ START_TEST(test_scan_layout)
 }
 END_TEST
 
-/* The command line of vhost-device-scmi: its "fake" is an accelerometer. */
+/* Command lines of vhost-device-scmi: how many things they make, and how far they are read.  Its "fake" is an accelerometer. */
 START_TEST(test_compat)
 {
-	char *argv[] = {(char *)"scmi", (char *)"-d", (char *)"fake,name=a", (char *)"--device", (char *)"fake", NULL};
+	static const struct {
+		const char *argv[8];
+		int end;
+		unsigned int things;
+	} rows[] = {
+		{{"-d", "fake,name=a", "--device", "fake"}, 5, 2},
+		{{"--device=fake,name=a", "-dfake"}, 3, 2},
+		{{"-d=fake"}, 2, 1},
+		{{"-d", "fake", "fake,name=b", "--device", "fake", "fake", "-d=fake"}, 8, 5},
+		/* What is attached is one. */
+		{{"--device=fake", "fake"}, 2, 1},
+		{{"-dfake", "fake"}, 2, 1},
+		{{"-d", "fake", "--", "fake"}, 4, 1},
+		{{"-d", "fake", "dummy"}, -EINVAL, 0},
+		{{NULL}, 1, 0},
+	};
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
-	struct opt_group groups[2] = {{0}};
-	struct vdev *d;
+	const struct vdev_class *const *class = vdev_classes;
 
-	for (const struct vdev_class *const *class = vdev_classes; *class; class ++) {
-		if (strcmp((*class)->name, "scmi") != 0)
-			continue;
+	while (*class && strcmp((*class)->name, "scmi") != 0)
+		class++;
+	for (size_t i = 0; *class && i < ARRAY_SIZE(rows); i++) {
+		char *argv[9] = {(char *)"scmi"};
+		struct opt_group groups[2] = {{0}};
+		struct vdev *d;
+		int argc = 1;
+
+		for (; argc < 9 && rows[i].argv[argc - 1]; argc++)
+			argv[argc] = (char *)rows[i].argv[argc - 1];
 		ck_assert_ptr_nonnull((*class)->compat);
 		ck_assert_int_eq(vdev_new(*class, "scmi", loop, &d), 0);
 		groups[0] = (struct opt_group){"Device options", d->class->opts, d};
-		ck_assert_int_eq(opt_parse(groups, true, 5, argv), 5);
-		ck_assert_int_eq(vdev_check(d), 0);
-		ck_assert_int_eq(vdev_open(d), 0);
+		ck_assert_int_eq(opt_parse(groups, true, argc, argv), rows[i].end);
+		if (rows[i].end > 0) {
+			ck_assert_uint_eq(container_of(d, struct scmi, d)->nspecs, rows[i].things);
+			ck_assert_int_eq(vdev_check(d), 0);
+			ck_assert_int_eq(vdev_open(d), 0);
+		}
+		/* By its own name one value is one. */
+		if (i == 3)
+			ck_assert_int_eq(opt_parse(groups, false, argc, argv), 3);
 		vdev_free(d);
 	}
 	ev_loop_destroy(loop);
