@@ -26,29 +26,11 @@ need_scmi_full() {
 		>/dev/null 2>&1 || skip 'this kernel has no CONFIG_ARM_SCMI_RAW_MODE_SUPPORT'
 }
 
-# scmi_tree - write guest.dtb: the protocols, and consumers of a regulator.
+# scmi_tree - write guest.dtb: the protocols, and drivers that use the things.
 scmi_tree() {
 	{
-		cat <<-'END'
-			/dts-v1/;
-			/ { #address-cells = <2>; #size-cells = <2>; compatible = "linux,uml"; model = "uml";
-			firmware { scmi { compatible = "arm,scmi-virtio"; #address-cells = <1>; #size-cells = <0>;
-			protocol@11 { reg = <0x11>; #power-domain-cells = <1>; };
-			protocol@12 { reg = <0x12>; };
-			protocol@13 { reg = <0x13>; #power-domain-cells = <1>; };
-			protocol@14 { reg = <0x14>; #clock-cells = <1>; };
-			protocol@15 { reg = <0x15>; #thermal-sensor-cells = <1>; };
-			protocol@16 { reg = <0x16>; #reset-cells = <1>; };
-			protocol@17 { reg = <0x17>; regulators { #address-cells = <1>; #size-cells = <0>;
-			v0: regulator@0 { reg = <0>; regulator-name = "v0";
-			regulator-min-microvolt = <800000>; regulator-max-microvolt = <3300000>; };
-			regulator@1 { reg = <1>; regulator-name = "v1"; }; }; };
-			protocol@18 { reg = <0x18>; };
-			protocol@19 { reg = <0x19>; };
-			}; };
-			consumer { compatible = "regulator-output"; vout-supply = <&v0>; };
-			};
-		END
+		echo '/dts-v1/; / { #address-cells = <2>; #size-cells = <2>; compatible = "linux,uml"; model = "uml"; };'
+		cat "$here/../device/scmi/board.dtsi"
 	} >guest.dts
 	dtc -q -O dtb -o guest.dtb guest.dts || fail 'no device tree'
 }
@@ -125,11 +107,25 @@ case_scmi_uml_faults() {
 	vdevd_stop
 }
 
+# operator - do what raw.py asks for, as it comes, until its last line, or the end of the case.
+operator() {
+	done=0
+	while kill -0 $$ 2>/dev/null && ! grep -qs '^raw: [^o]\|^done' got; do
+		command=$(sed -n 's/^raw: operator //p' got 2>/dev/null | sed -n "$((done + 1))p")
+		if [ "$command" ]; then
+			"$here/control" "$dir/control" "$command"
+			done=$((done + 1))
+		fi
+		sleep 0.1
+	done
+}
+
 # Every message by hand: the kernel's raw mode, and a table made from the specification.  Then notices, and what a consumer
 # of a regulator does.
 case_scmi_uml_raw() {
 	need_scmi_full
 	vdevd_start scmi --device=board --system-power=tell --control="$dir/control"
+	operator &
 	# shellcheck disable=SC2016 # for the guest's shell
 	scmi_in '
 		mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
@@ -146,6 +142,21 @@ case_scmi_uml_raw() {
 	has 'raw: all as it should be' disabled enabled powercap 'done'
 	! grep -q '^err_\|_timeout\|^sent_fail' got || fail "$(cat got)"
 	"$here/control" "$dir/control" list | grep -q 'voltage 0 regulator fake value 1800000$' || fail 'what the guest had set is still there'
+	vdevd_stop
+}
+
+# The adapters, on what the drivers of a guest make of a board: files of the kernel's own, which a second vdevd serves from there.
+case_scmi_board_uml() {
+	need_scmi_full
+	build=${VDEVD_BUILD:-$here/../../build}
+	[ -x "$build/test/run-tests" ] || skip "no $build/test/run-tests (make check)"
+	vdevd_start scmi --device=board --device=fake,kind=clock,name=bus,levels=100000000:200000000:400000000 --control="$dir/control"
+	scmi_in "
+		mountpoint -q /sys/kernel/debug || mount -t debugfs none /sys/kernel/debug
+		VDEVD='$VDEVD' CK_RUN_CASE=board '$(realpath "$build")/test/run-tests' hw_scmi
+	" --timeout 120 --share "$build" --share "${VDEVD%/*}"
+	grep -q '^1[0-9] passed, 0 failed' got || fail "$(cat got)"
+	"$here/control" "$dir/control" list | grep -q 'voltage 1 vio fake value 1200000$' || fail 'what the guest had set is still there'
 	vdevd_stop
 }
 

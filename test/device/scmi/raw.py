@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0 OR BSD-3-Clause
 #
 # raw.py - sends each message of each protocol through Linux' raw mode (debugfs scmi/0/raw) and compares the answers with a
-# table made from Arm SCMI 3.2, for the things of --device=board.
+# table made from Arm SCMI 3.2, for the things of --device=board.  A line "raw: operator COMMAND" asks for that command on the
+# control socket: some notices tell of what no guest can do.
 import os
 import select
 import struct
@@ -52,6 +53,11 @@ def text(words):
     return struct.pack(f"<{len(words)}I", *words).split(b"\0")[0].decode()
 
 
+# Messages of each protocol, besides those that all have: from 3 to this one.
+LAST = {BASE: 0xb, POWER: 0x8, SYSTEM: 0x5, PERF: 0xc, CLOCK: 0xf, SENSOR: 0xd, RESET: 0x6, VOLTAGE: 0x9, POWERCAP: 0xc, PINCTRL: 0xa}
+# Of them, those that are not here: virtio has no FastChannels; the one agent there is gives no pins to others.
+ABSENT = {(PERF, 0xb), (POWERCAP, 0xc), (PINCTRL, 0xa)}
+
 # Protocol, message, parameters, status, return values (None: any), which are compared as far as they are given.
 TABLE = [
     (BASE, 0x3, [], OK, "vdevd"),
@@ -62,6 +68,9 @@ TABLE = [
     (BASE, 0x7, [9], NOT_FOUND, []),
     (BASE, 0x8, [1], OK, []),
     (BASE, 0x9, [1, 7, 1], NOT_FOUND, []),
+    (BASE, 0x9, [1, 0, 0], OK, []),
+    (RESET, 0x3, [0], DENIED, []),
+    (BASE, 0x9, [1, 0, 1], OK, []),
     (BASE, 0xa, [1, 0, RESET, 0], OK, []),
     (RESET, 0x3, [0], DENIED, []),
     (BASE, 0xa, [1, 0, RESET, 1], OK, []),
@@ -81,6 +90,10 @@ TABLE = [
     (PERF, 0x4, [0, 0], OK, [4, 500000, 0, 0, 500000, 0]),
     (PERF, 0x5, [0, 1500000, 500000], OK, []),
     (PERF, 0x6, [0], OK, [1500000, 500000]),
+    (PERF, 0x5, [0, 0, 1000000], OK, []),
+    (PERF, 0x6, [0], OK, [1500000, 1000000]),
+    (PERF, 0x5, [0, 0, 0], INVALID, []),
+    (PERF, 0x5, [0, 0, 500000], OK, []),
     (PERF, 0x7, [0, 1500000], OK, []),
     (PERF, 0x7, [0, 2000000], RANGE, []),
     (PERF, 0x8, [0], OK, [1500000]),
@@ -147,6 +160,7 @@ TABLE = [
     (PINCTRL, 0x7, [2, 0], OK, []),
     (PINCTRL, 0x8, [2, 0], OK, []),
     (PINCTRL, 0x9, [2, 0], OK, [0]),
+    (PINCTRL, 0xa, [1, 2, 0, 0], NOT_SUPPORTED, []),
     (BASE, 0xb, [1, 1], OK, []),
     (CLOCK, 0x6, [1], OK, [24000000, 0]),
 ]
@@ -182,6 +196,30 @@ def common():
                 complain(f"protocol {proto:#x}: a message of {length} bytes: {answer.hex()}")
 
 
+def every():
+    """Each message of the standard has a row; the device says which it has, and takes each at its own length alone."""
+    rows = {(row[0], row[1]): row for row in TABLE if row[3] in (OK, NOT_SUPPORTED)}
+    for key in [(proto, message) for proto, last in LAST.items() for message in range(3, last + 1)]:
+        what = f"protocol {key[0]:#x} message {key[1]:#x}"
+        if key not in rows:
+            complain(f"{what}: it has no row")
+            continue
+        there = key not in ABSENT
+        if ask(key[0], 2, key[1])[0] != (OK if there else NOT_FOUND):
+            complain(f"{what}: MESSAGE_ATTRIBUTES")
+        right = 4 * len(rows[key][2])
+        for length in (right - 1, right + 1, right + 4):
+            if length < 0:
+                continue
+            status = struct.unpack_from("<i", send("message", *key, bytes(length)), 4)[0]
+            if status != (PROTOCOL if there else NOT_SUPPORTED):
+                complain(f"{what}: {length} bytes, status {status}")
+    for proto, last in LAST.items():
+        for message in [m for m in range(last + 1, 0x20) if m != 0x10]:
+            if ask(proto, 2, message)[0] != NOT_FOUND or ask(proto, message)[0] != NOT_SUPPORTED:
+                complain(f"protocol {proto:#x} has a message {message:#x}")
+
+
 def later():
     """Delayed responses: the second message of an asynchronous transaction."""
     for proto, message, words in ((SENSOR, 6, [0, 1]), (CLOCK, 5, [1, 1, 9000000, 0]), (VOLTAGE, 7, [1, 1, 1800000]), (RESET, 4, [0, 5, 0]),
@@ -201,28 +239,67 @@ def later():
             complain(f"protocol {proto:#x} message {message:#x}: {kinds}, not a response and a delayed one")
 
 
-def notices():
-    """Notifications: what the guest itself changes is told to who wants it."""
+def notice(proto, kind, words):
+    """Waits for a notification; those that are left of others are passed over."""
     while True:
-        fd = os.open(RAW + "notification", os.O_RDONLY | os.O_NONBLOCK)
-        if not select.select([fd], [], [], 0)[0]:
-            break
-        os.read(fd, 256)
+        # A descriptor gives one message.
+        fd = os.open(RAW + "notification", os.O_RDONLY)
+        answer = os.read(fd, 256) if select.select([fd], [], [], 20)[0] else b""
         os.close(fd)
-    ask(CLOCK, 9, 1, 1)
-    ask(CLOCK, 5, 0, 1, 7000000, 0)
-    if not select.select([fd], [], [], 20)[0]:
-        complain("no notification of a clock")
-    else:
-        answer = os.read(fd, 256)
-        words = struct.unpack_from(f"<{len(answer) // 4}I", answer)
-        if words[0] & 0x3ffff != 3 << 8 | CLOCK << 10 or words[1:5] != (1, 1, 7000000, 0):
-            complain(f"a notification {words}")
-    ask(CLOCK, 9, 1, 0)
-    os.close(fd)
+        got = struct.unpack(f"<{len(answer) // 4}I", answer)
+        if not got:
+            complain(f"protocol {proto:#x}: no notification {kind}")
+            return
+        if got[0] & 0x3ffff != kind | 3 << 8 | proto << 10:
+            continue
+        if any(want is not None and want != have for want, have in zip(words, got[1:])) or len(got) < 1 + len(words):
+            complain(f"protocol {proto:#x}: a notification {kind} of {got[1:]}, not {words}")
+        return
+
+
+def operator(command):
+    print(f"raw: operator {command}", flush=True)
+
+
+def notices():
+    """Every notification: what the guest does itself, and what the operator does, is told to who wants it."""
+    self_made = (
+        # Whom to ask for it, what makes it, and its words.
+        ((BASE, 8, [1]), (RESET, 3, []), (BASE, 0, [1, 1, PROTOCOL & NO_ID, None])),
+        ((POWER, 6, [0, 1]), (POWER, 4, [0, 0, 0]), (POWER, 0, [1, 0, 0])),
+        ((POWER, 7, [0, 1]), (POWER, 4, [0, 0, 1 << 30]), (POWER, 1, [1, 0, 1 << 30])),
+        ((PERF, 9, [0, 1]), (PERF, 5, [0, 2000000, 0]), (PERF, 0, [1, 0, 2000000, 500000])),
+        ((PERF, 0xa, [0, 1]), (PERF, 7, [0, 1000000]), (PERF, 1, [1, 0, 1000000])),
+        ((CLOCK, 9, [1, 1]), (CLOCK, 5, [0, 1, 7000000, 0]), (CLOCK, 0, [1, 1, 7000000, 0])),
+        ((CLOCK, 0xa, [1, 1]), (CLOCK, 5, [0, 1, 8000000, 0]), (CLOCK, 1, [1, 1, 8000000, 0])),
+        ((SENSOR, 0xb, [1, 1]), None, (SENSOR, 1, [1, 1, 3300, 0, 0, 0])),
+        ((RESET, 5, [0, 1]), (RESET, 4, [0, 1, 0]), (RESET, 0, [1, 0, 0])),
+        ((POWERCAP, 0xa, [0, 1]), (POWERCAP, 5, [0, 0, 17000000]), (POWERCAP, 0, [1, 0, 17000000, None])),
+    )
+    for want, cause, told in self_made:
+        if ask(*want[:2], *want[2])[0] != OK:
+            complain(f"protocol {want[0]:#x} message {want[1]:#x}: no notices")
+        if cause:
+            ask(*cause[:2], *cause[2])
+        notice(*told)
+        ask(*want[:2], *want[2][:-1], 0)
+    # A trip point, 90 degrees from below; a measured power over a threshold; the operator asks for a reset, by force.
+    ask(SENSOR, 5, 0, 0x01, 90000, 0)
+    ask(SENSOR, 4, 0, 1)
+    operator("set temperature 95000")
+    notice(SENSOR, 0, [1, 0, 1 << 16])
+    ask(SENSOR, 4, 0, 0)
+    ask(POWERCAP, 0xb, 0, 1, 1000000, 9000000)
+    operator("set powercap 9500000")
+    notice(POWERCAP, 1, [1, 0, 9500000])
+    ask(POWERCAP, 0xb, 0, 0, 0, 0)
+    ask(SYSTEM, 5, 1)
+    operator("system reset force")
+    notice(SYSTEM, 0, [0, 0, 1, 0])
 
 
 common()
+every()
 messages()
 later()
 notices()
