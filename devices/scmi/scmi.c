@@ -240,13 +240,16 @@ const struct vdev_class vdev_scmi_class = {
 		"\n"
 		"Updates of a sensor are readings at the interval that the guest asks for; with the word buffered, an "
 		"iio device's own "
-		"samples, at the rate of its trigger.  While those come, many drivers answer a reading with BUSY.\n"
+		"samples, at the rate of its trigger.  While those come, many drivers answer a reading with BUSY.  "
+		"After it was unplugged, updates "
+		"are readings.\n"
 		"\n"
 		"Linux sends over virtio in messages of 128 bytes: lists are cut to the room there is.  Sensors have "
 		"at most seven axes.  "
 		"FastChannels and shared memory regions are not there: the virtio standard has no FastChannels.\n"
 		"\n"
-		"Commands on the socket of --control: list shows the things, what the guest has set, and values, but for "
+		"Commands on the socket of --control: list shows the things, what the guest has set, and values, but "
+		"for "
 		"those that take their time (files of sysfs); "
 		"set changes a "
 		"fake thing's value; fail, delay, lose and back make and end faults, of any thing; system asks the "
@@ -260,7 +263,8 @@ const struct vdev_class vdev_scmi_class = {
 		"\n"
 		"What is missing: a gpio chip that was unplugged stays lost until vdevd starts again; the kernel lets "
 		"no program set a "
-		"clock of the host, and shows them in debugfs alone, whose files are opened for each reading, so that a --user "
+		"clock of the host, and shows them in debugfs alone, whose files are opened for each reading, so that "
+		"a --user "
 		"without the right to them gets HARDWARE_ERROR; the energy of performance levels is not told."),
 	.virtio_id = 32,
 	.face.features = BIT(SCMI_F_P2A_CHANNELS),

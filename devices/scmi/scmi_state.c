@@ -121,7 +121,11 @@ static int changes_check(const struct scmi_res *r, const struct saved_thing *t)
 		return -EINVAL;
 	for (unsigned int what = SCMI_RATE; what <= SCMI_PAI; what++) {
 		for (unsigned int i = 0; changed & BIT(what) && i < (what == SCMI_LIMITS ? 2 : 1); i++) {
-			if (!scmi_value_fits(r, what, (int64_t)le64toh(t->set[what][i])))
+			int64_t v = (int64_t)le64toh(t->set[what][i]);
+			/* The one that the guest has not set is none that it would have to be allowed. */
+			bool left = what == SCMI_LIMITS && r->known & BIT(what) && v == r->initial[what][i];
+
+			if (!left && !scmi_value_fits(r, what, v))
 				return -EINVAL;
 		}
 	}

@@ -1157,6 +1157,19 @@ static void moves(struct carrier *c)
 	ck_assert_uint_eq(noticed(c, listen(c), CLOCK, 0).w[2], 5000000);
 }
 
+/* One limit is the guest's; the other one it could not have set. */
+static void moves_limits(struct carrier *c)
+{
+	struct answer a;
+
+	ck_assert_int_eq(ASK(c, PERF, 5, 0, 0, 500000).status, DENIED);
+	ck_assert_int_eq(ASK(c, PERF, 5, 0, 1500000, 0).status, SUCCESS);
+	carrier_move(c);
+	a = ASK(c, PERF, 6, 0);
+	ck_assert_uint_eq(a.w[0], 1500000);
+	ck_assert_uint_eq(a.w[1], 500000);
+}
+
 /* The guest is told BUSY of a rate that is still being set when its state is taken, and stays here: it is undone. */
 static void undone(struct carrier *c)
 {
@@ -1410,6 +1423,7 @@ static const char *const host_args[] = {
 
 static const char *const limited[] = {"--device=fake,kind=clock,name=a,allow=1000000:10000000", "--config=%T/things",
 				      "--policy=b,ro", "--device=fake,kind=temperature,name=t,rate=2/h", NULL};
+static const char *const bounded[] = {"--device=fake,kind=perf,allow=1000000:2000000", NULL};
 static const char *const runs[] = {"--device=board", "--system-power=run:>%T/$SCMI_STATE$SCMI_GRACEFUL", NULL};
 
 static const struct device_case cases[] = {
@@ -1451,6 +1465,7 @@ static const struct device_case cases[] = {
 	 .flags = CASE_ONCE},
 	{.name = "host others", .run = host_others, .args = host_args, .prepare = prepare_host, .flags = CASE_ONCE},
 	{.name = "moves", .run = moves, .flags = CASE_ONCE},
+	{.name = "moves limits", .run = moves_limits, .args = bounded, .flags = CASE_ONCE},
 	{.name = "undone", .run = undone, .flags = CASE_ONCE | CASE_NOT_BINARY},
 	{.name = "at once", .run = at_once, .flags = CASE_ONCE, .depth = 16},
 };
