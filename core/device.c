@@ -17,7 +17,8 @@
 /* Whether a device can look like this. */
 static bool face_sound(const struct vdev_face *f)
 {
-	if (f->config_size > VDEV_CONFIG_MAX || f->nshmem > VDEV_SHMEM_MAX || f->nqueues > VDEV_QUEUES_MAX)
+	if (f->config_size > VDEV_CONFIG_MAX || f->nshmem > VDEV_SHMEM_MAX || f->nqueues > VDEV_QUEUES_MAX ||
+	    f->memory_size > VDEV_MEMORY_MAX)
 		return false;
 	for (unsigned int i = 0; i < f->nqueues; i++) {
 		if (f->queues[i].size > f->queues[i].max)
@@ -116,8 +117,10 @@ int vdev_open(struct vdev *d)
 	d->opened = true;
 	err = d->class->open ? d->class->open(d) : 0;
 	if (!err && !face_sound(&d->face)) {
-		log_error(&d->log, "%u queues, %zu bytes of configuration, %u memory regions: more than a device can have",
-			  d->face.nqueues, d->face.config_size, d->face.nshmem);
+		log_error(&d->log,
+			  "%u queues, %zu bytes of configuration, %u memory regions, %zu bytes of memory: more than a "
+			  "device can have",
+			  d->face.nqueues, d->face.config_size, d->face.nshmem, d->face.memory_size);
 		err = -EINVAL;
 	}
 	return err;
@@ -264,6 +267,13 @@ void vdev_save(struct vdev *d, struct state *s)
 	state_put(s, "device", d->class->name, strlen(d->class->name));
 	if (d->class->save)
 		d->class->save(d, s);
+}
+
+void vdev_remember(struct vdev *d, void *memory, const void *old)
+{
+	d->memory = memory;
+	if (memory && d->class->recall)
+		d->class->recall(d, old);
 }
 
 /* The first record says whose state it is. */

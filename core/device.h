@@ -15,6 +15,7 @@
  *	    kick ...    a front-end is served; class->kick for each queue that has work
  *	    quiesce     a ring is about to stop: each chain is pushed or requeued, now or later
  *	    save, load  when the guest moves: what it has made of the device, from one instance to another
+ *	    recall      the same, from an instance that was killed
  *	    reset       what the guest could see is forgotten; the next front-end finds a fresh device
  *	  (again, for ever)
  *	vdev_free       class->close
@@ -167,6 +168,9 @@ struct vdev_save {
 	int (*write)(void *state, const void *bytes, int fd);
 };
 
+/* The most bytes a device remembers. */
+#define VDEV_MEMORY_MAX (1u << 20)
+
 /* The most queues of a device, and the most that a front-end can name. */
 #define VDEV_QUEUES_MAX 256
 
@@ -183,6 +187,7 @@ struct vdev_face {
 	const uint64_t *shmem; /* bytes of its shared memory regions by shmid, multiples of 64 KiB; 0: there is none */
 	unsigned int nshmem; /* of them, at most VDEV_SHMEM_MAX */
 	bool any_order;      /* a chain waits for an event, and others must not wait for it: never offer VIRTIO_F_IN_ORDER */
+	size_t memory_size;  /* bytes of vdev.memory, at most VDEV_MEMORY_MAX; 0: none */
 };
 
 /* A kind of device.  Constant data and functions; one in each devices/NAME/NAME.c. */
@@ -274,6 +279,14 @@ struct vdev_class {
 	 * ring has started.  Returns 0; -EINVAL: not known, or impossible here.
 	 */
 	int (*load)(struct vdev *d, const struct state_record *r);
+	/*
+	 * d->memory is there from now on: writes into it all that the guest has made of the device, as it is then kept up to date
+	 * with each change, before the answer of the request that makes it.  Its stores may end after any of them: the process may
+	 * be killed.
+	 * old: a copy of what a vdevd that has ended left there: checked, as a state that is loaded, and taken; the device is fresh,
+	 * and no ring has started.  NULL: there was none.  Where face.memory_size is not 0.
+	 */
+	void (*recall)(struct vdev *d, const void *old);
 	/* SIGHUP: the host may have changed what it was told to look at again.  NULL: the signal ends the process. */
 	void (*hangup)(struct vdev *d);
 	/* Gives host resources back; also called when open failed half-way.  May be NULL. */
@@ -313,6 +326,7 @@ struct vdev {
 	uint64_t feature_wish;    /* those that are offered only when asked for (--features=+NAME) */
 	void *wishes;             /* what the operator wishes of the transport, in its words; freed with the instance; or NULL */
 	uint64_t features;        /* those the driver has accepted */
+	void *memory;		  /* face.memory_size bytes that outlive the process, aligned to 8; NULL: nobody keeps any */
 	const struct vdev_transport_ops *transport;
 	struct virtq **queues;    /* d->face.nqueues of them; the transport's */
 	const char *control_path; /* --control; NULL: none */
@@ -413,6 +427,11 @@ int vdev_load(struct vdev *d, const struct state *s);
 
 /* Records the features the driver has accepted and tells the device. */
 void vdev_features_set(struct vdev *d, uint64_t features);
+
+/*
+ * Gives the device its memory, face.memory_size bytes, and what was in it (class->recall); NULL: it is gone, and stays as it is.
+ */
+void vdev_remember(struct vdev *d, void *memory, const void *old);
 
 /* The class's bit whose name (or number as text) this is, or -1. */
 int vdev_feature_bit(const struct vdev_class *class, const char *name);

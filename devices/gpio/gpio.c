@@ -19,6 +19,11 @@
  * A chip that has gone is looked for when the host says that it may be back; the lines then are made what the guest
  * made them.  Meanwhile requests get ERR and interrupts wait.
  *
+ * What the guest has made of the lines is kept outside the process, where the front-end or a relay keeps the record of
+ * what is in flight (vdev.memory): a vdevd that is started in the place of one that was killed has each line as it was.
+ * It is written after a request is done and before it is answered, and after an interrupt is told.  So a request may be
+ * done twice, and an edge be told of twice.
+ *
  * Nothing is allocated here while requests are served; libgpiod allocates the few bytes of a line it requests.
  */
 #include <errno.h>
@@ -99,6 +104,21 @@ struct gpio_response {
 	uint8_t value;
 };
 
+/*
+ * What the guest has made of a line: the record "line" of a state, one after the other, behind "lines", which says how
+ * many there are; and one after the other in the device's memory.
+ */
+struct gpio_line_state {
+	uint8_t direction, irq_type, value;
+	uint8_t flags; /* LINE_... */
+	le32 latched;
+};
+
+enum {
+	LINE_TOLD = 1,
+	LINE_IRQ_REFUSED = 2,
+};
+
 /* The words of --backend. */
 enum {
 	BACKEND_GPIOD,
@@ -174,6 +194,32 @@ static struct chip *line_chip(const struct line *l)
 static bool irq_is_level(uint8_t type)
 {
 	return type & (GPIO_IRQ_TYPE_LEVEL_HIGH | GPIO_IRQ_TYPE_LEVEL_LOW);
+}
+
+static struct gpio_line_state line_state(const struct line *l)
+{
+	return (struct gpio_line_state){
+		.direction = l->direction,
+		.irq_type = l->irq_type,
+		.value = l->value,
+		.flags = (uint8_t)((l->told ? LINE_TOLD : 0) | (l->irq_refused ? LINE_IRQ_REFUSED : 0)),
+		.latched = htole32((uint32_t)min_u64(l->latched, GPIO_LATCH_MAX)),
+	};
+}
+
+/* The memory has what the guest has made of the line.  Each store leaves it in a state that could have been. */
+static void line_remember(const struct line *l)
+{
+	const struct gpio_line_state state = line_state(l);
+	uint32_t *kept = l->g->d.memory, words[2];
+
+	_Static_assert(sizeof(words) == sizeof(state), "two stores");
+	if (!kept)
+		return;
+	kept += 2 * line_number(l);
+	memcpy(words, &state, sizeof(words));
+	__atomic_store_n(&kept[0], words[0], __ATOMIC_RELEASE);
+	__atomic_store_n(&kept[1], words[1], __ATOMIC_RELEASE);
 }
 
 /*
@@ -359,6 +405,7 @@ static void irq_deliver(struct line *l)
 		l->told = l->irq_type == GPIO_IRQ_TYPE_EDGE_BOTH;
 		irq_return(l, GPIO_IRQ_STATUS_VALID);
 	}
+	line_remember(l);
 	line_watch(l);
 }
 
@@ -615,8 +662,10 @@ static void request_serve(struct gpio *g, struct chain *c)
 		log_guest(&g->d.log, "request of unknown type %u", type);
 	} else if (gpio >= g->nlines) {
 		log_guest(&g->d.log, "request %u for line %u of %u", type, gpio, g->nlines);
-	} else if (line_requests[type](&g->lines[gpio], le32toh(req.value), &res.value) == 0) {
-		res.status = GPIO_STATUS_OK;
+	} else {
+		if (line_requests[type](&g->lines[gpio], le32toh(req.value), &res.value) == 0)
+			res.status = GPIO_STATUS_OK;
+		line_remember(&g->lines[gpio]);
 	}
 answer:
 	chain_put(c, &res, min_size(sizeof(res), chain_writable(c)));
@@ -685,16 +734,12 @@ static void gpio_reset(struct vdev *d)
 	struct gpio *g = to_gpio(d);
 	uint8_t none;
 
-	for (unsigned int i = 0; i < g->nlines; i++)
+	for (unsigned int i = 0; i < g->nlines; i++) {
 		set_direction(&g->lines[i], GPIO_DIRECTION_NONE, &none);
+		line_remember(&g->lines[i]);
+	}
 	g->loaded = 0;
 }
-
-/* What the guest has made of a line: the record "line", one after the other, behind "lines", which says how many there are. */
-struct gpio_line_state {
-	uint8_t direction, irq_type, value, told;
-	le32 latched;
-};
 
 static void gpio_save(struct vdev *d, struct state *s)
 {
@@ -708,8 +753,8 @@ static void gpio_save(struct vdev *d, struct state *s)
 		/* Edges that the host has kept for us go along. */
 		if (l->held && l->irq_type && !irq_is_level(l->irq_type))
 			line_drain(l, true);
-		const struct gpio_line_state state = {l->direction, l->irq_type, l->value, l->told,
-						      htole32((uint32_t)min_u64(l->latched, GPIO_LATCH_MAX))};
+		line_remember(l);
+		const struct gpio_line_state state = line_state(l);
 
 		state_put(s, "line", &state, sizeof(state));
 	}
@@ -718,7 +763,8 @@ static void gpio_save(struct vdev *d, struct state *s)
 /* Whether a guest could have made this of the line. */
 static bool line_possible(const struct line *l, const struct gpio_line_state *s)
 {
-	if (s->direction > GPIO_DIRECTION_IN || s->value > 1 || s->told > 1 || le32toh(s->latched) > GPIO_LATCH_MAX)
+	if (s->direction > GPIO_DIRECTION_IN || s->value > 1 || s->flags > (LINE_TOLD | LINE_IRQ_REFUSED) ||
+	    le32toh(s->latched) > GPIO_LATCH_MAX)
 		return false;
 	if (s->irq_type > GPIO_IRQ_TYPE_EDGE_BOTH && s->irq_type != GPIO_IRQ_TYPE_LEVEL_HIGH &&
 	    s->irq_type != GPIO_IRQ_TYPE_LEVEL_LOW)
@@ -728,7 +774,25 @@ static bool line_possible(const struct line *l, const struct gpio_line_state *s)
 	return !l->o.output_only || (s->direction == GPIO_DIRECTION_NONE && !s->irq_type);
 }
 
-/* A line of this host that cannot be had now fails when the guest uses it, as one that is in use by somebody else. */
+/*
+ * Makes of a line what a guest has made of it elsewhere.  A line of this host that cannot be had now fails when the
+ * guest uses it, as one that is in use by somebody else.
+ */
+static void line_become(struct line *l, const struct gpio_line_state *s)
+{
+	l->direction = s->direction;
+	l->irq_type = s->irq_type;
+	l->value = s->value;
+	line_apply(l);
+	/* What lies before is of the other host, or time. */
+	if (l->held && l->irq_type)
+		line_drain(l, false);
+	l->latched = le32toh(s->latched);
+	l->told = s->flags & LINE_TOLD;
+	l->irq_refused = s->flags & LINE_IRQ_REFUSED;
+	line_remember(l);
+}
+
 static int gpio_load(struct vdev *d, const struct state_record *r)
 {
 	struct gpio *g = to_gpio(d);
@@ -749,16 +813,23 @@ static int gpio_load(struct vdev *d, const struct state_record *r)
 	l = &g->lines[g->loaded++];
 	if (!line_possible(l, &s))
 		return -EINVAL;
-	l->direction = s.direction;
-	l->irq_type = s.irq_type;
-	l->value = s.value;
-	line_apply(l);
-	/* What lies before is of the other host. */
-	if (l->held && l->irq_type)
-		line_drain(l, false);
-	l->latched = le32toh(s.latched);
-	l->told = s.told;
+	line_become(l, &s);
 	return 0;
+}
+
+static void gpio_recall(struct vdev *d, const void *old)
+{
+	const struct gpio_line_state *states = old;
+	struct gpio *g = to_gpio(d);
+
+	for (unsigned int i = 0; i < g->nlines; i++) {
+		struct line *l = &g->lines[i];
+
+		if (states && line_possible(l, &states[i]))
+			line_become(l, &states[i]);
+		else
+			line_remember(l);
+	}
 }
 
 static void gpio_config(struct vdev *d, void *buf)
@@ -981,7 +1052,10 @@ static int gpio_open(struct vdev *d)
 	err = g->ops->start(&args, &g->host);
 	if (!err)
 		err = chips_open(g);
-	return err ? err : lines_make(g);
+	if (!err)
+		err = lines_make(g);
+	d->face.memory_size = g->nlines * sizeof(struct gpio_line_state);
+	return err;
 }
 
 static void gpio_close(struct vdev *d)
@@ -1297,9 +1371,12 @@ const struct vdev_class vdev_gpio_class = {
 		"has a line, "
 		"unplug and plug take the chip away and bring it back.\n"
 		"\n"
-		"When a vdevd that was killed is replaced under a guest that goes on (INFLIGHT_SHMFD), lines are not "
-		"what the guest made "
-		"them until it asks for them again.\n"
+		"When a vdevd that was killed is replaced under a guest that goes on (INFLIGHT_SHMFD, vdevd relay), "
+		"lines are what "
+		"the guest made them: directions, levels of outputs, interrupt types.  In between the host has them, "
+		"an output may change, "
+		"and edges are not seen; one may be told twice.  Where the lines are others than before, nothing is "
+		"taken over.\n"
 		"\n"
 		"With a guest that moves to another host (live migration) goes what it has made of the lines, by "
 		"their order, and the edges "
@@ -1328,6 +1405,7 @@ const struct vdev_class vdev_gpio_class = {
 	.reset = gpio_reset,
 	.save = gpio_save,
 	.load = gpio_load,
+	.recall = gpio_recall,
 	.config = gpio_config,
 	.close = gpio_close,
 };

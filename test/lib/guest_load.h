@@ -24,6 +24,7 @@ struct load_kind {
 	const char *args[LOAD_ARGS];
 	uint64_t features; /* the driver must accept */
 	unsigned int nqueues;
+	bool remembers;	   /* what the device was told survives one that is killed, where a record is kept */
 	size_t size;       /* of what load_requests_begin makes, which begins with a struct load_requests; 0: of that alone */
 	void (*prepare)(const char *dir); /* before a back end is started: files that it wants; again and again.  NULL: nothing */
 	void (*begin)(struct load *l);

@@ -2,9 +2,15 @@
 /*
  * vu_inflight.c - the records of chains in flight that a front-end keeps for us: QEMU docs/interop/vhost-user.rst,
  * "Inflight I/O tracking".
+ *
+ * The layout of that memory is the back end's own matter, and a front-end keeps all of it.  So the device has its own
+ * memory at the end: what a driver has told it, and would not tell again to a vdevd that takes the place of one that
+ * was killed.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -14,6 +20,24 @@
 static size_t queue_bytes(const struct vu_backend *b, const struct vu_inflight *about)
 {
 	return inflight_queue_bytes(b->features & BIT(VIRTIO_F_RING_PACKED), about->queue_size);
+}
+
+/* Stands before the device's memory; in the host's byte order. */
+struct memory_head {
+	uint64_t mark; /* MEMORY_MARK, once all of the memory is written; 0: nothing is there yet */
+	uint32_t virtio_id;
+	uint32_t size; /* of the memory, bytes */
+};
+
+_Static_assert(sizeof(struct memory_head) == 16, "aligned to 8 is what follows it");
+
+/* Another form of the memory has another mark. */
+#define MEMORY_MARK UINT64_C(0x31796d656d646576)
+
+/* Of the device's memory with its head; it ends where the whole does. */
+static size_t memory_bytes(const struct vdev *d)
+{
+	return d->face.memory_size ? (sizeof(struct memory_head) + d->face.memory_size + 63) / 64 * 64 : 0;
 }
 
 static bool sane(const struct vu_backend *b, const struct vu_inflight *about)
@@ -27,7 +51,7 @@ int vu_inflight_make(const struct vu_backend *b, struct vu_inflight *about)
 
 	if (!sane(b, about))
 		return -EINVAL;
-	about->size = queue_bytes(b, about) * about->nqueues;
+	about->size = queue_bytes(b, about) * about->nqueues + memory_bytes(b->d);
 	about->offset = 0;
 	fd = memfd_create("vdevd-inflight", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0)
@@ -40,9 +64,45 @@ int vu_inflight_make(const struct vu_backend *b, struct vu_inflight *about)
 	return fd;
 }
 
+/* A device is fresh before its first ring. */
+static bool fresh(const struct vu_backend *b)
+{
+	for (unsigned int i = 0; i < b->nqueues; i++) {
+		if (b->queues[i].stopped)
+			return false;
+	}
+	return true;
+}
+
+/* Gives the device its memory.  The front-end has it, too: what is in it is copied before it is looked at. */
+static void remember(struct vu_backend *b)
+{
+	struct vdev *d = b->d;
+	struct memory_head *head = (struct memory_head *)((char *)b->inflight.seg.va + b->inflight.records);
+	const struct memory_head have = *(volatile struct memory_head *)head;
+	void *old = NULL;
+
+	if (have.mark == MEMORY_MARK && fresh(b)) {
+		if (have.virtio_id == d->class->virtio_id && have.size == d->face.memory_size)
+			old = malloc(d->face.memory_size);
+		if (old)
+			memcpy(old, head + 1, d->face.memory_size);
+		else
+			log_guest(&d->log,
+				  "what the device was told before is of another set-up: it begins as a fresh one");
+	}
+	__atomic_store_n(&head->mark, 0, __ATOMIC_RELEASE);
+	head->virtio_id = d->class->virtio_id;
+	head->size = (uint32_t)d->face.memory_size;
+	vdev_remember(d, head + 1, old);
+	__atomic_store_n(&head->mark, MEMORY_MARK, __ATOMIC_RELEASE);
+	free(old);
+}
+
 int vu_inflight_set(struct vu_backend *b, const struct vu_inflight *about, int fd)
 {
 	const struct gmem_desc desc = {.size = about->size, .offset = about->offset, .fd = fd};
+	const size_t memory = memory_bytes(b->d);
 	struct gmem_seg seg;
 	struct gmem *mem;
 	int err;
@@ -63,6 +123,13 @@ int vu_inflight_set(struct vu_backend *b, const struct vu_inflight *about, int f
 	b->inflight.mem = mem;
 	b->inflight.seg = seg;
 	b->inflight.about = *about;
+	b->inflight.records = seg.len;
+	/* A record that another back end has made has no room for it. */
+	if (memory && seg.len - queue_bytes(b, about) * about->nqueues >= memory &&
+	    ((uintptr_t)seg.va + seg.len - memory) % sizeof(uint64_t) == 0) {
+		b->inflight.records -= memory;
+		remember(b);
+	}
 	return 0;
 }
 
@@ -73,7 +140,7 @@ void vu_inflight_share(struct vu_queue *q)
 
 	if (!b->inflight.mem || q->index >= b->inflight.about.nqueues)
 		virtq_share_record(q->vq, NULL, 0);
-	else if (b->inflight.seg.len >= begin && b->inflight.seg.len - begin >= bytes)
+	else if (b->inflight.records >= begin && b->inflight.records - begin >= bytes)
 		virtq_share_record(q->vq, (char *)b->inflight.seg.va + begin, bytes);
 	else
 		/* It was measured for the other layout.  With a record too short the ring does not start. */
@@ -86,6 +153,7 @@ void vu_inflight_drop(struct vu_backend *b)
 		virtq_share_record(b->queues[i].vq, NULL, 0);
 	if (!b->inflight.mem)
 		return;
+	vdev_remember(b->d, NULL, NULL);
 	gmem_unpin(&b->inflight.seg);
 	gmem_free(b->inflight.mem);
 	b->inflight.mem = NULL;

@@ -138,6 +138,7 @@ struct vu_backend {
 	struct {
 		struct gmem *mem;    /* one region; NULL: none */
 		struct gmem_seg seg;
+		size_t records; /* bytes of the rings' records; behind them is the device's memory */
 		struct vu_inflight about;
 	} inflight;
 
@@ -223,11 +224,14 @@ void vu_iotlb_timeout(struct ev_loop *loop, struct ev_timer *w, int revents);
  * Returns a descriptor, the caller's, or -EINVAL, or -errno.
  */
 int vu_inflight_make(const struct vu_backend *b, struct vu_inflight *about);
-/* The records are in this memory from now on.  Returns 0; -EINVAL, or -errno: they are private as before. */
+/*
+ * The records are in this memory from now on, and so is what the device remembers, where there is room for it.
+ * Returns 0; -EINVAL, or -errno: they are private as before.
+ */
 int vu_inflight_set(struct vu_backend *b, const struct vu_inflight *about, int fd);
 /* Gives a stopped ring its record. */
 void vu_inflight_share(struct vu_queue *q);
-/* The records are private again; the rings are stopped. */
+/* The records are private again, and the device has no memory; the rings are stopped. */
 void vu_inflight_drop(struct vu_backend *b);
 
 /* vu_state.c */

@@ -150,6 +150,7 @@ const struct load_kind load_gpio = {
 	.args = {"--backend=sim", "--sim-wire=0-1,2-3", "--features=+ring_packed,+log_all,+pagefault"},
 	.features = BIT(0),
 	.nqueues = 2,
+	.remembers = true,
 	.begin = gpio_begin,
 	.submit = gpio_submit,
 	.reap = gpio_reap,

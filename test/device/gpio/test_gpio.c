@@ -11,6 +11,8 @@
 
 #include "core/unix_socket.h"
 #include "test/device/gpio/gpio_driver.h"
+#include "test/lib/open_device.h"
+#include "test/lib/random.h"
 #include "test/unit/suites.h"
 
 #define NLINES 8
@@ -1288,6 +1290,93 @@ START_TEST(test_device_list_sim)
 }
 END_TEST
 
+/*
+ * What outlives the process (vdev.memory).
+ */
+
+#define KEPT_LINES 8
+
+/* direction, type of interrupt, value, flags; edges that are not told */
+struct kept_line {
+	uint8_t direction, irq_type, value, flags;
+	le32 latched;
+};
+
+static struct vdev *kept_device(struct ev_loop *loop)
+{
+	static const char *const args[] = {"--backend=sim", "--sim-lines=8", NULL};
+	struct vdev *d;
+
+	ck_assert_int_eq(open_device("gpio", loop, args, &d), 0);
+	ck_assert_uint_eq(d->face.memory_size, KEPT_LINES * sizeof(struct kept_line));
+	return d;
+}
+
+/* Another process has the lines as they were left; a reset is remembered, an end is not. */
+START_TEST(test_remembers)
+{
+	static const struct kept_line left[KEPT_LINES] = {
+		{1, 0, 1, 0, 0}, {2, 3, 0, 1, 5}, {2, 4, 0, 0, 0}, {0, 0, 0, 2, 0}, {0, 0, 1, 0, 0},
+	};
+	struct kept_line memory[KEPT_LINES], none[KEPT_LINES] = {0};
+	struct ev_loop *loop = ev_loop_new(0);
+	struct vdev *d = kept_device(loop);
+
+	memset(memory, 0xa5, sizeof(memory));
+	vdev_remember(d, memory, NULL);
+	ck_assert_mem_eq(memory, none, sizeof(memory));
+	vdev_remember(d, memory, left);
+	ck_assert_mem_eq(memory, left, sizeof(memory));
+	vdev_remember(d, NULL, NULL);
+	vdev_reset(d);
+	ck_assert_mem_eq(memory, left, sizeof(memory));
+	vdev_remember(d, memory, memory);
+	vdev_reset(d);
+	ck_assert_mem_eq(memory, none, sizeof(memory));
+	vdev_free(d);
+	ev_loop_destroy(loop);
+}
+END_TEST
+
+/* The front-end has that memory, too. */
+START_TEST(test_memory_is_not_trusted)
+{
+	struct kept_line memory[KEPT_LINES], left[KEPT_LINES];
+	struct ev_loop *loop = ev_loop_new(0);
+	struct vdev *d = kept_device(loop);
+	unsigned int taken = 0, refused = 0;
+	uint32_t state = 1;
+
+	for (unsigned int i = 0; i < 2000; i++) {
+		for (unsigned int l = 0; l < KEPT_LINES; l++) {
+			left[l] = (struct kept_line){
+				.direction = (uint8_t)(random_next(&state) % 4),
+				.irq_type = (uint8_t)(random_next(&state) % 10),
+				.value = (uint8_t)(random_next(&state) % 3),
+				.flags = (uint8_t)(random_next(&state) % 5),
+				.latched = htole32(random_next(&state) % 2048),
+			};
+		}
+		vdev_remember(d, memory, left);
+		for (unsigned int l = 0; l < KEPT_LINES; l++) {
+			const struct kept_line *m = &memory[l];
+			bool irq = m->irq_type <= 4 || m->irq_type == 8;
+
+			ck_assert(m->direction <= 2 && irq && m->value <= 1 && m->flags <= 3 &&
+				  le32toh(m->latched) <= 1024);
+			ck_assert(m->direction != 1 || !m->irq_type);
+			taken += memcmp(m, &left[l], sizeof(*m)) == 0;
+			refused += memcmp(m, &left[l], sizeof(*m)) != 0;
+		}
+		vdev_reset(d);
+	}
+	ck_assert_uint_gt(taken, 100);
+	ck_assert_uint_gt(refused, 100);
+	vdev_free(d);
+	ev_loop_destroy(loop);
+}
+END_TEST
+
 Suite *suite_gpio(void)
 {
 	Suite *s = suite_create("gpio");
@@ -1299,6 +1388,8 @@ Suite *suite_gpio(void)
 	tcase_add_test(tc, test_crowds);
 	tcase_add_test(tc, test_device_list);
 	tcase_add_test(tc, test_device_list_sim);
+	tcase_add_test(tc, test_remembers);
+	tcase_add_test(tc, test_memory_is_not_trusted);
 	suite_add_tcase(s, tc);
 	suite_add_device(s, &gpio);
 	return s;
