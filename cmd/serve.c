@@ -37,8 +37,29 @@ struct run {
 struct call {
 	struct vdev *d;
 	struct common common;
+	char **words; /* as it was made, before options are parsed: that cuts lists up where they lie */
 	bool compat;
 };
+
+/* A copy of the words of a call, to be freed in one; or NULL. */
+static char **copy_words(int argc, char **argv)
+{
+	size_t size = ((size_t)argc + 1) * sizeof(*argv);
+	char **words, *at;
+
+	for (int i = 0; i < argc; i++)
+		size += strlen(argv[i]) + 1;
+	words = malloc(size);
+	if (!words)
+		return NULL;
+	at = (char *)(words + argc + 1);
+	for (int i = 0; i < argc; i++) {
+		words[i] = at;
+		at = stpcpy(at, argv[i]) + 1;
+	}
+	words[argc] = NULL;
+	return words;
+}
 
 /* The front-end of a connected descriptor has gone, and no other can come. */
 static void on_done(void *arg)
@@ -293,7 +314,10 @@ static int read_options(struct call *call, int argc, char **argv, bool *done)
 	*done = true;
 	if (common_init(c, call->d, call->compat) < 0)
 		return CMD_FAILED;
-	call->d->call = argv + 1;
+	call->words = copy_words(argc - 1, argv + 1);
+	if (!call->words)
+		return CMD_FAILED;
+	call->d->call = call->words;
 	next = opt_parse(c->groups, call->compat, argc, argv);
 	if (next < 0)
 		return next == -ENOMEM ? CMD_FAILED : CMD_USAGE;
@@ -323,9 +347,10 @@ int cmd_serve(const struct vdev_class *class, bool compat, int argc, char **argv
 		return CMD_FAILED;
 	}
 	ret = read_options(&call, argc, argv, &done);
-	if (done) {
+	if (done)
 		vdev_free(call.d);
-		return ret;
-	}
-	return call.compat ? serve_compat(&call) : serve(&call.common, &call.common.socket, NULL);
+	else
+		ret = call.compat ? serve_compat(&call) : serve(&call.common, &call.common.socket, NULL);
+	free(call.words);
+	return ret;
 }

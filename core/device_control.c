@@ -14,6 +14,7 @@
 
 #include "core/control.h"
 #include "core/json.h"
+#include "core/words.h"
 
 /* A whole answer in JSON is one line of at most so many bytes. */
 #define JSON_MAX (CONTROL_OUT_MAX / 2)
@@ -182,12 +183,43 @@ static bool is_option(const char *word, const char *name)
 	return strncmp(word, "--", 2) == 0 && strncmp(word + 2, name, len) == 0 && (word[2 + len] == '\0' || word[2 + len] == '=');
 }
 
+/* Whether "KEY=VALUE,KEY=VALUE" has this option among its keys, which may have underscores. */
+static bool has_key(const char *list, const char *name)
+{
+	struct word w;
+
+	while (word_next(&list, ',', &w)) {
+		size_t i = 0;
+
+		while (i < w.len && (w.text[i] == '_' ? '-' : w.text[i]) == name[i])
+			i++;
+		if (!name[i] && i < w.len && w.text[i] == '=')
+			return true;
+	}
+	return false;
+}
+
+/* Whether this word, or the one behind it, is such a list: the value of an OPT_KEYS. */
+static bool keys_have(const struct vdev *d, char *const *word, const char *name)
+{
+	for (const struct opt *o = d->class->opts; o && o->name; o++) {
+		if (o->type == OPT_KEYS && is_option(word[0], o->name)) {
+			const char *value = strchr(word[0], '=');
+
+			value = value ? value + 1 : word[1];
+			return value && has_key(value, name);
+		}
+	}
+	return false;
+}
+
 static bool was_given(const struct vdev *d, const struct opt *o)
 {
 	const char letter[3] = {'-', o->letter, '\0'};
 
 	for (char *const *word = d->call; word && *word; word++) {
-		if (is_option(*word, o->name) || (o->letter && strncmp(*word, letter, 2) == 0))
+		if (is_option(*word, o->name) || (o->letter && strncmp(*word, letter, 2) == 0) ||
+		    keys_have(d, word, o->name))
 			return true;
 	}
 	return false;
