@@ -141,15 +141,22 @@ int sandbox_capabilities(const struct sandbox *s, struct sandbox_reason *r)
 	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 	uint64_t keep = wanted_caps(s);
+	uint32_t any = 0;
 
 	/* Between the change of the user id and here the bounding set needs its capability once more. */
 	if (syscall(__NR_capget, &head, data) < 0)
 		return sandbox_because(r, -errno, "capget: %s", strerror(errno));
-	for (unsigned int i = 0; i < ARRAY_SIZE(data); i++)
+	for (unsigned int i = 0; i < ARRAY_SIZE(data); i++) {
+		any |= data[i].permitted | data[i].inheritable;
 		data[i].effective = data[i].permitted;
-	syscall(__NR_capset, &head, data);
+	}
+	if (any)
+		syscall(__NR_capset, &head, data);
 	bound_caps(keep);
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	/* There is nothing to be taken, and a service manager's filter may forbid the call. */
+	if (!any)
+		return 0;
 	for (unsigned int i = 0; i < ARRAY_SIZE(data); i++) {
 		data[i].permitted &= (uint32_t)(keep >> (32 * i));
 		data[i].effective = data[i].permitted;

@@ -171,8 +171,12 @@ int sandbox_seccomp(const struct sandbox *s, bool log_only, struct sandbox_reaso
 		return sandbox_because(r, -ENOMEM, "out of memory");
 
 	scmp_filter_ctx ctx = seccomp_init(log_only ? SCMP_ACT_LOG : SCMP_ACT_KILL_PROCESS);
-	int err = ctx ? set_up(ctx) : -ENOMEM;
+	int err = 0;
 
+	/* It asks the kernel which actions it has. */
+	if (!ctx)
+		return sandbox_because(r, -EPERM, "seccomp(2) cannot be called (another filter forbids it?)");
+	err = set_up(ctx);
 	if (err)
 		sandbox_because(r, err, "libseccomp: %s", strerror(-err));
 	else
@@ -182,8 +186,7 @@ int sandbox_seccomp(const struct sandbox *s, bool log_only, struct sandbox_reaso
 		if (err)
 			sandbox_because(r, err, "the kernel does not take the rules: %s", strerror(-err));
 	}
-	if (ctx)
-		seccomp_release(ctx);
+	seccomp_release(ctx);
 	return err;
 }
 
