@@ -6,7 +6,7 @@
 #
 # libvirtd runs in mount and network namespaces of its own, with folders of its own, so that it meets no other one's.
 #
-# shellcheck disable=SC2154 # dir, here are check-guest's
+# shellcheck disable=SC2034,SC2154 # dir, here, vdevd_pid are check-guest's
 
 # virt_daemon - in its namespaces: folders, users, settings; starts libvirtd and waits for it.  $1: the folder of descriptions.
 virt_daemon() {
@@ -85,27 +85,51 @@ need_libvirt() {
 	qemu_folder=/usr/share/qemu/vhost-user
 }
 
-# A domain is made of what --print-frontend=libvirt says, and its QEMU talks to the device.
+# A domain is made of what --print-frontend=libvirt says, and its QEMU talks to all the devices.
 case_libvirt_lines() {
 	need_libvirt
 	need_device rng
-	vdevd_start rng --control="$dir/control"
+	mkdir shared none
+	: >none/none
+	cat >calls <<-EOF
+		rng
+		gpio --backend=sim
+		vsock --backend=sim
+		fs --shared-dir=$dir/shared
+	EOF
+	while read -r name options; do
+		case " ${VDEVD_DEVICES-$name} " in *" $name "*) echo "$name $options" ;; esac
+	done <calls >devices
+	"$VDEVD" run --socket-dir="$dir/run" devices >>vdevd.log 2>&1 &
+	vdevd_pid=$!
+	until "$VDEVD" ctl run/run.ctl health 2>/dev/null | grep -qx "ready $(wc -l <devices) of $(wc -l <devices)"; do
+		vdevd_alive
+		sleep 0.05
+	done
+	# Once a machine: what the comment says so of.
+	while read -r name options; do
+		# shellcheck disable=SC2086 # words
+		"$VDEVD" "$name" $options --socket-path="$dir/run/$name.sock" --print-frontend=libvirt
+	done <devices | awk '!/memoryBacking/ || !n++' >lines.xml
 	cat >domain.xml <<-EOF
 		<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>
 		<name>lines</name><memory unit='MiB'>64</memory><vcpu>1</vcpu>
 		<os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features>
 		<devices><emulator>$(command -v qemu-system-x86_64)</emulator>
 		<controller type='usb' model='none'/><memballoon model='none'/></devices>
-		$("$VDEVD" rng --socket-path="$vdevd_socket" --print-frontend=libvirt)
+		$(cat lines.xml)
 		</domain>
 	EOF
-	mkdir none
-	: >none/none
 	virt_session none "virsh -c qemu:///system create domain.xml
 		virsh -c qemu:///system domstate lines >state
-		'$VDEVD' ctl '$dir/control' stat >stat"
+		while read -r name options; do
+			'$VDEVD' ctl run/\$name.ctl stat >\$name.stat
+		done <devices"
 	grep -q running state || fail 'the domain does not run'
-	grep -q '^front-end connected' stat || fail "no front-end: $(cat stat)"
+	while read -r name options; do
+		grep -q '^front-end connected' "$name.stat" || fail "$name: no front-end: $(cat "$name.stat")"
+	done <devices
+	vdevd_socket=$dir/run/rng.sock
 	vdevd_stop
 }
 
