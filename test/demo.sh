@@ -12,7 +12,7 @@
 #	Debian's package user-mode-linux, if it starts   a talk with a program on the host, over vsock
 #	QEMU with a kernel of the distribution           vsock and entropy; with test/guest/qemu-drivers all of it
 #
-# The last is fetched (27 MB) and unpacked below build/, not installed.  Environment: VDEVD, and VDEVD_UML and the others of
+# The last is fetched (27 to 35 MB) and unpacked below build/, not installed.  Environment: VDEVD, and VDEVD_UML and the others of
 # test/guest.
 #
 # shellcheck disable=SC2154 # stream_at, guest_hwrng are of lib.sh
@@ -68,7 +68,7 @@ told() {
 	tries=0
 	until grep -qs "$2" "$1"; do
 		tries=$((tries + 1))
-		[ "$tries" -lt 4000 ] || fail "no '$2' came in 40 s: $(cat "$1")"
+		[ "$tries" -lt 20000 ] || fail "no '$2' came in minutes: $(cat "$1")"
 		sleep 0.01
 	done
 }
@@ -138,7 +138,7 @@ if [ "$buses" ] || { [ ! "$guest" ] && has i2c && has gpio; }; then
 		*) in_guest=$(echo "$in_guest" | sed 's/gpioset .*/gpioset -t 200ms,0 -c gpiochip0 0=1/') ;;
 		esac
 		# shellcheck disable=SC2086 # several words
-		"$here/"$buses --timeout 40 --vu "i2c=$dir/i2c.sock" --vu "gpio=$dir/gpio.sock" "$in_guest" >said 2>&1 &
+		"$here/"$buses --timeout 240 --vu "i2c=$dir/i2c.sock" --vu "gpio=$dir/gpio.sock" "$in_guest" >said 2>&1 &
 		guest_pid=$!
 		told said 'goes off'
 		sed 's/^/    guest:    /' said
@@ -191,7 +191,7 @@ if [ "$talker" ] && has vsock; then
 	done
 	shown "echo hello, host | socat - VSOCK-CONNECT:2:1234      # in the guest"
 	# shellcheck disable=SC2016,SC2086 # the guest's shell expands it; several words
-	PATH=$here:$PATH $talker --timeout 40 --vu "vsock=$dir/vsock.sock" \
+	PATH=$here:$PATH $talker --timeout 240 --vu "vsock=$dir/vsock.sock" \
 		'echo "hello, host, this is Linux $(uname -r)" | socat -t5 - VSOCK-CONNECT:2:1234' >said 2>&1 ||
 		fail "the guest failed (status $?): $(cat said)"
 	wait "$others" || :
@@ -210,7 +210,7 @@ serve rng --source=source
 if [ "$guest" = uml ] || [ "$guest" = qemu ]; then
 	[ "$uml" ] || echo "    $what"
 	shown "head -c $bytes /dev/hwrng      # in a guest"
-	set -- --timeout 25 --vu "rng=$dir/rng.sock"
+	set -- --timeout 240 --vu "rng=$dir/rng.sock"
 	[ "$uml" ] || set -- "$@" --mod virtio_rng
 	begin=$(now)
 	"$here/$guest-run" "$@" "$guest_hwrng hwrng_read $bytes" >got || fail "the guest failed (status $?)"
