@@ -319,9 +319,9 @@ static double now(void)
 }
 
 /*
- * Periods of 5 ms, 16 of them in the buffer, for so many seconds as VDEVD_SOUND_STEADY says (with CK_TIMEOUT_MULTIPLIER=5
- * for a minute), else for one: each comes back.  How often it ran empty, and how old samples were at the end, is printed:
- * it tells of the machine, too.
+ * Periods of 5 ms, 16 of them in the buffer, for so many seconds as VDEVD_SOUND_STEADY says (with
+ * CK_TIMEOUT_MULTIPLIER=5 for a minute), else for one: each comes back.  How often it ran empty, and how old samples
+ * were at the end, is printed: it tells of the machine, too.
  */
 static void steady(struct carrier *c)
 {
