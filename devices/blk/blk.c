@@ -29,6 +29,7 @@ enum {
 	F_MQ = 12,
 	F_DISCARD = 13,
 	F_WRITE_ZEROES = 14,
+	F_SECURE_ERASE = 16,
 };
 
 /* VIRTIO_BLK_T_* */
@@ -39,6 +40,7 @@ enum {
 	T_GET_ID = 8,
 	T_DISCARD = 11,
 	T_WRITE_ZEROES = 13,
+	T_SECURE_ERASE = 14,
 };
 
 /* VIRTIO_BLK_S_* */
@@ -141,6 +143,7 @@ struct blk {
 	uint64_t nqueues, block, sim_size;
 	/* host */
 	struct uring *ring;
+	struct work_queue *work; /* of one thread, for what would keep the loop waiting */
 	struct disk_sim *sim;
 	struct disk_watch *watch;
 	struct disk *disk;
@@ -181,8 +184,8 @@ static void req_refuse(struct blk *b, struct chain *c, uint8_t status, const cha
 }
 
 static const char *const what_words[] = {
-	[DISK_READ] = "read",	    [DISK_WRITE] = "write",	  [DISK_FLUSH] = "flush",
-	[DISK_DISCARD] = "discard", [DISK_ZERO] = "write zeroes",
+	[DISK_READ] = "read",	    [DISK_WRITE] = "write",	   [DISK_FLUSH] = "flush",
+	[DISK_DISCARD] = "discard", [DISK_ERASE] = "secure erase", [DISK_ZERO] = "write zeroes",
 };
 
 static void req_done(struct disk_req *r, int err)
@@ -283,7 +286,7 @@ static uint8_t range_get(const struct blk *b, struct blk_req *req, const char **
 	sectors = le32toh(seg.num_sectors);
 	flags = le32toh(seg.flags);
 	*why = "unknown flags of a range";
-	if (flags & ~FLAG_UNMAP || (flags && req->r.what == DISK_DISCARD))
+	if (flags & ~FLAG_UNMAP || (flags && req->r.what != DISK_ZERO))
 		return S_UNSUPP;
 	*why = "a range longer than the configuration space says";
 	if (sectors > RANGE_SECTORS)
@@ -368,6 +371,8 @@ static void req_serve(struct blk *b, struct chain *c)
 		ranges(b, c, DISK_DISCARD);
 	else if (type == T_WRITE_ZEROES && b->d.features & BIT(F_WRITE_ZEROES))
 		ranges(b, c, DISK_ZERO);
+	else if (type == T_SECURE_ERASE && b->d.features & BIT(F_SECURE_ERASE))
+		ranges(b, c, DISK_ERASE);
 	else
 		req_answer(c, S_UNSUPP, 0);
 }
@@ -439,6 +444,11 @@ static void blk_config(struct vdev *d, void *buf)
 		c.max_write_zeroes_sectors = htole32(RANGE_SECTORS);
 		c.max_write_zeroes_seg = htole32(RANGES_MAX);
 		c.write_zeroes_may_unmap = info->discards;
+	}
+	if (d->face.features & BIT(F_SECURE_ERASE)) {
+		c.max_secure_erase_sectors = htole32(RANGE_SECTORS);
+		c.max_secure_erase_seg = htole32(RANGES_MAX);
+		c.secure_erase_sector_alignment = htole32(info->physical / DISK_SECTOR);
 	}
 	memcpy(buf, &c, sizeof(c));
 }
@@ -529,7 +539,8 @@ static int blk_check(struct vdev *d)
 	if (b->nqueues == 1)
 		d->face.features &= ~BIT(F_MQ);
 	if (b->read_only)
-		d->face.features = (d->face.features | BIT(F_RO)) & ~(BIT(F_DISCARD) | BIT(F_WRITE_ZEROES));
+		d->face.features =
+			(d->face.features | BIT(F_RO)) & ~(BIT(F_DISCARD) | BIT(F_WRITE_ZEROES) | BIT(F_SECURE_ERASE));
 	return 0;
 }
 
@@ -542,6 +553,8 @@ static struct disk_args disk_args_of(const struct blk *b)
 		.read_only = b->read_only,
 		.share = b->share,
 		.cache = b->cache,
+		.work = b->work,
+		.erase = true,
 	};
 }
 
@@ -578,6 +591,8 @@ static int disk_learn(struct blk *b)
 	}
 	if (!info->discards)
 		b->d.face.features &= ~BIT(F_DISCARD);
+	if (!info->erases)
+		b->d.face.features &= ~BIT(F_SECURE_ERASE);
 	log_debug(&b->d.log, "%llu bytes in blocks of %llu, by %s", (unsigned long long)info->size,
 		  (unsigned long long)b->block,
 		  !b->ring		  ? "the simulator"
@@ -615,12 +630,15 @@ static int blk_open(struct vdev *d)
 	}
 	if (!err && args.path)
 		err = disk_ring_new(d, b->aio, &b->ring);
+	if (!err && args.path)
+		err = work_queue_new(d->loop, NULL, &b->work);
 	if (!err && args.path) {
 		b->watch = disk_watch_new(d);
 		err = b->watch ? 0 : -ENOMEM;
 	}
 	args.d = d;
 	args.ring = b->ring;
+	args.work = b->work;
 	args.sim = b->sim;
 	args.watch = b->watch;
 	args.touched = disk_touched;
@@ -635,9 +653,9 @@ static int blk_open(struct vdev *d)
 static void blk_close(struct vdev *d)
 {
 	struct blk *b = to_blk(d);
-	bool idle = uring_free(b->ring, CLOSE_PATIENCE);
+	bool idle = work_queue_free(b->work, CLOSE_PATIENCE);
 
-	if (!idle) {
+	if (!uring_free(b->ring, CLOSE_PATIENCE) || !idle) {
 		log_warn(&d->log, "the disk does not answer; its requests are left behind");
 		return;
 	}
@@ -754,6 +772,7 @@ static const struct vdev_feature blk_features[] = {
 	{F_MQ, "mq"},
 	{F_DISCARD, "discard"},
 	{F_WRITE_ZEROES, "write_zeroes"},
+	{F_SECURE_ERASE, "secure_erase"},
 	{0},
 };
 
@@ -820,13 +839,14 @@ const struct vdev_class vdev_blk_class = {
 		"\n"
 		"Discards and zeros that may be unmapped make holes in a file, so that it takes less room, and are "
 		"handed on to a "
-		"block device.\n"
+		"block device.  Secure erase is offered for a block device that has it (BLKSECDISCARD), as some of "
+		"eMMC "
+		"do; not for files, whose file system may have kept copies.\n"
 		"\n" DISK_RESIZE_MAN "\n"
 		"\n"
 		"qcow2 and other formats are not known, so that no guest can choose what is opened: qemu-nbd --connect "
 		"or a loop "
-		"device make a block device of them.  Of the standard are missing: secure erase, device lifetime, "
-		"zoned "
+		"device make a block device of them.  Of the standard are missing: device lifetime, zoned "
 		"storage.\n"
 		"\n"
 		"A vdevd that was killed and is replaced finds requests that were under way again in the record that "
@@ -839,7 +859,8 @@ const struct vdev_class vdev_blk_class = {
 	.compat = &blk_compat,
 	.virtio_id = 2,
 	.face.features = BIT(F_SIZE_MAX) | BIT(F_SEG_MAX) | BIT(F_GEOMETRY) | BIT(F_BLK_SIZE) | BIT(F_FLUSH) |
-			 BIT(F_TOPOLOGY) | BIT(F_CONFIG_WCE) | BIT(F_MQ) | BIT(F_DISCARD) | BIT(F_WRITE_ZEROES),
+			 BIT(F_TOPOLOGY) | BIT(F_CONFIG_WCE) | BIT(F_MQ) | BIT(F_DISCARD) | BIT(F_WRITE_ZEROES) |
+			 BIT(F_SECURE_ERASE),
 	.face.queues = blk_queues,
 	.face.nqueues = ARRAY_SIZE(blk_queues),
 	.face.config_size = sizeof(struct virtio_blk_config),

@@ -126,6 +126,8 @@ static int request_check(const struct disk *d, const struct disk_req *r)
 		return 0;
 	if (r->what != DISK_READ && r->what != DISK_EXTENTS && d->info.read_only)
 		return -EROFS;
+	if (r->what == DISK_ERASE && !d->info.erases)
+		return -EOPNOTSUPP;
 	if (r->chain && r->what <= DISK_WRITE) {
 		size_t room = r->what == DISK_READ ? chain_writable(r->chain) : chain_readable(r->chain);
 
@@ -214,4 +216,6 @@ void disk_needs(const struct disk_args *args, struct sandbox *s)
 		return;
 	uring_needs(s);
 	sandbox_calls(s, disk_file_calls);
+	if (args->erase && !args->read_only)
+		sandbox_calls(s, disk_erase_calls);
 }

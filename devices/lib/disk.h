@@ -8,8 +8,8 @@
  * any order, each once; one that is to follow another is begun when that has ended.
  *
  * A write that has ended well is read by every request begun afterwards.  It outlives the host when a flush that was
- * begun afterwards has ended well, or when it was durable.  A flush of a file that failed once fails for ever, since
- * the host forgets what it could not write: nothing that was lost is told as kept.
+ * begun afterwards has ended well, or when it was durable.  When a flush of a file has failed once, all flushes and
+ * durable writes fail for ever, since the host forgets what it could not write: nothing that was lost is told as kept.
  */
 #ifndef VDEVD_DEVICES_LIB_DISK_H
 #define VDEVD_DEVICES_LIB_DISK_H
@@ -31,6 +31,7 @@ enum disk_what {
 	DISK_WRITE,
 	DISK_FLUSH,
 	DISK_DISCARD, /* what is read there afterwards is not said */
+	DISK_ERASE,   /* no copy of what was there is left, on a disk that has erases */
 	DISK_ZERO,    /* zeros are read there afterwards */
 	DISK_EXTENTS, /* finds out what has room on the host: see extents */
 };
@@ -61,8 +62,10 @@ extern const char *const disk_cache_words[], *const disk_aio_words[];
 		.man = MAN("writeback: the host's page cache is used.  none: it is gone round (O_DIRECT), as is best " \
 			   "for a disk that is not shared and a guest that has a cache itself.  What is on the disk "  \
 			   "when a flush has ended is the same.  With writeback, when the host has failed to keep "    \
-			   "what was written (a flush, or a write that was to be durable, ended in an error), every flush " \
-			   "fails until vdevd is started again.  With none, and a disk whose blocks are larger than "  \
+			   "what it had taken (a flush of its page cache ended in an error), every flush and every "   \
+			   "write that is to be durable fails until vdevd is started again; a write for which there "  \
+			   "is no room fails alone, and what was written before it is as safe as it was.  With none, " \
+			   "and a disk whose blocks are larger than "                                                  \
 			   "512 bytes, a guest that reads or writes parts of a block gets an error."),                 \
 	},                                                                                                             \
 		{                                                                                                      \
@@ -129,7 +132,10 @@ struct disk_args {
 	struct uring *ring;   /* of disk_ring_new; must outlive the disk.  Unused by a simulated one */
 	const char *what;     /* in lines: "--file" */
 	const char *path;     /* of the file or block device; NULL: simulated */
-	struct work_queue *work; /* EXTENTS are looked for there; must outlive the disk.  NULL: all counts as mapped */
+	/* EXTENTS are looked for there, and ERASE is done there; must outlive the disk.  NULL: all counts as mapped,
+	 * and nothing is erased. */
+	struct work_queue *work;
+	bool erase;	      /* ERASE is wanted, where the disk has it */
 	struct disk_sim *sim; /* of a simulated disk; must outlive it */
 	uint64_t size;	      /* of a simulated disk, bytes */
 	bool read_only;
@@ -149,6 +155,7 @@ struct disk_info {
 	unsigned int min_io, opt_io; /* bytes; 0: not known */
 	bool read_only, rotational;
 	bool discards; /* it can give room back to the host */
+	bool erases;   /* it has ERASE */
 };
 
 /*

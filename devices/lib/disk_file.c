@@ -33,7 +33,8 @@ enum {
 	SYNC,
 	PUNCH,
 	ZERO_RANGE,
-	LOOK, /* for extents, on a worker thread */
+	LOOK,  /* for extents, on a worker thread */
+	ERASE, /* on a worker thread */
 };
 
 struct file {
@@ -54,6 +55,11 @@ struct file {
 const struct sandbox_call disk_file_calls[] = {
 	{.name = "lseek", .why = "size of a disk that changes"},
 	{.name = "inotify_rm_watch", .why = "a disk that is closed"},
+	{0},
+};
+
+const struct sandbox_call disk_erase_calls[] = {
+	{.name = "ioctl", .why = "parts of a block device are erased", .checks = {{1, SANDBOX_IS, BLKSECDISCARD}}},
 	{0},
 };
 
@@ -175,7 +181,7 @@ static void part_begin(struct file *f, struct disk_req *r)
 	r->way.part = n;
 	if (r->what == DISK_READ)
 		uring_readv(u, &r->way.op, f->fd, r->way.iov, r->way.niov, off);
-	else if (r->durable)
+	else if (r->durable && f->direct)
 		uring_writev_durable(u, &r->way.op, f->fd, r->way.iov, r->way.niov, off);
 	else
 		uring_writev(u, &r->way.op, f->fd, r->way.iov, r->way.niov, off);
@@ -220,9 +226,16 @@ static void lose(struct file *f)
 	disk_complain(f->d, "the host has lost what was written: flushes fail from now on");
 }
 
-static bool is_loss(int err)
+/*
+ * All of the request is with the host.  Through the page cache a durable write is one and a flush: so an error of the
+ * write itself (no room) is this one's alone, and one of the flush is a loss, which may be an earlier write's.
+ */
+static void parts_done(struct file *f, struct disk_req *r)
 {
-	return err == -EIO || err == -ENOSPC || err == -EDQUOT;
+	if (r->durable && r->what != DISK_READ && !f->direct)
+		sync_begin(f, r);
+	else
+		finish(f, r, 0);
 }
 
 static void part_done(struct file *f, struct disk_req *r, int res)
@@ -230,9 +243,6 @@ static void part_done(struct file *f, struct disk_req *r, int res)
 	if (res == 0)
 		res = -EIO; /* the end of a file that was cut short */
 	if (res < 0) {
-		/* The host tells of a write that it had taken and has lost but once: it may be an earlier one's. */
-		if (r->durable && r->what != DISK_READ && is_loss(res))
-			lose(f);
 		finish(f, r, res);
 		return;
 	}
@@ -240,7 +250,7 @@ static void part_done(struct file *f, struct disk_req *r, int res)
 		bounce_copy(r, (size_t)res);
 	r->way.moved += (size_t)res;
 	if (r->way.moved == r->len)
-		finish(f, r, 0);
+		parts_done(f, r);
 	else if (r->way.cancelled)
 		finish(f, r, -ECANCELED);
 	else
@@ -284,7 +294,9 @@ static void op_done(struct uring_op *op, int res)
 	case SYNC:
 		if (res < 0 && res != -ECANCELED)
 			lose(f);
-		finish(f, r, res);
+		/* The host tells of a loss once: another flush, which has ended before this one, may have heard of it.
+		 */
+		finish(f, r, !res && f->lost ? -EIO : res);
 		break;
 	default:
 		range_done(f, r, res);
@@ -329,18 +341,43 @@ static void look_done(struct work *w)
 	disk_ended(r, r->nextents ? 0 : -ECANCELED);
 }
 
-static void look_begin(struct disk *d, struct disk_req *r)
+/* ---- what there is no other way for than to wait */
+
+/* On a worker thread.  No signal ends it. */
+static void erase_run(struct work *w)
+{
+	struct disk_req *r = container_of(w, struct disk_req, way.work);
+	const struct file *f = r->way.d->host;
+	uint64_t range[2] = {r->off, r->len};
+
+	r->way.err = ioctl(f->fd, BLKSECDISCARD, range) < 0 ? -errno : 0;
+}
+
+static void erase_done(struct work *w)
+{
+	struct disk_req *r = container_of(w, struct disk_req, way.work);
+
+	if (!r->way.err && r->durable)
+		sync_begin(r->way.d->host, r);
+	else
+		disk_ended(r, r->way.err);
+}
+
+static void work_begin(struct disk *d, struct disk_req *r, unsigned int state)
 {
 	int err;
 
-	r->way.state = LOOK;
-	r->way.work = (struct work){.run = look_run, .done = look_done};
+	r->way.state = state;
+	if (state == LOOK)
+		r->way.work = (struct work){.run = look_run, .done = look_done};
+	else
+		r->way.work = (struct work){.run = erase_run, .done = erase_done};
 	err = work_submit(d->args.work, &r->way.work);
 	if (err)
 		disk_ended(r, err);
 }
 
-static void look_cancel(struct disk *d, struct disk_req *r)
+static void work_stop(struct disk *d, struct disk_req *r)
 {
 	if (work_cancel(d->args.work, &r->way.work))
 		disk_ended(r, -ECANCELED);
@@ -356,7 +393,9 @@ static void file_begin(struct disk *d, struct disk_req *r)
 	if (r->what == DISK_FLUSH)
 		sync_begin(f, r);
 	else if (r->what == DISK_EXTENTS)
-		look_begin(d, r);
+		work_begin(d, r, LOOK);
+	else if (r->what == DISK_ERASE)
+		work_begin(d, r, ERASE);
 	else if ((r->off | r->len) & (d->info.block - 1))
 		finish(f, r, -EINVAL);
 	else if (r->what == DISK_DISCARD || r->what == DISK_ZERO)
@@ -372,8 +411,8 @@ static void file_cancel(struct disk *d, struct disk_req *r)
 		disk_ended(r, -ECANCELED);
 		return;
 	}
-	if (r->way.state == LOOK)
-		look_cancel(d, r);
+	if (r->way.state == LOOK || r->way.state == ERASE)
+		work_stop(d, r);
 	else
 		uring_cancel(d->args.ring, &r->way.op);
 }
@@ -417,6 +456,14 @@ static int file_lock(struct disk *d, int fd)
 		return -errno;
 	}
 	return 0;
+}
+
+/* Whether a block device can be erased in part.  No range begins at byte 1: that one is refused, where any would do. */
+static bool can_erase(const struct file *f)
+{
+	uint64_t range[2] = {1, 0};
+
+	return ioctl(f->fd, BLKSECDISCARD, range) < 0 && errno == EINVAL;
 }
 
 /* What the host says of a block device. */
@@ -505,6 +552,7 @@ static int file_learn(struct disk *d, struct file *f, const struct stat *st)
 	    fallocate(f->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)d->info.size + 4096, 4096) < 0)
 		f->no_punch = true;
 	d->info.discards = !f->no_punch && !d->args.read_only;
+	d->info.erases = d->args.erase && d->args.work && !f->is_file && !d->args.read_only && can_erase(f);
 	f->zeros = aligned_alloc(MEM_ALIGN, ZEROS_SIZE);
 	if (!f->zeros || (f->direct && bounces_open(f) < 0))
 		return -ENOMEM;

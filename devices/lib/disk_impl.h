@@ -40,7 +40,7 @@ struct disk {
 
 extern const struct disk_ops disk_file_ops, disk_sim_ops;
 
-extern const struct sandbox_call disk_file_calls[];
+extern const struct sandbox_call disk_file_calls[], disk_erase_calls[];
 
 /* disk_watch.c: the disk's file is watched; no longer. */
 void disk_watch_add(struct disk *d);

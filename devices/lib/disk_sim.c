@@ -122,6 +122,14 @@ static void journal_add(struct sim *s, struct disk_req *r)
 	s->used += len;
 }
 
+/* No copy is left, neither in the cache nor on the medium. */
+static void erase(struct sim *s, const struct disk_req *r)
+{
+	journal_empty(s);
+	memset(s->now + r->off, 0, (size_t)r->len);
+	memset(s->stable + r->off, 0, (size_t)r->len);
+}
+
 /* What has ended is what a flush that begins now must keep. */
 static void journal_mark(struct sim *s)
 {
@@ -215,6 +223,10 @@ static int request_run(struct disk_sim *sim, struct sim *s, struct disk_req *r)
 	case DISK_WRITE:
 		request_move(s, r);
 		break;
+	case DISK_ERASE:
+		if (!fails)
+			erase(s, r);
+		break;
 	default:
 		if (!fails)
 			memset(s->now + r->off, 0, (size_t)r->len);
@@ -262,7 +274,7 @@ static uint64_t sim_size(struct disk *d)
 
 static const char *const kinds[] = {
 	[DISK_READ] = "read",	    [DISK_WRITE] = "write", [DISK_FLUSH] = "flush",
-	[DISK_DISCARD] = "discard", [DISK_ZERO] = "zero",
+	[DISK_DISCARD] = "discard", [DISK_ERASE] = "erase", [DISK_ZERO] = "zero",
 };
 
 static int run_fail(void *arg, struct control_client *c, unsigned int argc, char **argv, char *why, size_t why_size)
@@ -285,7 +297,7 @@ static int run_fail(void *arg, struct control_client *c, unsigned int argc, char
 		sim->err = argc > 2 && strcmp(argv[2], "enospc") == 0 ? -ENOSPC : -EIO;
 		return 0;
 	}
-	snprintf(why, why_size, "'%.40s': read, write, flush, discard or zero is wanted", argv[0]);
+	snprintf(why, why_size, "'%.40s': read, write, flush, discard, erase or zero is wanted", argv[0]);
 	return -EINVAL;
 }
 
@@ -415,8 +427,8 @@ static int run_size(void *arg, struct control_client *c, unsigned int argc, char
 }
 
 static const struct control_command sim_commands[] = {
-	{"fail", "KIND [COUNT [ERROR]]", "the next requests fail: read, write, flush, discard, zero; eio, enospc", 1, 3,
-	 run_fail},
+	{"fail", "KIND [COUNT [ERROR]]",
+	 "the next requests fail: read, write, flush, discard, erase, zero; eio, enospc", 1, 3, run_fail},
 	{"delay", "MS", "each request takes so long", 1, 1, run_delay},
 	{"shuffle", "on|off", "requests end in any order", 1, 1, run_shuffle},
 	{"cut", "[whole] [SEED]", "a power cut: of what was not flushed, some is lost", 0, 2, run_cut},
@@ -492,6 +504,7 @@ static int sim_open(struct disk *d)
 		.physical = 4096,
 		.read_only = d->args.read_only,
 		.discards = !d->args.read_only,
+		.erases = d->args.erase && !d->args.read_only,
 	};
 	return 0;
 }

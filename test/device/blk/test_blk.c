@@ -15,6 +15,7 @@
 #include "core/unix_socket.h"
 #include "test/lib/carrier.h"
 #include "test/lib/random.h"
+#include "test/lib/small_fs.h"
 #include "test/unit/suites.h"
 
 enum { IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8, LIFETIME = 10, DISCARD = 11, ZEROES = 13, ERASE = 14 };
@@ -29,6 +30,7 @@ enum { IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8, LIFETIME = 10, DISCARD = 11, ZERO
 #define F_MQ	     12
 #define F_DISCARD    13
 #define F_WRITE_ZERO 14
+#define F_ERASE	     16
 
 #define SECTOR	512
 #define SECTORS 256 /* of the disks here */
@@ -160,7 +162,11 @@ static void config(struct carrier *c)
 	memcpy(&word, conf + 40, 4);
 	ck_assert_uint_eq(le32toh(word), 16);
 	ck_assert_uint_eq(conf[56], 1);
-	for (unsigned int i = 57; i < sizeof(conf); i++)
+	memcpy(&word, conf + 64, 4);
+	ck_assert_uint_eq(le32toh(word), 16);
+	memcpy(&word, conf + 68, 4);
+	ck_assert_uint_eq(le32toh(word), 8);
+	for (unsigned int i = 72; i < sizeof(conf); i++)
 		ck_assert_uint_eq(conf[i], 0);
 }
 
@@ -319,6 +325,42 @@ static void discards(struct carrier *c)
 	ck_assert_int_eq(send_data(c, 0, DISCARD, 0, &r, sizeof(r)), IOERR);
 }
 
+/* No power cut brings back what was erased. */
+static void erases(struct carrier *c)
+{
+	struct range r[] = {range(8, 8, 0), range(32, 1, 0)};
+	uint8_t data[SECTOR * 8], in[SECTOR * 8], zero[SECTOR * 8] = {0};
+	int fd = control(c);
+
+	if (!carrier_has(c, F_ERASE)) {
+		ck_assert_int_eq(send_data(c, 0, ERASE, 0, r, sizeof(r)), UNSUPP);
+		close(fd);
+		return;
+	}
+	fill(data, sizeof(data), 8);
+	ck_assert_int_eq(put(c, 8, data, sizeof(data)), OK);
+	ck_assert_int_eq(put(c, 32, data, 2 * SECTOR), OK);
+	ck_assert_int_eq(send_data(c, 0, FLUSH, 0, NULL, 0), OK);
+	ck_assert_int_eq(put(c, 8, data, SECTOR), OK);
+	tell(c, fd, "fail erase\n", "ok\n");
+	ck_assert_int_eq(send_data(c, 0, ERASE, 0, r, sizeof(r)), IOERR);
+	ck_assert_int_eq(get(c, 8, in, sizeof(in)), OK);
+	ck_assert_mem_eq(in, data, sizeof(in));
+	ck_assert_int_eq(send_data(c, 0, ERASE, 0, r, sizeof(r)), OK);
+	tell(c, fd, "cut 1\n", "kept 0 of 0 writes\nok\n");
+	ck_assert_int_eq(get(c, 8, in, sizeof(in)), OK);
+	ck_assert_mem_eq(in, zero, sizeof(in));
+	ck_assert_int_eq(get(c, 32, in, 2 * SECTOR), OK);
+	ck_assert_mem_eq(in, zero, SECTOR);
+	ck_assert_mem_eq(in + SECTOR, data + SECTOR, SECTOR);
+	r[0] = range(8, 8, 1);
+	ck_assert_int_eq(send_data(c, 0, ERASE, 0, r, sizeof(r)), UNSUPP);
+	r[0] = range(SECTORS, 1, 0);
+	ck_assert_int_eq(send_data(c, 0, ERASE, 0, r, sizeof(r)), IOERR);
+	close(fd);
+	carrier_idle(c, 5);
+}
+
 /* ---- bad requests */
 
 static void refused(struct carrier *c)
@@ -336,7 +378,8 @@ static void refused(struct carrier *c)
 	ck_assert_int_eq(get(c, SECTORS - 1, data, 2 * SECTOR), -1);
 	ck_assert_int_eq(get(c, 0, data, 1), -1);
 	for (uint32_t type = 2; type < 40; type++) {
-		if (type == FLUSH || type == GET_ID || type == DISCARD || type == ZEROES)
+		if (type == FLUSH || type == GET_ID || type == DISCARD || type == ZEROES ||
+		    (type == ERASE && carrier_has(c, F_ERASE)))
 			continue;
 		ck_assert_int_eq(send_data(c, 0, type, 0, data, SECTOR), UNSUPP);
 	}
@@ -369,7 +412,7 @@ static void read_only(struct carrier *c)
 	struct range r = range(0, 1, 0);
 
 	ck_assert(carrier_has(c, F_RO));
-	ck_assert(!carrier_has(c, F_DISCARD) && !carrier_has(c, F_WRITE_ZERO));
+	ck_assert(!carrier_has(c, F_DISCARD) && !carrier_has(c, F_WRITE_ZERO) && !carrier_has(c, F_ERASE));
 	ck_assert_int_eq(put(c, 0, data, SECTOR), IOERR);
 	ck_assert_int_eq(send_data(c, 0, ZEROES, 0, &r, sizeof(r)), UNSUPP);
 	ck_assert_int_eq(send_data(c, 0, FLUSH, 0, NULL, 0), OK);
@@ -387,7 +430,7 @@ static void faults(struct carrier *c)
 	uint8_t data[2 * SECTOR] = {0};
 	struct range r = range(0, 1, 0);
 
-	tell(c, fd, "fail writ\n", "error: 'writ': read, write, flush, discard or zero is wanted\n");
+	tell(c, fd, "fail writ\n", "error: 'writ': read, write, flush, discard, erase or zero is wanted\n");
 	tell(c, fd, "fail write x\n", "error: 'x': how many requests are to fail is wanted\n");
 	tell(c, fd, "fail write 1 eagain\n", "error: 'eagain': eio or enospc is wanted\n");
 	tell(c, fd, "fail write 2 enospc\n", "ok\n");
@@ -676,6 +719,7 @@ static const char *const file_args[] = {"--file=%T/disk", "--num-queues=2", "--s
 static const char *const thread_args[] = {"--file=%T/disk", "--num-queues=2", "--aio=threads", NULL};
 static const char *const direct_args[] = {"--blk-file=%T/disk", "--num-queues=2", "--cache=none", "--block-size=512",
 					  NULL};
+static const char *const small_args[] = {"--file=%T/small/disk", "--num-queues=1", NULL};
 static const char *const file_control_args[] = {"--file=%T/disk", "--num-queues=1", "--sim-control=%T/ctl", NULL};
 
 static void prepare_file(struct carrier *c)
@@ -716,6 +760,36 @@ static void in_file(struct carrier *c)
 	ck_assert_int_eq(get(c, 5, in, SECTOR), OK);
 	ck_assert_mem_eq(in, data, SECTOR);
 	close(fd);
+}
+
+static bool small;
+
+static void prepare_small(struct carrier *c)
+{
+	small = small_fs_new(carrier_path(c, "small"));
+	carrier_write_file(c, "small/disk", "", 0, false);
+	ck_assert_int_eq(truncate(carrier_path(c, "small/disk"), SECTORS * SECTOR), 0);
+}
+
+/* A write for which there is no room fails alone, also where it was to be durable. */
+static void no_room(struct carrier *c)
+{
+	uint8_t data[64 * SECTOR] = {1}, off = 0;
+
+	if (small) {
+		ck_assert_int_eq(put(c, 0, data, sizeof(data)), OK);
+		ck_assert_int_eq(carrier_config_write(c, 32, &off, 1), 0);
+		ck_assert_int_eq(put(c, 64, data, sizeof(data)), OK);
+		ck_assert_int_eq(put(c, 128, data, SECTOR), IOERR);
+		ck_assert_int_eq(put(c, 8, data, SECTOR), OK);
+		ck_assert_int_eq(send_data(c, 0, FLUSH, 0, NULL, 0), OK);
+		ck_assert_int_eq(truncate(carrier_path(c, "small/disk"), 64 * SECTOR), 0);
+		ck_assert_int_eq(truncate(carrier_path(c, "small/disk"), SECTORS * SECTOR), 0);
+		ck_assert_int_eq(put(c, 128, data, SECTOR), OK);
+		small_fs_end(carrier_path(c, "small"));
+	} else {
+		test_note_skip("blk", "no mount is allowed here");
+	}
 }
 
 /* A file that is cut short gives errors, and is what it is when it has grown. */
@@ -833,6 +907,7 @@ static const struct device_case cases[] = {
 	{.name = "zeroes: file", .run = zeroes, ON_FILE, .flags = CASE_ONCE},
 	{.name = "zeroes: direct", .run = zeroes, DIRECTLY, .flags = CASE_ONCE},
 	{.name = "discard", .run = discards},
+	{.name = "erase", .run = erases, .args = control_args},
 	{.name = "refused", .run = refused},
 	{.name = "refused: file", .run = refused, ON_FILE, .flags = CASE_ONCE},
 	{.name = "status of a read", .run = read_status, .flags = CASE_ONCE},
@@ -853,6 +928,11 @@ static const struct device_case cases[] = {
 	 .prepare = prepare_file,
 	 .flags = CASE_ONCE | CASE_CONFIG},
 	{.name = "file grows", .run = file_grows, ON_FILE, .flags = CASE_ONCE | CASE_CONFIG},
+	{.name = "no room",
+	 .run = no_room,
+	 .args = small_args,
+	 .prepare = prepare_small,
+	 .flags = CASE_ONCE | CASE_CONFIG | CASE_NOT_BINARY},
 	{.name = "locked", .run = locked, ON_FILE, .flags = CASE_ONCE},
 };
 

@@ -13,6 +13,7 @@
 #include "core/unix_socket.h"
 #include "test/lib/carrier.h"
 #include "test/lib/random.h"
+#include "test/lib/small_fs.h"
 #include "test/unit/suites.h"
 
 enum { CONTROLQ, EVENTQ, REQUESTQ };
@@ -647,6 +648,41 @@ static void kept(struct carrier *c)
 	carrier_idle(c, 5);
 }
 
+static bool small;
+
+static void prepare_small(struct carrier *c)
+{
+	small = small_fs_new(carrier_path(c, "small"));
+}
+
+/* What the file has no room for has not happened; later there is room. */
+static void kept_no_room(struct carrier *c)
+{
+	static char junk[SMALL_FS_BYTES];
+	uint8_t p[24] = {[15] = 0x11, [20] = 1};
+	ssize_t written = 1;
+	int fd;
+
+	if (!small) {
+		test_note_skip("scsi", "no mount is allowed here");
+		return;
+	}
+	ready(c);
+	fd = open(carrier_path(c, "small/junk"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	ck_assert_int_ge(fd, 0);
+	while (written > 0)
+		written = write(fd, junk, sizeof(junk));
+	IS_SENSE(OUT(0, 0), 0x44400);
+	IS_GOOD(READS(64, 0x5e, 0, 0, 0, 0, 0, 0, 0, 64, 0));
+	ck_assert_uint_eq(number(a.data + 4, 4), 0);
+	ck_assert_int_eq(ftruncate(fd, 0), 0);
+	IS_GOOD(OUT(0, 0));
+	IS_GOOD(READS(64, 0x5e, 0, 0, 0, 0, 0, 0, 0, 64, 0));
+	ck_assert_uint_eq(number(a.data + 4, 4), 8);
+	close(fd);
+	small_fs_end(carrier_path(c, "small"));
+}
+
 static void read_only(struct carrier *c)
 {
 	static uint8_t data[BLOCK];
@@ -1205,6 +1241,7 @@ static void prepare_files(struct carrier *c)
 	ck_assert_int_eq(truncate(carrier_path(c, "more"), BLOCKS * BLOCK), 0);
 }
 
+static const char *const kept_small_args[] = {"--lun=0:sim=128K,reservations=%T/small/kept", "--num-queues=1", NULL};
 static const char *const kept_args[] = {"--lun=0:sim=128K,reservations=%T/kept", "--num-queues=1", "--folder=%T",
 					"--sim-control=%T/ctl", NULL};
 
@@ -1240,6 +1277,11 @@ static const struct device_case cases[] = {
 	{.name = "medium", .run = medium, .flags = CASE_ONCE},
 	{.name = "reservations", .run = reservations, .flags = CASE_ONCE},
 	{.name = "kept", .run = kept, .args = kept_args, .prepare = prepare_kept, .flags = CASE_ONCE},
+	{.name = "kept, no room",
+	 .run = kept_no_room,
+	 .args = kept_small_args,
+	 .prepare = prepare_small,
+	 .flags = CASE_ONCE | CASE_NOT_BINARY},
 	{.name = "kept, moves", .run = kept_moves, .args = kept_args, .prepare = prepare_kept, .flags = CASE_ONCE},
 	{.name = "read-only", .run = read_only, .args = read_only_args, .flags = CASE_ONCE},
 	{.name = "management", .run = management},
