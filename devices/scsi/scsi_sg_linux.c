@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -21,6 +22,7 @@
 #include "devices/scsi/scsi_sg.h"
 
 #define SG_MAJOR 21
+#define BSG_NAME "bsg" /* in /proc/devices: its major is the kernel's choice */
 
 const struct sandbox_call scsi_sg_calls[] = {
 	{.name = "ioctl", .why = "commands for SCSI devices of the host", .checks = {{1, SANDBOX_IS, SG_IO}}},
@@ -55,6 +57,31 @@ static void learn(struct scsi_sg *sg)
 		sg->type = data[0] & 0x1f;
 }
 
+/* Whether character devices of this major are named so in /proc/devices, where block devices come after them. */
+static bool major_is(unsigned int number, const char *name)
+{
+	FILE *f = fopen("/proc/devices", "re");
+	char line[80], of[32];
+	bool found = false;
+	unsigned int n;
+
+	while (f && !found && fgets(line, sizeof(line), f) && strncmp(line, "Block", 5) != 0)
+		found = sscanf(line, "%u %31s", &n, of) == 2 && n == number && strcmp(of, name) == 0;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/*
+ * Whether it is a device of one of the two drivers whose calls are made here, and *one_piece.  Tapes, changers and
+ * others answer to the same ioctls, and do more on the side.
+ */
+static bool is_generic(const struct stat *st, bool *one_piece)
+{
+	*one_piece = major(st->st_rdev) != SG_MAJOR;
+	return S_ISCHR(st->st_mode) && (!*one_piece || major_is(major(st->st_rdev), BSG_NAME));
+}
+
 static int linux_open(struct scsi_sg *sg, const char *path, bool read_only, const char **why)
 {
 	struct stat st;
@@ -63,9 +90,8 @@ static int linux_open(struct scsi_sg *sg, const char *path, bool read_only, cons
 	sg->fd = open(path, (read_only ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK);
 	if (sg->fd < 0)
 		return -errno;
-	if (fstat(sg->fd, &st) == 0 && S_ISCHR(st.st_mode) && ioctl(sg->fd, SG_GET_VERSION_NUM, &version) == 0 &&
-	    version >= 30000) {
-		sg->one_piece = major(st.st_rdev) != SG_MAJOR;
+	if (fstat(sg->fd, &st) == 0 && is_generic(&st, &sg->one_piece) &&
+	    ioctl(sg->fd, SG_GET_VERSION_NUM, &version) == 0 && version >= 30000) {
 		learn(sg);
 		return 0;
 	}
