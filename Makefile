@@ -313,9 +313,17 @@ coverage-report: install $(RUN_TESTS)
 demo: all
 	$(Q)$(test_env) $(srcdir)/test/demo.sh
 
-bench: all
+# The other side of a bench.
+DISK_LOAD := $(BUILD)/test/bench/disk_load
+
+$(DISK_LOAD): $(BUILD)/test/bench/disk_load.o $(LIB)
+	$(call say,LD,$@)
+	$(Q)$(LINK) -o $@ $(filter %.o,$^) $(LIB) $(EV_LIBS) $(URING_LIBS) $(SECCOMP_LIBS) $(DL_LIBS)
+
+bench: all $(DISK_LOAD)
 	$(Q)$(test_env) $(srcdir)/test/bench/run
 	$(Q)$(test_env) $(srcdir)/test/bench/vsock
+	$(Q)$(test_env) $(srcdir)/test/bench/disks
 
 FUZZ_TIME ?= 30
 ifeq ($(FUZZ),yes)
