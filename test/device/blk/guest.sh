@@ -145,7 +145,8 @@ cut_once() {
 }
 '
 
-# ext4 survives power cuts: what was flushed is there, and the file system needs no repair but its journal.
+# ext4 survives power cuts: what was flushed is there, and the file system needs no repair but its journal.  VDEVD_CUTS is how
+# many, VDEVD_CUTS_FIRST the first one's seed: so many can be shared out.
 case_blk_uml_cuts() {
 	need_blk
 	ext4=
@@ -154,13 +155,14 @@ case_blk_uml_cuts() {
 	done
 	[ "$ext4" ] || skip 'the guest has no ext4 (uml-build makes a kernel with it)'
 	# A case has five minutes; `check-guest --run` has no limit.
-	cuts=${VDEVD_CUTS:-6}
-	[ "${VDEVD_TEST_DEPTH:-}" != all ] || cuts=100
+	first=${VDEVD_CUTS_FIRST:-1} cuts=${VDEVD_CUTS:-6}
+	[ "${VDEVD_TEST_DEPTH:-}" != all ] || cuts=${VDEVD_CUTS:-100}
+	last=$((first + cuts - 1))
 	vdevd_start blk --backend=sim --sim-size=32M --control="$PWD/ctl"
 	mkdir share
 	{
-		n=1
-		while [ "$n" -le "$cuts" ]; do
+		n=$first
+		while [ "$n" -le "$last" ]; do
 			until grep -q "^cut $n\$" got 2>/dev/null; do sleep .02; done
 			"$VDEVD" ctl "$PWD/ctl" power off
 			"$VDEVD" ctl "$PWD/ctl" cut "$n"
@@ -173,13 +175,13 @@ case_blk_uml_cuts() {
 	} >told 2>&1 &
 	operator=$!
 	status=0
-	VDEVD_UML=$ext4 "$here/uml-run" --timeout $((60 + cuts * 2)) --share "$PWD/share" --vu blk="$vdevd_socket" "bash -c '
+	VDEVD_UML=$ext4 "$here/uml-run" --timeout $((60 + cuts * 20)) --share "$PWD/share" --vu blk="$vdevd_socket" "bash -c '
 		set -e
 		share=$PWD/share device=\$(basename /sys/bus/virtio/drivers/virtio_blk/virtio*)
 		$cut_once
 		mkdir /tmp/m
 		mke2fs -q -t ext4 /dev/vda
-		for n in \$(seq $cuts); do cut_once \$n; done
+		for n in \$(seq $first $last); do cut_once \$n; done
 		echo survived
 	'" >got 2>&1 || status=$?
 	kill "$operator" 2>/dev/null || :
