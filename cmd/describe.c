@@ -197,9 +197,10 @@ void print_man_page(const struct common *c)
 	print_man_head(class);
 	puts(".Sh OPTIONS\nA value is given as\n.Fl Fl option Ns = Ns Ar VALUE\nor\n.Fl Fl option Ar VALUE .");
 	opt_print_man(stdout, c->groups);
-	puts(".Sh EXIT STATUS\n0 after\n.Dv SIGTERM ,\n.Dv SIGINT\nor\n.Dv SIGHUP ,\nafter the command\n.Cm quit ,\nor when the front-end of a connected\n.Fl Fl "
-	     "fd\nhas "
-	     "gone; 1 when the host refuses something; 2 for a wrong call.");
+	/* A device may have a use of its own for SIGHUP, which its text tells. */
+	printf(".Sh EXIT STATUS\n0 after\n%s\nafter the command\n.Cm quit ,\nor when the front-end of a connected\n"
+	       ".Fl Fl fd\nhas gone; 1 when the host refuses something; 2 for a wrong call.\n",
+	       class->hangup ? ".Dv SIGTERM\nor\n.Dv SIGINT ," : ".Dv SIGTERM ,\n.Dv SIGINT\nor\n.Dv SIGHUP ,");
 	if (class->examples) {
 		puts(".Sh EXAMPLES\n.Bd -literal -offset indent");
 		for (const char *const *e = class->examples; *e; e++)
