@@ -128,7 +128,7 @@ struct scsi_lun {
 	struct scsi_reservation pr, pr_next; /* next: what it will be when the file has it */
 	struct disk_req kept_req;	     /* of a guest that has moved here */
 	uint8_t kept_buf[DISK_SECTOR];
-	bool kept_busy;
+	bool kept_busy, kept_again; /* it is under way; and once more when it has ended */
 	struct list tasks;   /* all that have begun or wait: by lun_node */
 	struct list waiting; /* of them those that wait: by wait_node */
 	unsigned int running;

@@ -144,11 +144,16 @@ static void moved_done(struct disk_req *r, int err)
 	lun->kept_busy = false;
 	if (err)
 		kept_lost(lun, err);
-	scsi_lun_left(lun);
+	if (lun->kept_again)
+		scsi_kept_write(lun);
+	else
+		scsi_lun_left(lun);
 }
 
 void scsi_kept_write(struct scsi_lun *lun)
 {
+	/* What is under way may be older: this is written when that is done. */
+	lun->kept_again = lun->kept_busy;
 	if (lun->kept_busy)
 		return;
 	lun->kept_busy = true;
