@@ -337,9 +337,6 @@ struct vdev {
 	bool opened;              /* vdev_open was called: there may be something to close */
 };
 
-/* What --control was called where simulators alone had it: an entry for the options of a device that did. */
-#define VDEV_SIM_CONTROL {.name = "sim-control", .type = OPT_TEXT, .off = offsetof(struct vdev, control_path), .arg = "PATH"}
-
 /*
  * Makes an instance with its options at their defaults.
  * prefix: the name in its log lines, not copied.  loop: where its watchers live, not owned; may be

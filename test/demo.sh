@@ -122,9 +122,9 @@ fi
 
 if [ "$buses" ] || { [ ! "$guest" ] && has i2c && has gpio; }; then
 	title 'Two devices: a thermometer on an I2C bus, a lamp on a GPIO line. Both are simulated.'
-	serve i2c --sim=lm75@0x48:21.5 --sim-control="$dir/i2c.ctl"
+	serve i2c --sim=lm75@0x48:21.5 --control="$dir/i2c.ctl"
 	others=$vdevd_pid
-	serve gpio --backend=sim --sim-names=LAMP,BUTTON --sim-control="$dir/gpio.ctl"
+	serve gpio --backend=sim --sim-names=LAMP,BUTTON --control="$dir/gpio.ctl"
 	others="$others $vdevd_pid" vdevd_pid=''
 	: >told
 	{ echo watch; while [ -e "$dir/gpio.ctl" ]; do sleep 0.1; done; } | socat -t1 - "UNIX-CONNECT:$dir/gpio.ctl" >told &

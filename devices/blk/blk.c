@@ -756,7 +756,6 @@ static const struct opt blk_opts[] = {
 		.max = SIZE_MAX / 8,
 		.help = "size of a simulated disk",
 	},
-	VDEV_SIM_CONTROL,
 	{0},
 };
 

@@ -933,7 +933,6 @@ static const struct opt can_opts[] = {
 			   "One that reads nothing for two seconds is dropped; that can be one with --sim-echo, whose answers do not "
 			   "win the bus while others flood it with lower ids."),
 	},
-	VDEV_SIM_CONTROL,
 	{
 		.name = "can-devices",
 		.rare = true,

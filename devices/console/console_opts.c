@@ -304,7 +304,6 @@ const struct opt console_opts[] = {
 			   "--console=tcp:127.0.0.1:12345."),
 		.compat = "b,backend",
 	},
-	VDEV_SIM_CONTROL,
 	{
 		.name = "tcp-port",
 		.type = OPT_UINT,

@@ -1260,7 +1260,6 @@ static const struct opt gpio_opts[] = {
 		.man = MAN("Wires between simulated lines, by number: in each pair the second is driven from outside "
 			   "with the level of the first, so that a guest can see its own outputs."),
 	},
-	VDEV_SIM_CONTROL,
 	{
 		.name = "device-list",
 		.rare = true,

@@ -828,7 +828,6 @@ static const struct opt i2c_opts[] = {
 			   "lm75@0x48:21.5, eeprom@0x50:256 and regs@0x20:64."),
 		.set = set_sim,
 	},
-	VDEV_SIM_CONTROL,
 	{
 		.name = "sim-delay",
 		.type = OPT_UINT,

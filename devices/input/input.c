@@ -969,7 +969,6 @@ static const struct opt input_opts[] = {
 			"--control plays the file's events, each at its time; a wait of more than a minute is one of a "
 			"minute."),
 	},
-	VDEV_SIM_CONTROL,
 	{
 		.name = "event-list",
 		.rare = true,

@@ -253,6 +253,5 @@ const struct opt rtc_opts[] = {
 			   "the begin of the "
 			   "year 2000."),
 	},
-	VDEV_SIM_CONTROL,
 	{0},
 };

@@ -654,6 +654,5 @@ const struct opt scmi_opts[] = {
 		.def = "guest",
 		.help = "what the guest is called; at most 15 letters",
 	},
-	VDEV_SIM_CONTROL,
 	{0},
 };

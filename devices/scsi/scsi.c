@@ -1195,7 +1195,6 @@ static const struct opt scsi_opts[] = {
 			   "command add on the "
 			   "socket of --control."),
 	},
-	VDEV_SIM_CONTROL,
 	{0},
 };
 

@@ -391,6 +391,5 @@ const struct opt sound_opts[] = {
 			"not kick then, and "
 			"vdevd looks at its ring four times in a period.  For guests whose kicks cost more than that."),
 	},
-	VDEV_SIM_CONTROL,
 	{0},
 };

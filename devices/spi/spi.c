@@ -882,7 +882,6 @@ static const struct opt spi_opts[] = {
 		.set = set_device,
 		.kind = true,
 	},
-	VDEV_SIM_CONTROL,
 	{
 		.name = "sim-delay",
 		.type = OPT_UINT,

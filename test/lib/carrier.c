@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "test/lib/open_device.h"
 #include "test/unit/suites.h"
 
 #define MEM_SIZE  (16u << 20)
@@ -145,18 +146,14 @@ static void make_argv(struct carrier *c)
 
 struct vdev *carrier_make_closed(struct carrier *c)
 {
-	struct opt_group groups[2] = {{.title = "Device options"}};
 	struct vdev *d;
 	int argc = 0;
 	char why[100];
 
 	ck_assert_int_eq(vdev_new(c->class, c->class->name, c->loop, &d), 0);
-	groups[0].opts = c->class->opts;
-	groups[0].obj = d;
 	while (c->argv[argc])
 		argc++;
-	if (c->class->opts)
-		ck_assert_int_eq(opt_parse(groups, false, argc, c->argv), argc);
+	ck_assert_int_eq(device_parse(d, false, argc, c->argv), argc);
 	if (c->set->masks)
 		ck_assert_int_eq(vu_apply_feature_masks(d, c->set->masks, why, sizeof(why)), 0);
 	ck_assert_int_eq(vdev_check(d), 0);

@@ -248,6 +248,16 @@ static void binary_exec(struct carrier *c, char **argv)
 	_exit(127);
 }
 
+/* Whether the device's own options name a control socket already: that one. */
+static bool has_control(const struct carrier *c)
+{
+	for (unsigned int i = 0; c->argv[i]; i++) {
+		if (strncmp(c->argv[i], "--control=", 10) == 0)
+			return true;
+	}
+	return false;
+}
+
 void carrier_process_start(struct carrier *c)
 {
 	char *argv[ARRAY_SIZE(c->argv) + 6], *socket = NULL, *control = NULL, *masks = NULL;
@@ -262,7 +272,7 @@ void carrier_process_start(struct carrier *c)
 		ck_assert_int_gt(asprintf(&masks, "--features=%s", c->set->masks), 0);
 		argv[n++] = masks;
 	}
-	if (c->dcase && (c->dcase->flags & CASE_CONTROL)) {
+	if (c->dcase && (c->dcase->flags & CASE_CONTROL) && !has_control(c)) {
 		ck_assert_int_gt(asprintf(&control, "--control=%s", carrier_path(c, "control")), 0);
 		argv[n++] = control;
 	}

@@ -9,16 +9,30 @@
 
 #define ARGS 32
 
+int device_parse(struct vdev *d, bool compat, int argc, char **argv)
+{
+	static const struct opt control[] = {
+		{.name = "control", .type = OPT_TEXT, .off = offsetof(struct vdev, control_path), .arg = "PATH"},
+		{0},
+	};
+	const struct opt_group groups[] = {
+		{.title = "Common options", .opts = control, .obj = d},
+		{.title = "Device options", .opts = d->class->opts, .obj = d},
+		{0},
+	};
+
+	return opt_parse(groups, compat, argc, argv);
+}
+
 /* Parses the options into the device and opens it. */
 static int configure(struct vdev *d, const char *const *args)
 {
-	const struct opt_group groups[2] = {{.title = "test", .opts = d->class->opts, .obj = d}};
 	char *argv[ARGS] = {(char *)d->class->name};
 	int argc = 1;
 
 	for (; args && *args && argc < ARGS - 1; args++)
 		argv[argc++] = (char *)*args;
-	if (d->class->opts ? opt_parse(groups, false, argc, argv) != argc : argc > 1)
+	if (device_parse(d, false, argc, argv) != argc)
 		return -EINVAL;
 	return vdev_check(d) ? -EINVAL : vdev_open(d);
 }

@@ -7,6 +7,9 @@
 
 #include "core/device.h"
 
+/* Parses the device's own options, and --control, which all devices have.  Returns as opt_parse. */
+int device_parse(struct vdev *d, bool compat, int argc, char **argv);
+
 /*
  * Makes a device of these options (NULL at the end; NULL: none) and opens it.
  * Returns 0 and *out, to be freed with vdev_free; -ENOENT: it is not in this build; -EINVAL: the options are wrong; or as vdev_open.

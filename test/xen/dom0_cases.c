@@ -131,7 +131,7 @@ static void vdevd_exec(const struct process *p)
 	int log = open(LOG, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0600);
 
 	dup2(log, STDERR_FILENO);
-	execl(t.vdevd, "vdevd", "i2c", "--sim=eeprom@0x50:256", "--sim-control=" CONTROL, "--socket-path=" SOCKET,
+	execl(t.vdevd, "vdevd", "i2c", "--sim=eeprom@0x50:256", "--control=" CONTROL, "--socket-path=" SOCKET,
 	      "--features=+ring_packed",
 	      p->cache ? "--xen-grant-cache=16" : "--xen-grant-cache=0", (char *)NULL);
 	_exit(127);

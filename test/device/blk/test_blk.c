@@ -115,7 +115,7 @@ static void fill(uint8_t *data, size_t len, uint32_t seed)
 
 static int control(struct carrier *c)
 {
-	int fd = unix_connect(carrier_path(c, "ctl"));
+	int fd = unix_connect(carrier_path(c, "control"));
 
 	ck_assert_int_ge(fd, 0);
 	return fd;
@@ -421,7 +421,7 @@ static void read_only(struct carrier *c)
 
 /* ---- the simulated disk */
 
-static const char *const control_args[] = {"--backend=sim", "--sim-size=128K", "--num-queues=2", "--sim-control=%T/ctl",
+static const char *const control_args[] = {"--backend=sim", "--sim-size=128K", "--num-queues=2", "--control=%T/control",
 					   NULL};
 
 static void faults(struct carrier *c)
@@ -720,7 +720,7 @@ static const char *const thread_args[] = {"--file=%T/disk", "--num-queues=2", "-
 static const char *const direct_args[] = {"--blk-file=%T/disk", "--num-queues=2", "--cache=none", "--block-size=512",
 					  NULL};
 static const char *const small_args[] = {"--file=%T/small/disk", "--num-queues=1", NULL};
-static const char *const file_control_args[] = {"--file=%T/disk", "--num-queues=1", "--sim-control=%T/ctl", NULL};
+static const char *const file_control_args[] = {"--file=%T/disk", "--num-queues=1", "--control=%T/control", NULL};
 
 static void prepare_file(struct carrier *c)
 {

@@ -318,7 +318,7 @@ static void allow(struct carrier *c)
 
 /* ---- the control socket */
 
-static const char *const with_control[] = {"--backend=sim", "--rx-queue=4", "--sim-control=%T/ctl", NULL};
+static const char *const with_control[] = {"--backend=sim", "--rx-queue=4", "--control=%T/control", NULL};
 
 static void tell(struct carrier *c, int fd, const char *command, const char *want)
 {
@@ -340,7 +340,7 @@ static void tell(struct carrier *c, int fd, const char *command, const char *wan
 
 static void bus_off(struct carrier *c)
 {
-	int fd = unix_connect(carrier_path(c, "ctl"));
+	int fd = unix_connect(carrier_path(c, "control"));
 
 	ck_assert_int_ge(fd, 0);
 	tell(c, fd, "bus-off\n", "error: the controller is not started\n");
@@ -360,7 +360,7 @@ static void bus_off(struct carrier *c)
 /* What the operator's node sends; what finds no room is counted, and it is the oldest. */
 static void operator(struct carrier *c)
 {
-	int fd = unix_connect(carrier_path(c, "ctl"));
+	int fd = unix_connect(carrier_path(c, "control"));
 
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(mode(c, START), OK);
@@ -421,7 +421,7 @@ static void rate(struct carrier *c)
 static const char *const sim_args[] = {"--backend=sim", NULL};
 
 static char bus_arg[200];
-static const char *const bus_args[] = {"--backend=sim", bus_arg, "--sim-control=%T/ctl", NULL};
+static const char *const bus_args[] = {"--backend=sim", bus_arg, "--control=%T/control", NULL};
 static const struct device_suite on_bus = {.device = "can", .args = bus_args};
 
 /* A vdevd of its own on the bus of several. */
@@ -437,7 +437,7 @@ static struct carrier *bus_node(void)
 static bool bus_has(struct carrier *c, unsigned int others)
 {
 	char answer[64] = "", want[64];
-	int fd = unix_connect(carrier_path(c, "ctl"));
+	int fd = unix_connect(carrier_path(c, "control"));
 
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(write(fd, "nodes\n", 6), 6);
@@ -485,7 +485,7 @@ static void sim_bus(struct carrier *c)
 	ck_assert_int_eq(send_frame(d, F_EXTENDED, 0x12345, "all", 3), OK);
 	check_rx(a, reqs[0], F_EXTENDED, 0x12345, "all", 3);
 	check_rx(b, reqs[1], F_EXTENDED, 0x12345, "all", 3);
-	fd = unix_connect(carrier_path(a, "ctl"));
+	fd = unix_connect(carrier_path(a, "control"));
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(write(fd, "quit\n", 5), 5);
 	close(fd);
@@ -527,7 +527,7 @@ static void packet_send(int fd, struct can_bus_packet p, enum can_bus_kind kind)
 	ck_assert_int_eq(send(fd, &p, sizeof(p), MSG_DONTWAIT | MSG_NOSIGNAL), sizeof(p));
 }
 
-static const char *const joined[] = {"--sim-bus=%T/bus", "--sim-control=%T/ctl", NULL};
+static const char *const joined[] = {"--sim-bus=%T/bus", "--control=%T/control", NULL};
 
 /* That a frame was on the bus that the controller sent before it stopped is not said of an equal one after its start. */
 static void old_acknowledgement(struct carrier *c)

@@ -246,7 +246,7 @@ static void moves(struct carrier *c)
 
 static int control(struct carrier *c)
 {
-	int fd = unix_connect(carrier_path(c, "ctl"));
+	int fd = unix_connect(carrier_path(c, "control"));
 
 	ck_assert_int_ge(fd, 0);
 	return fd;
@@ -303,7 +303,7 @@ static void letters(uint8_t *bytes, size_t len, unsigned int from)
 }
 
 static const char *const sim_port_args[] = {"--console=sim", "--port=p=sim", "--buffer=256", "--size=100x30",
-					    "--sim-control=%T/ctl", NULL};
+					    "--control=%T/control", NULL};
 
 static void operator(struct carrier *c)
 {

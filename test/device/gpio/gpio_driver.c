@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "test/lib/open_device.h"
+
 void gpio_fill(uint8_t out[8], unsigned int type, unsigned int line, uint32_t value)
 {
 	const uint8_t bytes[8] = {
@@ -79,7 +81,6 @@ void gpio_interrupted(struct carrier *c, unsigned int line)
 
 struct vdev *gpio_device(struct ev_loop *loop, const char *const *args, bool compat)
 {
-	struct opt_group groups[2] = {{.title = "Device options"}};
 	char *argv[16] = {(char *)"gpio"};
 	int argc = 1;
 	struct vdev *d;
@@ -90,9 +91,7 @@ struct vdev *gpio_device(struct ev_loop *loop, const char *const *args, bool com
 		if (strcmp((*class)->name, "gpio"))
 			continue;
 		ck_assert_int_eq(vdev_new(*class, "gpio", loop, &d), 0);
-		groups[0].opts = d->class->opts;
-		groups[0].obj = d;
-		if (opt_parse(groups, compat, argc, argv) == argc)
+		if (device_parse(d, compat, argc, argv) == argc)
 			return d;
 		vdev_free(d);
 		return NULL;

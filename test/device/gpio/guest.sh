@@ -38,7 +38,7 @@ need_gpio() {
 
 # gpio_start - serve a simulated chip.
 gpio_start() {
-	vdevd_start gpio --backend=sim --sim-names=LED,BUTTON,,RELAY --sim-control="$dir/control"
+	vdevd_start gpio --backend=sim --sim-names=LED,BUTTON,,RELAY --control="$dir/control"
 }
 
 # world COMMAND... - what happens outside the chip.
@@ -233,7 +233,7 @@ need_qemu_irq() {
 case_gpio_qemu_level() {
 	need_device gpio
 	need_qemu_irq
-	vdevd_start gpio --backend=sim --sim-wire=0-1 --sim-control="$dir/control"
+	vdevd_start gpio --backend=sim --sim-wire=0-1 --control="$dir/control"
 	module=$(echo "$here"/../../build/guest-kernel/lib/modules/*/extra/gpio_level.ko)
 	# shellcheck disable=SC2016 # the guest's shell expands it
 	"$here/qemu-run" --vu gpio="$vdevd_socket" --mod gpio-virtio --file "$module:gpio_level.ko" '

@@ -20,7 +20,7 @@
 /* How long what must not happen is waited for, ms. */
 #define QUIET 2
 
-static const char *const with_chip[] = {"--backend=sim", "--sim-names=LED,BUTTON,,RELAY", "--sim-control=%T/ctl", NULL};
+static const char *const with_chip[] = {"--backend=sim", "--sim-names=LED,BUTTON,,RELAY", "--control=%T/control", NULL};
 
 /* The names as the guest is told them. */
 static const char names[] = "LED\0BUTTON\0\0RELAY\0\0\0\0"; /* with the NUL at its end */
@@ -32,7 +32,7 @@ static const char names[] = "LED\0BUTTON\0\0RELAY\0\0\0\0"; /* with the NUL at i
 static const char *world(struct carrier *c, const char *command)
 {
 	static char answer[16384];
-	int fd = unix_connect(carrier_path(c, "ctl"));
+	int fd = unix_connect(carrier_path(c, "control"));
 	unsigned int turns = 0;
 	size_t len = 0;
 
@@ -131,7 +131,7 @@ static const char *const with_some[] = {
 	"--bias=4:pull-up",
 	"--drive=E:open-drain",
 	"--debounce-us=250",
-	"--sim-control=%T/ctl",
+	"--control=%T/control",
 	NULL,
 };
 
@@ -915,7 +915,7 @@ static void chip_away(struct carrier *c)
 	act(c, "unplug");
 }
 
-static const char *const with_wires[] = {"--backend=sim", "--sim-wire=0-1,1-2,2-0,5-6", "--sim-control=%T/ctl", NULL};
+static const char *const with_wires[] = {"--backend=sim", "--sim-wire=0-1,1-2,2-0,5-6", "--control=%T/control", NULL};
 
 /* Wires, also in a ring: what a line drives, others see. */
 static void wired(struct carrier *c)
@@ -956,7 +956,7 @@ static void control_errors(struct carrier *c)
 static void watched(struct carrier *c)
 {
 	static const char want[] = "ok\n! 0 LED output 1\n! 0 LED output 0\n! 1 BUTTON unused 1\n! 2 - input 1\n";
-	int fd = unix_connect(carrier_path(c, "ctl"));
+	int fd = unix_connect(carrier_path(c, "control"));
 	char got[sizeof(want) + 1] = "";
 	ssize_t len = 0;
 
@@ -1114,7 +1114,7 @@ START_TEST(test_bad_lines)
 		{{"--bias=8:pull-up"}, -ENOENT},
 		{{"--sim-names=1,2,3,4,5,6,7,8,9"}, -EINVAL},
 		{{"--sim-names=12345678901234567890123456789012"}, -EINVAL},
-		{{"--sim-control=/nonexistent/ctl"}, -ENOENT},
+		{{"--control=/nonexistent/ctl"}, -ENOENT},
 		{{"--sim-wire=0-8"}, -EINVAL},
 		{{"--sim-wire=8-0"}, -EINVAL},
 		{{"--sim-wire=0"}, -EINVAL},
@@ -1152,7 +1152,7 @@ START_TEST(test_bad_chips)
 		{{NULL}, -EINVAL},
 		{{"--chip=0", "--sim-names=A"}, -EINVAL},
 		{{"--chip=0", "--sim-wire=0-1"}, -EINVAL},
-		{{"--chip=0", "--sim-control=/nonexistent/ctl"}, -ENOENT},
+		{{"--chip=0", "--control=/nonexistent/ctl"}, -ENOENT},
 		{{"--chip=/nonexistent/chip"}, -ENODEV},
 		{{"--chip=4294967295"}, -ENODEV},
 		{{"--chip=gpiochip4294967295"}, -ENODEV},

@@ -94,7 +94,7 @@ i2c_drivers() {
 case_i2c_uml_drivers() {
 	need_i2c
 	i2c_drivers
-	vdevd_start i2c --sim=lm75@0x48:21.5 --sim=eeprom@0x50 --sim=eeprom@0x51:32K --sim-control="$dir/control"
+	vdevd_start i2c --sim=lm75@0x48:21.5 --sim=eeprom@0x50 --sim=eeprom@0x51:32K --control="$dir/control"
 	# shellcheck disable=SC2016 # for the guest's shell
 	guest='
 		cd /sys/bus/i2c/devices/i2c-0

@@ -13,6 +13,7 @@
 
 #include "core/unix_socket.h"
 #include "test/device/i2c/i2c_driver.h"
+#include "test/lib/open_device.h"
 #include "test/unit/suites.h"
 
 /* Targets of the usual buses.  0x33 is the guest's, but nothing is there. */
@@ -577,7 +578,7 @@ static void rate(struct carrier *c)
 /* ---- the simulator's control socket */
 
 static const char *const with_control[] = {"--sim=lm75@0x48", "--sim=eeprom@0x50", "--sim=regs@0x20:20",
-					   "--sim-control=%T/ctl", NULL};
+					   "--control=%T/control", NULL};
 
 /* Sends a command and waits for its answer. */
 static void tell(struct carrier *c, int fd, const char *command, const char *want)
@@ -600,7 +601,7 @@ static void tell(struct carrier *c, int fd, const char *command, const char *wan
 
 static void control(struct carrier *c)
 {
-	int fd = unix_connect(carrier_path(c, "ctl"));
+	int fd = unix_connect(carrier_path(c, "control"));
 	uint8_t in[4];
 
 	ck_assert_int_ge(fd, 0);
@@ -642,7 +643,7 @@ static void control(struct carrier *c)
 
 static void control_watch(struct carrier *c)
 {
-	int fd = unix_connect(carrier_path(c, "ctl"));
+	int fd = unix_connect(carrier_path(c, "control"));
 	uint8_t in[40];
 
 	ck_assert_int_ge(fd, 0);
@@ -722,7 +723,6 @@ struct call {
 static int try_options(const char *const *args, bool compat)
 {
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
-	struct opt_group groups[2] = {{0}};
 	char *argv[MAX_ARGS + 2] = {(char *)"i2c"};
 	int argc = 1, err;
 	struct vdev *d = NULL;
@@ -734,8 +734,7 @@ static int try_options(const char *const *args, bool compat)
 	ck_assert_ptr_nonnull(d);
 	for (; args[argc - 1]; argc++)
 		argv[argc] = (char *)args[argc - 1];
-	groups[0] = (struct opt_group){"Device options", d->class->opts, d};
-	err = opt_parse(groups, compat, argc, argv);
+	err = device_parse(d, compat, argc, argv);
 	if (err > 0)
 		err = vdev_check(d);
 	if (err == 0)
@@ -824,7 +823,7 @@ static const struct call calls[] = {
 	{{"--bus=i2c-", "--addr=0x20"}, "--bus=i2c-: no such adapter; there "},
 	{{"--bus=99999999999999999999", "--addr=0x20"}, "no such adapter; there "},
 	{{"--bus=no such adapter", "--addr=0x20"}, "--bus=no such adapter: no such adapter; there "},
-	{{"--backend=sim", "--sim-control=/nonexistent/x"}, "--control=/nonexistent/x: No such file or directory"},
+	{{"--backend=sim", "--control=/nonexistent/x"}, "--control=/nonexistent/x: No such file or directory"},
 	{{"--backend=sim", "--rate=100/s"}, NULL},
 	{{"--rate=0/s"}, "--rate=0/s: "},
 	{{"--rate=100"}, "a rate such as 100/s"},

@@ -31,7 +31,7 @@ enum {
 
 static int control(struct carrier *c)
 {
-	int fd = unix_connect(carrier_path(c, "ctl"));
+	int fd = unix_connect(carrier_path(c, "control"));
 
 	ck_assert_int_ge(fd, 0);
 	return fd;
@@ -232,7 +232,7 @@ static void config(struct carrier *c)
 	ck_assert_uint_eq(ask(c, 0x13, 0, u), 0);
 }
 
-static const char *const keyboard[] = {"--sim=keyboard", "--sim-control=%T/ctl", NULL};
+static const char *const keyboard[] = {"--sim=keyboard", "--control=%T/control", NULL};
 
 /* The driver of QEMU's guest writes all of the space. */
 static void config_whole(struct carrier *c)
@@ -269,7 +269,7 @@ static void types(struct carrier *c)
 	tell(c, "move 1 1", "error: 'move': it goes with a mouse");
 }
 
-static const char *const mouse[] = {"--sim=mouse", "--sim-control=%T/ctl", NULL};
+static const char *const mouse[] = {"--sim=mouse", "--control=%T/control", NULL};
 
 static void moves(struct carrier *c)
 {
@@ -287,7 +287,7 @@ static void moves(struct carrier *c)
 	tell(c, "at 1,1", "error: 'at': it goes with a tablet");
 }
 
-static const char *const tablet[] = {"--sim=tablet", "--sim-width=800", "--sim-height=480", "--sim-control=%T/ctl",
+static const char *const tablet[] = {"--sim=tablet", "--sim-width=800", "--sim-height=480", "--control=%T/control",
 				     NULL};
 
 static void points(struct carrier *c)
@@ -398,7 +398,7 @@ static const char *const filtered[] = {"--sim=touch",
 				       "--map=KEY_A=KEY_B,ABS_X=ABS_Y",
 				       "--map=ABS_Y=-ABS_X",
 				       "--abs-range=ABS_X=0:107,ABS_Y=-1919:1919",
-				       "--sim-control=%T/ctl",
+				       "--control=%T/control",
 				       NULL};
 
 static void filters(struct carrier *c)
@@ -559,7 +559,7 @@ static void write_recorded(struct carrier *c)
 	carrier_write_file(c, "events", good_tail, strlen(good_tail), true);
 }
 
-static const char *const replay_args[] = {"--replay=%T/events", "--record=%T/record", "--sim-control=%T/ctl", NULL};
+static const char *const replay_args[] = {"--replay=%T/events", "--record=%T/record", "--control=%T/control", NULL};
 
 /* What was recorded is played, and recorded as it was. */
 static void replays(struct carrier *c)
@@ -592,7 +592,7 @@ static void replays(struct carrier *c)
 	tell(c, "show", "record-lost 0\n");
 }
 
-static const char *const touch[] = {"--sim=touch", "--sim-control=%T/ctl", NULL};
+static const char *const touch[] = {"--sim=touch", "--control=%T/control", NULL};
 
 static const struct device_case cases[] = {
 	{.name = "config", .run = config, .flags = CASE_CONFIG},

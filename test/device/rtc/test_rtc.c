@@ -65,14 +65,14 @@ enum {
 #define ROOM 24
 
 static const char *const everything[] = {"--backend=sim",     "--clock=utc-smeared,tai", "--clock=monotonic,utc,utc-sls,utc-maybe-smeared",
-					 "--sim-control=%T/ctl", "--cross=tsc", "--counter-offset=-1000000000000", NULL};
-static const char *const plain_sim[] = {"--backend=sim", "--sim-control=%T/ctl", NULL};
+					 "--control=%T/control", "--cross=tsc", "--counter-offset=-1000000000000", NULL};
+static const char *const plain_sim[] = {"--backend=sim", "--control=%T/control", NULL};
 static const char *const system_clocks[] = {"--tai-offset=37", NULL};
 
 /* A command to the simulator; checks that the answer begins with these words. */
 static void tell(struct carrier *c, const char *command, const char *want)
 {
-	int fd = unix_connect(carrier_path(c, "ctl"));
+	int fd = unix_connect(carrier_path(c, "control"));
 	char answer[4096] = "";
 	unsigned int turns = 0;
 	size_t len = 0;

@@ -42,9 +42,9 @@ enum {
 
 enum { BASE = 0x10, POWER, SYSTEM, PERF, CLOCK, SENSOR, RESET, VOLTAGE, POWERCAP, PINCTRL };
 
-static const char *const board[] = {"--device=board", "--system-power=tell", "--sim-control=%T/ctl", NULL};
+static const char *const board[] = {"--device=board", "--system-power=tell", "--control=%T/control", NULL};
 static const char *const sensors[] = {"--device=fake,kind=temperature,name=a-name-of-more-than-sixteen-letters", "-d",
-				      "fake,name=accel", "--sim-control=%T/ctl", NULL};
+				      "fake,name=accel", "--control=%T/control", NULL};
 
 /* A driver that does not take the feature: without_p2a. */
 static bool refused;
@@ -167,7 +167,7 @@ static void hear(struct carrier *c, int fd, const char *end, char answer[static 
 /* A command to the control socket; the answer must begin with these words. */
 static void tell(struct carrier *c, const char *command, const char *want)
 {
-	int fd = unix_connect(carrier_path(c, "ctl"));
+	int fd = unix_connect(carrier_path(c, "control"));
 	char answer[8192];
 
 	ck_assert_int_ge(fd, 0);
@@ -849,7 +849,7 @@ static void performance(struct carrier *c)
 /* Who watches the control socket sees what the guest sets. */
 static void watched(struct carrier *c)
 {
-	int fd = unix_connect(carrier_path(c, "ctl"));
+	int fd = unix_connect(carrier_path(c, "control"));
 	char answer[8192];
 
 	ck_assert_int_ge(fd, 0);

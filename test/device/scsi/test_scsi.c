@@ -140,7 +140,7 @@ static void ready(struct carrier *c)
 
 static int control(struct carrier *c)
 {
-	int fd = unix_connect(carrier_path(c, "ctl"));
+	int fd = unix_connect(carrier_path(c, "control"));
 
 	ck_assert_int_ge(fd, 0);
 	return fd;
@@ -749,7 +749,7 @@ static const char *const control_args[] = {"--lun=0:sim=128K,serial=number",
 					   "--lun=1:sim=64K,removable,block-size=4096",
 					   "--lun=300:sim=64K",
 					   "--num-queues=2",
-					   "--sim-control=%T/ctl",
+					   "--control=%T/control",
 					   NULL};
 
 /* Tasks that hang are ended, and answered before the function that ends them. */
@@ -1217,8 +1217,8 @@ static void kept_moves(struct carrier *c)
 static const char *const sim_args[] = {"--lun=0:sim=128K,serial=number", "--lun=1:sim=64K,removable,block-size=4096",
 				       "--lun=300:sim=64K", "--num-queues=1", NULL};
 static const char *const large_args[] = {"--lun=0:path=%T/disk,block-size=4096", "--num-queues=1",
-					 "--sim-control=%T/ctl", NULL};
-static const char *const passed_args[] = {"--lun=0:sg=sim", "--lun=1:sim=64K", "--num-queues=1", "--sim-control=%T/ctl",
+					 "--control=%T/control", NULL};
+static const char *const passed_args[] = {"--lun=0:sg=sim", "--lun=1:sim=64K", "--num-queues=1", "--control=%T/control",
 					  NULL};
 static const char *const refused_args[] = {"--lun=0:sg=sim", "--lun=2:sg=sim,ro", "--num-queues=1", NULL};
 static const char *const file_args[] = {"--lun=0:path=%T/disk", "--num-queues=1", NULL};
@@ -1231,7 +1231,7 @@ static void prepare_file(struct carrier *c)
 	ck_assert_int_eq(truncate(carrier_path(c, "disk"), BLOCKS * BLOCK), 0);
 }
 
-static const char *const grow_args[] = {"--lun=0:path=%T/disk", "--num-queues=1", "--folder=%T", "--sim-control=%T/ctl",
+static const char *const grow_args[] = {"--lun=0:path=%T/disk", "--num-queues=1", "--folder=%T", "--control=%T/control",
 					NULL};
 
 static void prepare_files(struct carrier *c)
@@ -1243,7 +1243,7 @@ static void prepare_files(struct carrier *c)
 
 static const char *const kept_small_args[] = {"--lun=0:sim=128K,reservations=%T/small/kept", "--num-queues=1", NULL};
 static const char *const kept_args[] = {"--lun=0:sim=128K,reservations=%T/kept", "--num-queues=1", "--folder=%T",
-					"--sim-control=%T/ctl", NULL};
+					"--control=%T/control", NULL};
 
 /* For the command add there must be one: it cannot make files. */
 static void prepare_kept(struct carrier *c)

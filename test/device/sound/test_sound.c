@@ -59,12 +59,12 @@ enum { HZ8000 = 1, HZ48000 = 7, HZ192000 = 12 };
 #define PERIODS	    (BUFFER / PERIOD)
 #define PATIENCE_US 50000 /* how long the last message of a whole buffer is kept */
 
-static const char *const sim[] = {"--backend=sim", "--sim-control=%T/ctl", NULL};
+static const char *const sim[] = {"--backend=sim", "--control=%T/control", NULL};
 
 /* A command; the answer, of at most size - 1 bytes. */
 static void command(struct carrier *c, const char *command, char *answer, size_t size)
 {
-	int fd = unix_connect(carrier_path(c, "ctl"));
+	int fd = unix_connect(carrier_path(c, "control"));
 	unsigned int turns = 0;
 	size_t len = 0;
 
@@ -1045,7 +1045,7 @@ static void ctl_flood(struct carrier *c)
  */
 
 static const char *const limited[] = {"--backend=sim",
-				      "--sim-control=%T/ctl",
+				      "--control=%T/control",
 				      "--max-rate=44100",
 				      "--max-channels=4",
 				      "--volume-limit=50",

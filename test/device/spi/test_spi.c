@@ -13,6 +13,7 @@
 #include "core/unix_socket.h"
 #include "devices/spi/spi_cs.h"
 #include "test/lib/carrier.h"
+#include "test/lib/open_device.h"
 #include "test/unit/suites.h"
 
 #define REQUESTQ 0
@@ -643,7 +644,7 @@ static const char *const with_control[] = {"--sim=loopback",
 					   "--sim=flash:size=64K",
 					   "--sim=regs:size=20",
 					   "--sim=adc",
-					   "--sim-control=%T/ctl",
+					   "--control=%T/control",
 					   "--cs-hold-us=1000000",
 					   NULL};
 
@@ -668,7 +669,7 @@ static void tell(struct carrier *c, int fd, const char *command, const char *wan
 
 static void control(struct carrier *c)
 {
-	int fd = unix_connect(carrier_path(c, "ctl"));
+	int fd = unix_connect(carrier_path(c, "control"));
 	uint8_t in[3];
 
 	ck_assert_int_ge(fd, 0);
@@ -696,7 +697,7 @@ static void control(struct carrier *c)
 
 static void control_watch(struct carrier *c)
 {
-	int fd = unix_connect(carrier_path(c, "ctl"));
+	int fd = unix_connect(carrier_path(c, "control"));
 	uint64_t begin;
 	uint8_t in[40] = {0};
 
@@ -767,7 +768,6 @@ struct call {
 static int try_options(const char *const *args, bool compat)
 {
 	struct ev_loop *loop = ev_loop_new(EVFLAG_AUTO);
-	struct opt_group groups[2] = {{0}};
 	char *argv[MAX_ARGS + 2] = {(char *)"spi"};
 	int argc = 1, err;
 	struct vdev *d = NULL;
@@ -779,8 +779,7 @@ static int try_options(const char *const *args, bool compat)
 	ck_assert_ptr_nonnull(d);
 	for (; args[argc - 1]; argc++)
 		argv[argc] = (char *)args[argc - 1];
-	groups[0] = (struct opt_group){"Device options", d->class->opts, d};
-	err = opt_parse(groups, compat, argc, argv);
+	err = device_parse(d, compat, argc, argv);
 	if (err > 0)
 		err = vdev_check(d);
 	if (err == 0)

@@ -51,7 +51,7 @@ case_gpio_qemu() {
 	*'v1.'*) set_and_hold='gpioset -m time -u 300000 0 0=1' get='gpioget 0 1' ;;
 	*) set_and_hold='gpioset -t 300ms,0 -c 0 0=1' get='gpioget --numeric -c 0 1' ;;
 	esac
-	vdevd_start gpio --backend=sim --sim-lines=4 --sim-names=LED,BUTTON --sim-control="$dir/control"
+	vdevd_start gpio --backend=sim --sim-lines=4 --sim-names=LED,BUTTON --control="$dir/control"
 	echo 'set 1 1' | socat -t1 - "UNIX-CONNECT:$dir/control" >&2
 	mkfifo lines
 	socat -t1 - "UNIX-CONNECT:$dir/control" <lines >seen &
@@ -103,7 +103,7 @@ case_gpio_qemu_restarted() {
 	guest=$!
 	wait "$killer"
 	wait "$vdevd_pid" 2>/dev/null || :
-	vdevd_start gpio --backend=sim --sim-lines=4 --sim-control="$dir/control"
+	vdevd_start gpio --backend=sim --sim-lines=4 --control="$dir/control"
 	echo 'set 1 1' | socat -t1 - "UNIX-CONNECT:$dir/control" >&2
 	wait "$guest" || fail 'the guest saw no line of the second vdevd'
 	printf '0\nhigh\n' >wanted
