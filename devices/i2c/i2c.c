@@ -6,11 +6,9 @@
  * requests tied together are a group.  A group is made as one transfer on one bus: START, the segments with a repeated
  * START between them, STOP; for that is what its driver means, and what a register is read with.
  *
- * A group is collected first, then checked as a whole.  All groups of a turn are one job, with copies of what is
- * written and room for what is read; their chains wait on this side.  The worker thread makes a job's transfers, one
- * after the other, and tells the loop at the end, or earlier when the job takes long; a host side that cannot block
- * makes them on the loop. One job is under way at a time, further requests stay in the ring: order is kept and memory
- * bounded.
+ * A group is collected first, then checked as a whole.  All groups of a turn are one batch (batch.h), with copies of what
+ * is written and room for what is read; their chains wait on this side.  A host side that cannot block has them made on the
+ * loop.
  *
  * Where a group is refused before it reaches the bus (a malformed request, an address that is not the guest's,
  * addresses on two buses, more segments than a transfer has), nothing of it is made and all of its requests are
@@ -23,18 +21,16 @@
  * is made as a transfer of its own.
  */
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <ev.h>
 
 #include "core/device.h"
 #include "core/policy.h"
-#include "core/work.h"
 #include "devices/i2c/i2c_host.h"
+#include "devices/lib/batch.h"
 #include "devices/lib/rate_gate.h"
 #include "transport/chain.h"
 
@@ -55,12 +51,6 @@ struct virtio_i2c_out_hdr {
 /* How long the rest of a group is waited for after its last request, seconds. */
 #define GROUP_PATIENCE 0.02
 
-/* A failed read's buffer is zeroed up to this size: the longest read a driver can mean (Linux: a 16-bit length). */
-#define ZERO_MAX 65536
-
-/* How long the end waits for a transfer that hangs, ms. */
-#define CLOSE_PATIENCE 20
-
 /* The words of --backend. */
 enum {
 	BACKEND_AUTO,
@@ -72,9 +62,6 @@ enum {
 #define JOB_SEGMENTS  256
 #define JOB_BYTES     65536
 #define JOB_DATA_SIZE (JOB_BYTES + I2C_SEGMENTS_MAX * I2C_SEGMENT_MAX)
-
-/* How long a job's ended transfers wait for those behind them, ns: a slow bus costs nobody more than this. */
-#define JOB_TURN 2000000
 
 /* Requests that are one transfer. */
 struct i2c_group {
@@ -91,16 +78,12 @@ struct i2c_group {
  * which it does not touch.  While it runs, what stands behind the complete groups is the loop's.
  */
 struct i2c_job {
-	struct work work;
+	struct batch batch; /* of the complete groups; the next in groups is collected */
 	struct i2c *i2c;
 	const struct i2c_host_ops *ops;
 	void *host;
-	atomic_bool stop;      /* no further transfer is to begin */
-	unsigned int ngroups;  /* complete ones; the next in groups is collected */
-	unsigned int made;     /* of them; those that were refused count */
-	unsigned int answered; /* likewise */
-	unsigned int nsegs;    /* segments and chains, with those of the group that is collected */
-	size_t used;	       /* bytes of data */
+	unsigned int nsegs; /* segments and chains, with those of the group that is collected */
+	size_t used;	    /* bytes of data */
 	struct i2c_group groups[JOB_SEGMENTS + 1];
 	struct chain *chains[JOB_SEGMENTS];
 	struct i2c_segment segs[JOB_SEGMENTS];
@@ -115,11 +98,8 @@ struct i2c {
 	struct rate_gate gate; /* --rate: of transfers */
 	/* host */
 	const struct i2c_host_ops *ops;
-	struct work_queue *worker;
 	struct i2c_job *job;
 	void *host;
-	bool running; /* the job is the worker's */
-	bool behind;  /* there may be chains in the ring for the time after the job */
 	bool failing; /* what comes belongs to a group that has failed */
 	struct ev_timer patience;
 };
@@ -130,26 +110,6 @@ static struct i2c *to_i2c(struct vdev *d)
 }
 
 /* ---- requests */
-
-/*
- * Answers a request.  The buffer of a read that was made is filled in already.  Of a buffer that no driver means
- * nothing is written but the status at its end; so nothing is told as written, for that would be all that lies before
- * it.
- */
-static void request_answer(struct chain *c, bool ok)
-{
-	uint8_t status = ok ? VIRTIO_I2C_MSG_OK : VIRTIO_I2C_MSG_ERR;
-	size_t room = chain_writable(c);
-
-	if (room > ZERO_MAX) {
-		chain_put_at(c, room - 1, &status, sizeof(status));
-	} else {
-		if (room > 1)
-			chain_put_zeros(c, room - 1);
-		chain_put(c, &status, sizeof(status)); /* a request without room for it goes back as it is */
-	}
-	virtq_push(c);
-}
 
 /*
  * The address in a request's header: 7 bits in bits 1 to 7, or 10 bits of which two are between the marks 11110 and 0.
@@ -239,7 +199,7 @@ static bool request_read(struct i2c *s, struct i2c_group *g, struct chain *c, st
 /* The group that is collected. */
 static struct i2c_group *group_open(struct i2c_job *job)
 {
-	return &job->groups[job->ngroups];
+	return &job->groups[job->batch.n];
 }
 
 /*
@@ -274,7 +234,7 @@ static void group_end(struct i2c *s, bool partial)
 	g->refused = g->refused || !group_allowed(s, g);
 	g->partial = partial;
 	s->failing = partial && g->refused;
-	job->ngroups++;
+	job->batch.n++;
 	*group_open(job) = (struct i2c_group){.first = job->nsegs, .data = job->used};
 }
 
@@ -300,7 +260,7 @@ static void group_add(struct i2c *s, struct chain *c)
 }
 
 /* Gives the requests of a group back, to be made when the ring starts again. */
-static void group_requeue(struct i2c_job *job, struct i2c_group *g)
+static void group_requeue(struct i2c_job *job, const struct i2c_group *g)
 {
 	for (unsigned int i = 0; i < g->n; i++)
 		virtq_requeue(job->chains[g->first + i]);
@@ -334,7 +294,7 @@ static void group_answer(struct i2c *s, const struct i2c_group *g)
 
 		if (i < done && segs[i].read)
 			chain_put(c, segs[i].buf, segs[i].len);
-		request_answer(c, i < done);
+		batch_push(c, i < done ? VIRTIO_I2C_MSG_OK : VIRTIO_I2C_MSG_ERR);
 	}
 	/* What follows one that was refused knows already: it is in this job, too (group_end). */
 	s->failing |= g->partial && !g->refused && done < g->n;
@@ -348,34 +308,48 @@ static bool job_has_room(struct i2c_job *job)
 	return group_open(job)->n || (job->nsegs + I2C_SEGMENTS_MAX <= JOB_SEGMENTS && job->used <= JOB_BYTES);
 }
 
-static uint64_t now_ns(void)
+static struct i2c_job *to_job(const struct batch *b)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+	return container_of(b, struct i2c_job, batch);
 }
 
-/* Makes the transfers of a job, or those of a turn.  On the worker thread, or on the loop where they cannot block. */
-static void job_run(struct work *w)
+static bool job_blocks(const struct batch *b, unsigned int first)
 {
-	struct i2c_job *job = container_of(w, struct i2c_job, work);
-	uint64_t begin = job->ngroups > 1 ? now_ns() : 0;
+	const struct i2c_job *job = to_job(b);
 
-	while (job->made < job->ngroups && !atomic_load_explicit(&job->stop, memory_order_relaxed)) {
-		struct i2c_group *g = &job->groups[job->made];
+	while (first < b->n && job->groups[first].refused)
+		first++;
+	return first < b->n && !(job->ops->prompt && job->ops->prompt(job->host));
+}
 
-		if (!g->refused)
-			g->result = job->ops->transfer(job->host, g->bus, job->segs + g->first, g->n);
-		job->made++;
-		if (job->made < job->ngroups && now_ns() - begin > JOB_TURN)
-			break;
-	}
+static void job_make(struct batch *b, unsigned int i)
+{
+	struct i2c_job *job = to_job(b);
+	struct i2c_group *g = &job->groups[i];
+
+	if (!g->refused)
+		g->result = job->ops->transfer(job->host, g->bus, job->segs + g->first, g->n);
+}
+
+static void job_answer(struct batch *b, unsigned int i)
+{
+	group_answer(to_job(b)->i2c, &to_job(b)->groups[i]);
+}
+
+static void job_refuse(struct batch *b, unsigned int i)
+{
+	to_job(b)->groups[i].refused = true;
+}
+
+static void job_requeue(struct batch *b, unsigned int i)
+{
+	group_requeue(to_job(b), &to_job(b)->groups[i]);
 }
 
 /* Empties the job but for the group that is collected, which moves to the front. */
-static void job_clear(struct i2c_job *job)
+static unsigned int job_over(struct batch *b)
 {
+	struct i2c_job *job = to_job(b);
 	struct i2c_group g = *group_open(job);
 
 	memmove(job->chains, job->chains + g.first, g.n * sizeof(*job->chains));
@@ -388,60 +362,22 @@ static void job_clear(struct i2c_job *job)
 	g.first = 0;
 	g.data = 0;
 	job->groups[0] = g;
-	job->ngroups = job->made = job->answered = 0;
+	if (g.n)
+		ev_timer_again(job->i2c->d.loop, &job->i2c->patience);
+	return 0;
 }
 
-/* Has the groups of the job made that have not been.  Returns whether the worker does it. */
-static bool job_begin(struct i2c *s)
-{
-	struct i2c_job *job = s->job;
-	unsigned int i = job->made;
-	int err;
+static const struct batch_ops job_ops = {
+	.blocks = job_blocks,
+	.make = job_make,
+	.answer = job_answer,
+	.refuse = job_refuse,
+	.requeue = job_requeue,
+	.over = job_over,
+};
 
-	while (i < job->ngroups && job->groups[i].refused)
-		i++;
-	if (i < job->ngroups && !(job->ops->prompt && job->ops->prompt(job->host))) {
-		err = work_submit(s->worker, &job->work);
-		if (!err)
-			return true;
-		log_guest(&s->d.log, "no worker thread: %s", strerror(-err));
-		for (; i < job->ngroups; i++)
-			job->groups[i].refused = true;
-	}
-	while (job->made < job->ngroups)
-		job_run(&job->work);
-	return false;
-}
-
-/* Groups of the job have been made: answers them, goes on with the next. */
-static void job_done(struct work *w)
-{
-	struct i2c_job *job = container_of(w, struct i2c_job, work);
-	struct i2c *s = job->i2c;
-
-	do {
-		while (job->answered < job->made)
-			group_answer(s, &job->groups[job->answered++]);
-		if (atomic_load_explicit(&job->stop, memory_order_relaxed)) {
-			for (; job->made < job->ngroups; job->made++)
-				group_requeue(job, &job->groups[job->made]);
-			job->answered = job->made;
-		}
-		if (job->made < job->ngroups && job_begin(s))
-			return;
-	} while (job->answered < job->ngroups);
-	atomic_store_explicit(&job->stop, false, memory_order_relaxed);
-	job_clear(job);
-	s->running = false;
-	if (group_open(job)->n)
-		ev_timer_again(s->d.loop, &s->patience);
-	if (s->behind)
-		virtq_again(vdev_queue(&s->d, 0));
-	s->behind = false;
-}
-
-/* Has what was collected made; a group that may go on is waited for. */
-static void job_start(struct i2c *s)
+/* Has what was collected made; a group that may go on is waited for.  more: as batch_start. */
+static void job_start(struct i2c *s, bool more)
 {
 	struct i2c_job *job = s->job;
 	const struct i2c_group *g = group_open(job);
@@ -449,15 +385,11 @@ static void job_start(struct i2c *s)
 	/* When the driver has no more room in the ring, the rest waits for this. */
 	if (g->n && (g->refused || g->n == virtq_size(vdev_queue(&s->d, 0))))
 		group_end(s, true);
-	if (!job->ngroups) {
-		if (g->n)
-			ev_timer_again(s->d.loop, &s->patience);
-		return;
-	}
-	ev_timer_stop(s->d.loop, &s->patience);
-	s->running = true;
-	if (!job_begin(s))
-		job_done(&job->work);
+	if (job->batch.n)
+		ev_timer_stop(s->d.loop, &s->patience);
+	else if (g->n)
+		ev_timer_again(s->d.loop, &s->patience);
+	batch_start(&job->batch, more);
 }
 
 /* The rest of a group has not come. */
@@ -466,7 +398,7 @@ static void patience_ends(struct ev_loop *loop, struct ev_timer *w, int revents)
 	struct i2c *s = container_of(w, struct i2c, patience);
 
 	group_end(s, true);
-	job_start(s);
+	job_start(s, false);
 }
 
 /* ---- the device */
@@ -477,10 +409,8 @@ static void i2c_kick(struct vdev *d, unsigned int q)
 	struct i2c *s = to_i2c(d);
 	struct chain *c = NULL;
 
-	if (s->running) {
-		s->behind = true;
+	if (batch_busy(&s->job->batch, true))
 		return;
-	}
 	while (job_has_room(s->job)) {
 		bool begins = !group_open(s->job)->n && !s->failing;
 
@@ -491,11 +421,10 @@ static void i2c_kick(struct vdev *d, unsigned int q)
 			rate_gate_pass(&s->gate);
 		group_add(s, c);
 	}
-	s->behind = c != NULL;
-	job_start(s);
+	job_start(s, c != NULL);
 }
 
-/* What has not begun goes back; what is on the bus is answered when that is done (job_done). */
+/* What has not begun goes back; what is on the bus is answered when that is done (batch.h). */
 static void i2c_quiesce(struct vdev *d, unsigned int q)
 {
 	struct i2c *s = to_i2c(d);
@@ -503,8 +432,7 @@ static void i2c_quiesce(struct vdev *d, unsigned int q)
 
 	ev_timer_stop(d->loop, &s->patience);
 	rate_gate_stop(&s->gate);
-	s->behind = false;
-	atomic_store_explicit(&s->job->stop, s->running, memory_order_relaxed);
+	batch_quiesce(&s->job->batch);
 	group_requeue(s->job, g);
 	s->job->nsegs -= g->n;
 	s->job->used = g->data;
@@ -656,13 +584,14 @@ static int i2c_open(struct vdev *d)
 	if (err)
 		return err;
 	s->job = malloc(sizeof(*s->job)); /* pages that no transfer needs are never touched */
-	if (!s->job || work_queue_new(d->loop, NULL, &s->worker) < 0) {
+	if (s->job) {
+		memset(s->job, 0, offsetof(struct i2c_job, groups));
+		s->job->groups[0] = (struct i2c_group){0};
+	}
+	if (!s->job || batch_open(&s->job->batch, &job_ops, d, 0) < 0) {
 		log_error(&d->log, "out of memory");
 		return -ENOMEM;
 	}
-	memset(s->job, 0, offsetof(struct i2c_job, groups));
-	s->job->groups[0] = (struct i2c_group){0};
-	s->job->work = (struct work){.run = job_run, .done = job_done};
 	s->job->i2c = s;
 	s->job->ops = s->ops;
 	s->job->host = s->host;
@@ -676,11 +605,7 @@ static void i2c_close(struct vdev *d)
 
 	ev_timer_stop(d->loop, &s->patience);
 	rate_gate_stop(&s->gate);
-	if (s->job)
-		atomic_store_explicit(&s->job->stop, true, memory_order_relaxed);
-	idle = work_queue_free(s->worker, CLOSE_PATIENCE);
-	if (!idle)
-		log_warn(&d->log, "a transfer hangs; it is left behind");
+	idle = !s->job || batch_close(&s->job->batch);
 	if (s->host)
 		s->ops->close(s->host, !idle);
 	if (idle)

@@ -3,27 +3,25 @@
  * spi.c - SPI controller device: VIRTIO 1.4, section "SPI Controller Device".
  *
  * Theory of operation.  A request is one transfer, and each is made for itself: it is checked, its bytes are copied,
- * and a worker thread makes it.  What a turn finds in the ring is one job; its chains wait on this side.  One job is
- * under way at a time, further requests stay in the ring: order is kept and memory bounded.  A host side that cannot
- * block makes a job on the loop.
+ * and a worker thread makes it.  What a turn finds in the ring is one batch (batch.h); its chains wait on this side.  A host
+ * side that cannot block has it made on the loop.
  *
  * Requests belong together by chip select alone: whether it stays asserted behind a transfer is spi_cs.h's.  Where
- * the driver is Linux', its hold time ends a message: a timer, which runs while no job does, has chip select released.
+ * the driver is Linux', its hold time ends a message: a timer, which runs while no batch does, has chip select released.
  *
  * A request that is refused (PARAM_ERR) does not reach the bus, and chip select stays as it is.  Where the bus fails
  * (TRANS_ERR), chip select is released.
  */
 #include <errno.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <ev.h>
 
+#include "core/clock.h"
 #include "core/device.h"
 #include "core/policy.h"
-#include "core/work.h"
+#include "devices/lib/batch.h"
 #include "devices/lib/rate_gate.h"
 #include "devices/spi/spi_cs.h"
 #include "devices/spi/spi_host.h"
@@ -69,12 +67,6 @@ _Static_assert(sizeof(struct virtio_spi_transfer_head) == 32, "VIRTIO 1.4: 32 by
 #define MODE_KNOWN (SPI_MODE_CPHA | SPI_MODE_CPOL | SPI_MODE_CS_HIGH | SPI_MODE_LSB_FIRST | SPI_MODE_LOOP)
 #define MODE_FLAGS (SPI_MODE_CS_HIGH | SPI_MODE_LSB_FIRST | SPI_MODE_LOOP)
 
-/* The buffer of a failed read is zeroed up to this size. */
-#define ZERO_MAX 65536
-
-/* How long the end waits for a transfer that hangs, ms. */
-#define CLOSE_PATIENCE 20
-
 /* The words of --backend. */
 enum {
 	BACKEND_AUTO,
@@ -87,11 +79,8 @@ enum {
 #define JOB_BYTES     65536
 #define JOB_DATA_SIZE (JOB_BYTES + SPI_LENGTH_MAX)
 
-/* How long a job's ended transfers wait for those behind them, ns: a slow bus costs nobody more than this. */
-#define JOB_TURN 2000000
-
 struct spi_item {
-	struct chain *chain;
+	struct chain *chain; /* NULL: it is no transfer, but has chip select released */
 	struct spi_transfer t;
 	bool refused; /* it is not made */
 	const struct spi_chip *chip;
@@ -103,15 +92,12 @@ struct spi_item {
  * which it does not touch.
  */
 struct spi_job {
-	struct work work;
+	struct batch batch;
 	struct spi *spi;
 	const struct spi_host_ops *ops;
 	void *host;
-	atomic_bool stop; /* no further transfer is to begin */
-	bool release;	  /* chip select is to be released, and nothing else */
 	struct spi_cs cs; /* the worker's while it runs, otherwise the loop's */
-	unsigned int nitems, made, answered;
-	size_t used; /* bytes of data */
+	size_t used;	  /* bytes of data */
 	struct spi_item items[JOB_ITEMS];
 	uint8_t data[JOB_DATA_SIZE];
 };
@@ -127,12 +113,9 @@ struct spi {
 	/* host */
 	const struct spi_host_ops *ops;
 	struct spi_caps caps;
-	struct work_queue *worker;
 	struct spi_job *job;
 	void *host;
-	bool running; /* the job is the worker's */
-	bool behind;  /* there may be chains in the ring for the time after the job */
-	bool drop;    /* chip select is to be released when the job is done */
+	bool drop; /* chip select is to be released when the job is done */
 	struct ev_timer hold;
 	uint64_t held_since; /* ns, while chip select is held and no job runs */
 	bool cut;            /* the hold time ended the last message */
@@ -144,25 +127,6 @@ static struct spi *to_spi(struct vdev *d)
 }
 
 /* ---- requests */
-
-/*
- * Answers a request.  The buffer of a read that was made is filled in already.  The result is the last byte that can be
- * written.  Of a buffer that was refused for its size nothing else is written, so nothing is told as written, for that
- * would be all that lies before it.
- */
-static void request_answer(struct chain *c, uint8_t result)
-{
-	size_t room = chain_writable(c);
-
-	if (room > ZERO_MAX) {
-		chain_put_at(c, room - 1, &result, sizeof(result));
-	} else {
-		if (room > 1)
-			chain_put_zeros(c, room - 1);
-		chain_put(c, &result, sizeof(result)); /* a request without room for it goes back as it is */
-	}
-	virtq_push(c);
-}
 
 /* Looks at a number of wires.  Returns whether the device has them. */
 static bool nbits_read(uint8_t field, uint8_t supported, uint8_t *nbits)
@@ -252,7 +216,7 @@ static const char *request_check(const struct spi *s, const struct chain *c, con
 static void job_add(struct spi *s, struct chain *c)
 {
 	struct spi_job *job = s->job;
-	struct spi_item *it = &job->items[job->nitems++];
+	struct spi_item *it = &job->items[job->batch.n++];
 	struct virtio_spi_transfer_head h;
 	const char *wrong = NULL;
 
@@ -295,18 +259,10 @@ static void item_answer(struct spi *s, struct spi_item *it)
 		if (s->ops->ended)
 			s->ops->ended(s->host, &it->t, it->result);
 	}
-	request_answer(it->chain, result);
+	batch_push(it->chain, result);
 }
 
 /* ---- jobs */
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 static void cs_release(struct spi_job *job)
 {
@@ -331,24 +287,9 @@ static void item_make(struct spi_job *job, struct spi_item *it)
 	}
 }
 
-/* Makes the transfers of a job, or those of a turn.  On the worker thread, or on the loop where they cannot block. */
-static void job_run(struct work *w)
+static struct spi_job *to_job(const struct batch *b)
 {
-	struct spi_job *job = container_of(w, struct spi_job, work);
-	uint64_t begin = job->nitems > 1 ? now_ns() : 0;
-
-	if (job->release)
-		cs_release(job);
-	job->release = false;
-	while (job->made < job->nitems && !atomic_load_explicit(&job->stop, memory_order_relaxed)) {
-		struct spi_item *it = &job->items[job->made];
-
-		if (!it->refused)
-			item_make(job, it);
-		job->made++;
-		if (job->made < job->nitems && now_ns() - begin > JOB_TURN)
-			break;
-	}
+	return container_of(b, struct spi_job, batch);
 }
 
 /* Whether a transfer waits for its chip, and not only for the bus. */
@@ -357,95 +298,88 @@ static bool has_delays(const struct spi_transfer *t)
 	return t->word_delay_ns | t->setup_ns | t->hold_ns | t->inactive_ns;
 }
 
-/* Whether what is left of the job cannot block: it is made on the loop then. */
-static bool job_prompt(const struct spi_job *job)
+static bool job_blocks(const struct batch *b, unsigned int first)
 {
-	bool prompt = job->ops->prompt && job->ops->prompt(job->host);
-	bool made = job->release;
+	const struct spi_job *job = to_job(b);
+	const bool prompt = job->ops->prompt && job->ops->prompt(job->host);
 
-	for (unsigned int i = job->made; i < job->nitems; i++) {
-		made |= !job->items[i].refused;
-		prompt &= job->items[i].refused || !has_delays(&job->items[i].t);
+	for (; first < b->n; first++) {
+		const struct spi_item *it = &job->items[first];
+
+		if (!it->refused && (!prompt || (it->chain && has_delays(&it->t))))
+			return true;
 	}
-	return prompt || !made;
-}
-
-/* Has what is left of the job made.  Returns whether the worker does it. */
-static bool job_begin(struct spi *s)
-{
-	struct spi_job *job = s->job;
-	int err = job_prompt(job) ? 1 : work_submit(s->worker, &job->work);
-
-	if (!err)
-		return true;
-	if (err < 0) {
-		log_guest(&s->d.log, "no worker thread: %s", strerror(-err));
-		for (unsigned int i = job->made; i < job->nitems; i++)
-			job->items[i].refused = true;
-		/* Chip select stays held: the next transfer that is made begins with its release. */
-		job->release = false;
-	}
-	do
-		job_run(&job->work);
-	while (job->made < job->nitems);
 	return false;
 }
 
-/* The job is over: the hold time of what chip select holds begins, or ends what a reset has left. */
-static bool job_over(struct spi *s)
+static void job_make(struct batch *b, unsigned int i)
 {
-	struct spi_job *job = s->job;
+	struct spi_job *job = to_job(b);
+	struct spi_item *it = &job->items[i];
 
-	job->nitems = job->made = job->answered = 0;
+	if (it->refused)
+		return;
+	if (it->chain)
+		item_make(job, it);
+	else
+		cs_release(job);
+}
+
+static void job_answer(struct batch *b, unsigned int i)
+{
+	if (to_job(b)->items[i].chain)
+		item_answer(to_job(b)->spi, &to_job(b)->items[i]);
+}
+
+/* Where chip select is not released it stays held: the next transfer that is made begins with that. */
+static void job_refuse(struct batch *b, unsigned int i)
+{
+	to_job(b)->items[i].refused = true;
+}
+
+static void job_requeue(struct batch *b, unsigned int i)
+{
+	const struct spi_item *it = &to_job(b)->items[i];
+
+	if (it->chain)
+		virtq_requeue(it->chain);
+	else
+		to_job(b)->spi->drop = true;
+}
+
+/* As the first of a job: chip select is released. */
+static unsigned int job_release(struct spi_job *job)
+{
+	job->items[0] = (struct spi_item){0};
+	return 1;
+}
+
+/* The job is over: the hold time of what chip select holds begins, or ends what a reset has left. */
+static unsigned int job_over(struct batch *b)
+{
+	struct spi_job *job = to_job(b);
+	struct spi *s = job->spi;
+	const bool drop = s->drop && job->cs.held;
+
 	job->used = 0;
-	atomic_store_explicit(&job->stop, false, memory_order_relaxed);
-	if (s->drop && job->cs.held) {
-		s->drop = false;
-		job->release = true;
-		if (job_begin(s))
-			return false;
-	}
 	s->drop = false;
+	if (drop)
+		return job_release(job);
 	if (job->cs.held && s->rule == SPI_CS_LINUX) {
-		s->held_since = now_ns();
+		s->held_since = clock_now(CLOCK_MONOTONIC);
 		ev_timer_again(s->d.loop, &s->hold);
 	}
-	return true;
+	return 0;
 }
 
-/* Transfers of the job have been made: answers them, goes on with the next. */
-static void job_done(struct work *w)
-{
-	struct spi_job *job = container_of(w, struct spi_job, work);
-	struct spi *s = job->spi;
-
-	do {
-		while (job->answered < job->made)
-			item_answer(s, &job->items[job->answered++]);
-		if (atomic_load_explicit(&job->stop, memory_order_relaxed)) {
-			for (; job->made < job->nitems; job->made++)
-				virtq_requeue(job->items[job->made].chain);
-			job->answered = job->made;
-		}
-		if (job->made < job->nitems && job_begin(s))
-			return;
-	} while (job->answered < job->nitems);
-	if (!job_over(s))
-		return;
-	s->running = false;
-	if (s->behind)
-		virtq_again(vdev_queue(&s->d, 0));
-	s->behind = false;
-}
-
-/* Has made what stands in the job. */
-static void job_start(struct spi *s)
-{
-	ev_timer_stop(s->d.loop, &s->hold);
-	s->running = true;
-	if (!job_begin(s))
-		job_done(&s->job->work);
-}
+static const struct batch_ops job_ops = {
+	.blocks = job_blocks,
+	.make = job_make,
+	.answer = job_answer,
+	.refuse = job_refuse,
+	.requeue = job_requeue,
+	.over = job_over,
+};
 
 /* The hold time is over, or the guest has gone: chip select is released. */
 static void hold_ends(struct ev_loop *loop, struct ev_timer *w, int revents)
@@ -453,15 +387,17 @@ static void hold_ends(struct ev_loop *loop, struct ev_timer *w, int revents)
 	struct spi *s = container_of(w, struct spi, hold);
 
 	ev_timer_stop(loop, w);
-	s->job->release = s->cut = s->job->cs.held;
-	if (s->job->release)
-		job_start(s);
+	s->cut = s->job->cs.held;
+	if (!s->cut)
+		return;
+	s->job->batch.n = job_release(s->job);
+	batch_start(&s->job->batch, false);
 }
 
 /* Whether the hold time is over, and a loop that was busy has not come to it. */
 static bool hold_is_over(const struct spi *s)
 {
-	return s->job->cs.held && s->rule == SPI_CS_LINUX && now_ns() - s->held_since >= s->hold_us * 1000;
+	return s->job->cs.held && s->rule == SPI_CS_LINUX && clock_now(CLOCK_MONOTONIC) - s->held_since >= s->hold_us * 1000;
 }
 
 /* ---- the device */
@@ -469,9 +405,12 @@ static bool hold_is_over(const struct spi *s)
 /* Linux' reads go on with what is before them: one that comes too late reads something else, and nobody would know. */
 static void tell_cut(struct spi *s)
 {
-	const struct spi_item *it = &s->job->items[0];
+	const struct spi_job *job = s->job;
+	const unsigned int i = job->items[0].chain ? 0 : 1;
 
-	if (s->cut && !it->refused && !it->t.tx)
+	if (i == job->batch.n)
+		return;
+	if (s->cut && !job->items[i].refused && !job->items[i].t.tx)
 		log_guest(&s->d.log, "a read came when chip select had been released: the guest needs more than --cs-hold-us=%ju",
 			  (uintmax_t)s->hold_us);
 	s->cut = false;
@@ -479,42 +418,42 @@ static void tell_cut(struct spi *s)
 
 static bool job_has_room(const struct spi_job *job)
 {
-	return job->nitems < JOB_ITEMS && job->used <= JOB_BYTES;
+	return job->batch.n < JOB_ITEMS && job->used <= JOB_BYTES;
 }
 
 static void spi_kick(struct vdev *d, unsigned int q)
 {
 	struct spi *s = to_spi(d);
+	struct spi_job *job = s->job;
 	struct chain *c = NULL;
 
-	if (s->running) {
-		s->behind = true;
+	if (batch_busy(&job->batch, true))
 		return;
+	if (hold_is_over(s)) {
+		job->batch.n = job_release(job);
+		s->cut = true;
 	}
-	while (job_has_room(s->job)) {
+	while (job_has_room(job)) {
 		c = rate_gate_open(&s->gate) ? virtq_pop(vdev_queue(d, q)) : NULL;
 		if (!c)
 			break;
 		rate_gate_pass(&s->gate);
 		job_add(s, c);
 	}
-	s->behind = c != NULL;
-	if (!s->job->nitems)
+	if (!job->batch.n)
 		return;
-	s->job->release = hold_is_over(s);
-	s->cut |= s->job->release;
 	tell_cut(s);
-	job_start(s);
+	ev_timer_stop(d->loop, &s->hold);
+	batch_start(&job->batch, c != NULL);
 }
 
-/* What is on the bus is answered when that is done (job_done); what has not begun goes back. */
+/* What is on the bus is answered when that is done (batch.h); what has not begun goes back. */
 static void spi_quiesce(struct vdev *d, unsigned int q)
 {
 	struct spi *s = to_spi(d);
 
 	rate_gate_stop(&s->gate);
-	s->behind = false;
-	atomic_store_explicit(&s->job->stop, s->running, memory_order_relaxed);
+	batch_quiesce(&s->job->batch);
 }
 
 /* The guest's message is over, whatever it was. */
@@ -522,8 +461,8 @@ static void spi_reset(struct vdev *d)
 {
 	struct spi *s = to_spi(d);
 
-	s->drop = s->running;
-	if (!s->running)
+	s->drop = batch_busy(&s->job->batch, false);
+	if (!s->drop)
 		hold_ends(d->loop, &s->hold, 0);
 }
 
@@ -707,12 +646,12 @@ static int spi_open(struct vdev *d)
 	if (err)
 		return err;
 	s->job = malloc(sizeof(*s->job)); /* pages that no transfer needs are never touched */
-	if (!s->job || work_queue_new(d->loop, NULL, &s->worker) < 0) {
+	if (s->job)
+		memset(s->job, 0, offsetof(struct spi_job, data));
+	if (!s->job || batch_open(&s->job->batch, &job_ops, d, 0) < 0) {
 		log_error(&d->log, "out of memory");
 		return -ENOMEM;
 	}
-	memset(s->job, 0, offsetof(struct spi_job, data));
-	s->job->work = (struct work){.run = job_run, .done = job_done};
 	s->job->spi = s;
 	s->job->ops = s->ops;
 	s->job->host = s->host;
@@ -727,11 +666,7 @@ static void spi_close(struct vdev *d)
 
 	ev_timer_stop(d->loop, &s->hold);
 	rate_gate_stop(&s->gate);
-	if (s->job)
-		atomic_store_explicit(&s->job->stop, true, memory_order_relaxed);
-	idle = work_queue_free(s->worker, CLOSE_PATIENCE);
-	if (!idle)
-		log_warn(&d->log, "a transfer hangs; it is left behind");
+	idle = !s->job || batch_close(&s->job->batch);
 	if (s->host && s->job && idle)
 		cs_release(s->job);
 	if (s->host)
