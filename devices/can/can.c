@@ -324,6 +324,7 @@ static void rx_put(struct can *n, const struct can_msg *m)
 		.h = {.msg_type = htole16(VIRTIO_CAN_RX), .length = htole16(m->len), .flags = htole32(m->flags),
 		      .can_id = htole32(m->id)},
 	};
+	uint64_t lost;
 
 	if (!n->started || !type_negotiated(n, m) ||
 	    (n->allow_rx.n && !policy_set_has(&n->allow_rx, can_msg_number(m)))) {
@@ -333,7 +334,11 @@ static void rx_put(struct can *n, const struct can_msg *m)
 	/* Drivers want as many bytes as the length says, of remote frames, too. */
 	memcpy(record.sdu, m->data, m->len);
 	n->count.rx++;
+	lost = events_lost(&n->rx);
 	events_put(&n->rx, &record, sizeof(record.h) + m->len);
+	if (events_lost(&n->rx) != lost)
+		log_guest(&n->d.log, "the guest is too slow for the bus: %llu frames are lost (--rx-queue=%llu)",
+			  (unsigned long long)events_lost(&n->rx), (unsigned long long)n->rx_queue);
 	if (!n->heard)
 		remind_later(n);
 	n->heard = true;

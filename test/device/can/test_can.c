@@ -361,6 +361,7 @@ static void bus_off(struct carrier *c)
 static void operator(struct carrier *c)
 {
 	int fd = unix_connect(carrier_path(c, "control"));
+	char *log;
 
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(mode(c, START), OK);
@@ -383,6 +384,9 @@ static void operator(struct carrier *c)
 	tell(c, fd, "bus\n",
 	     "controller started, error-warning, tec 100, rec 3\ntx 0\ntx-refused 1\ntx-forbidden 0\ntx-failed 0\n"
 	     "tx-pending 0\nrx 11\nrx-ignored 0\nrx-waiting 4\nrx-lost 3\nhost-lost 0\nerrors 1\nbus-offs 0\nok\n");
+	log = carrier_log(c);
+	ck_assert_msg(!log || strstr(log, "the guest is too slow for the bus: 1 frames are lost (--rx-queue=4)"), "%s", log);
+	free(log);
 	for (unsigned int i = 0; i < 4; i++)
 		check_rx(c, buffer(c), 0, 2, NULL, 0);
 	tell(c, fd, "watch\n", "ok\n");
