@@ -15,7 +15,8 @@ need_spi() {
 	command -v flashrom >/dev/null || lacking 'no flashrom (apt-get install flashrom)'
 }
 
-# spi_tree - write guest.dtb: the device, with spidev at four chip selects.  The driver has no other way to know its chips.
+# spi_tree - write guest.dtb: the device, with spidev at four chip selects, but at $spi_nor, where that is set, a NOR flash.  The driver
+# has no other way to know its chips.
 spi_tree() {
 	{
 		cat <<-END
@@ -25,7 +26,9 @@ spi_tree() {
 			spi { compatible = "virtio,device2d"; #address-cells = <1>; #size-cells = <0>;
 		END
 		for cs in 0 1 2 3; do
-			echo "spidev@$cs { compatible = \"rohm,dh2228fv\"; reg = <$cs>; spi-max-frequency = <1000000>; };"
+			chip=rohm,dh2228fv
+			[ $cs != "${spi_nor:-}" ] || chip=jedec,spi-nor
+			echo "chip@$cs { compatible = \"$chip\"; reg = <$cs>; spi-max-frequency = <1000000>; };"
 		done
 		echo '}; }; };'
 	} >guest.dts
@@ -91,6 +94,37 @@ case_spi_uml_flash() {
 		tr -d "\377" </tmp/back | wc -c
 	' --timeout 240
 	got_is VERIFIED 0
+	vdevd_stop
+}
+
+# The kernel's own driver of NOR flashes finds it, erases, writes and reads it; and the operator sees the bytes.
+case_spi_uml_mtd() {
+	need_spi
+	command -v mtd_debug >/dev/null || lacking 'no mtd_debug (apt-get install mtd-utils)'
+	spi_nor=1
+	vdevd_start spi --cs-hold-us=1000000 --backend=sim --control="$dir/control"
+	mkdir image
+	stream_make image/all 68
+	# shellcheck disable=SC2016 # for the guest's shell
+	spi_in '
+		[ -d /sys/class/mtd ] || { echo lacking; exit 0; }
+		all='"$dir"'/image/all
+		cat /sys/class/mtd/mtd0/type /sys/class/mtd/mtd0/size
+		cat /sys/bus/spi/devices/spi0.1/spi-nor/jedec_id
+		mtd_debug write /dev/mtd0 4000 69632 $all >/tmp/log
+		mtd_debug read /dev/mtd0 4000 69632 /tmp/back >/tmp/log
+		cmp $all /tmp/back
+		mtd_debug erase /dev/mtd0 8192 4096 >/tmp/log 2>&1
+		{ head -c 4192 $all; head -c 4096 /dev/zero | tr "\0" "\377"; tail -c +8289 $all; } >/tmp/want
+		mtd_debug read /dev/mtd0 4000 69632 /tmp/back >/tmp/log
+		cmp /tmp/want /tmp/back
+	' --timeout 240 --share "$dir/image"
+	[ "$(cat got)" != lacking ] || skip "the guest's kernel has no driver of NOR flashes (CONFIG_MTD_SPI_NOR)"
+	"$VDEVD" ctl "$dir/control" dump 1 8160 48 >>got
+	got_is nor 1048576 ef4014 \
+		"001fe0: $(tail -c +4161 image/all | head -c 16 | od -An -tx1 | cut -c2-)" \
+		"001ff0: $(tail -c +4177 image/all | head -c 16 | od -An -tx1 | cut -c2-)" \
+		'002000: ff ff ff ff ff ff ff ff ff ff ff ff ff ff ff ff'
 	vdevd_stop
 }
 
