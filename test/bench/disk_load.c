@@ -26,6 +26,8 @@
 #define RING	    512u /* three descriptors for a request */
 #define SAMPLES_MAX (1u << 22)
 #define WARM_UP	    100 /* ms that do not count */
+/* VIRTIO_BLK_F_FLUSH: who does not know the cache has each write on the disk before it is answered. */
+#define BLK_F_FLUSH BIT(9)
 
 enum { HEAD, DATA, TAIL, PARTS };
 
@@ -106,7 +108,8 @@ static void connect_to(struct bench *b, const char *path)
 		b->back_end = cred.pid;
 	must(b,
 	     frontend_negotiate(b->fe,
-				BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_EVENT_IDX) | BIT(VHOST_USER_F_PROTOCOL_FEATURES),
+				BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_F_EVENT_IDX) |
+					BIT(VHOST_USER_F_PROTOCOL_FEATURES) | (b->scsi ? 0 : BLK_F_FLUSH),
 				protocol),
 	     "negotiation");
 	must(b, frontend_make_mem(b->fe, &frontend_mem_memfd, &region, 1), "memory");
