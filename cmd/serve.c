@@ -315,8 +315,10 @@ static int read_options(struct call *call, int argc, char **argv, bool *done)
 	if (common_init(c, call->d, call->compat) < 0)
 		return CMD_FAILED;
 	call->words = copy_words(argc - 1, argv + 1);
-	if (!call->words)
+	if (!call->words) {
+		log_error(&call->d->log, "out of memory");
 		return CMD_FAILED;
+	}
 	call->d->call = call->words;
 	next = opt_parse(c->groups, call->compat, argc, argv);
 	if (next < 0)
