@@ -198,6 +198,8 @@ static void change(struct scsi_task *t, const struct scsi_reservation *next)
 		return;
 	}
 	lun->pr_next = *next;
+	/* What waited to be written is older than this. */
+	lun->kept_again = false;
 	kept_begin(lun, next, &t->r, t->buf, change_done);
 }
 

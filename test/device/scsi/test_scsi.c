@@ -1214,6 +1214,38 @@ static void kept_moves(struct carrier *c)
 	ck_assert_uint_eq(number(a.data + 4, 4), 0);
 }
 
+/* What was written last of the keys. */
+static uint8_t kept_key(struct carrier *c)
+{
+	int fd = open(carrier_path(c, "kept"), O_RDONLY | O_CLOEXEC);
+	uint8_t record[2][48];
+	le64 numbers[2];
+
+	ck_assert_int_ge(fd, 0);
+	for (off_t i = 0; i < 2; i++) {
+		ck_assert_int_eq(pread(fd, record[i], sizeof(record[i]), i * 4096), sizeof(record[i]));
+		memcpy(&numbers[i], record[i] + KEPT_NUMBER, sizeof(numbers[i]));
+	}
+	close(fd);
+	return record[le64toh(numbers[1]) > le64toh(numbers[0])][KEPT_NUMBER + 8];
+}
+
+/* A guest that has just come again changes its key: what was to be written for it is older. */
+static void kept_moves_again(struct carrier *c)
+{
+	uint8_t p[24] = {[20] = 1};
+
+	ready(c);
+	for (uint8_t key = 1; key <= 8; key++) {
+		carrier_move(c);
+		carrier_move(c);
+		p[15] = key;
+		IS_GOOD(OUT(6, 0));
+		carrier_idle(c, 20);
+		ck_assert_uint_eq(kept_key(c), key);
+	}
+}
+
 static const char *const sim_args[] = {"--lun=0:sim=128K,serial=number", "--lun=1:sim=64K,removable,block-size=4096",
 				       "--lun=300:sim=64K", "--num-queues=1", NULL};
 static const char *const large_args[] = {"--lun=0:path=%T/disk,block-size=4096", "--num-queues=1",
@@ -1283,6 +1315,11 @@ static const struct device_case cases[] = {
 	 .prepare = prepare_small,
 	 .flags = CASE_ONCE | CASE_NOT_BINARY},
 	{.name = "kept, moves", .run = kept_moves, .args = kept_args, .prepare = prepare_kept, .flags = CASE_ONCE},
+	{.name = "kept, moves again",
+	 .run = kept_moves_again,
+	 .args = kept_args,
+	 .prepare = prepare_kept,
+	 .flags = CASE_ONCE},
 	{.name = "read-only", .run = read_only, .args = read_only_args, .flags = CASE_ONCE},
 	{.name = "management", .run = management},
 	{.name = "aborts", .run = aborts, .args = control_args, .flags = CASE_ONCE, .depth = 3},
