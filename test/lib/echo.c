@@ -176,6 +176,18 @@ static int echo_load(struct vdev *d, const struct state_record *r)
 	return 0;
 }
 
+static void echo_recall(struct vdev *d, const void *old)
+{
+	struct echo *e = echo_of(d);
+	const size_t size = min_size(d->face.memory_size, sizeof(e->memory));
+
+	e->recalls++;
+	e->recalled = old;
+	if (old)
+		memcpy(e->memory, old, size);
+	memcpy(d->memory, e->memory, size);
+}
+
 static void echo_close(struct vdev *d)
 {
 	struct echo *e = echo_of(d);
@@ -232,5 +244,6 @@ const struct vdev_class echo_class = {
 	.features_set = echo_features_set,
 	.save = echo_save,
 	.load = echo_load,
+	.recall = echo_recall,
 	.close = echo_close,
 };

@@ -45,6 +45,10 @@ struct echo {
 	/* How what it asked of the front-end ended. */
 	unsigned int answers;
 	int answer_err, answer_fd; /* the last; the descriptor is closed when the next one comes */
+	/* What it has of vdev.memory, where the test gives it some (face.memory_size), and how it came by it. */
+	uint8_t memory[16];
+	unsigned int recalls;
+	bool recalled; /* the last time something was there */
 	/* What was asked of the device. */
 	unsigned int resets_at_start[ECHO_QUEUES]; /* how many there had been */
 	bool started[ECHO_QUEUES], twice_started;

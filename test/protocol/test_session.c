@@ -973,6 +973,94 @@ START_TEST(test_record_of_another_layout)
 }
 END_TEST
 
+/* A front-end that has said nothing yet but what it can; the last one goes. */
+static void greet(void)
+{
+	if (carrier_frontend(c))
+		carrier_leave(c);
+	else
+		frontend_free(fe);
+	carrier_settle(c);
+	fe = carrier_dial(c);
+	ok(frontend_negotiate(fe, BIT(VIRTIO_F_VERSION_1) | BIT(VHOST_USER_F_PROTOCOL_FEATURES),
+			      BIT(VU_PF_REPLY_ACK) | BIT(VU_PF_INFLIGHT_SHMFD)));
+}
+
+/* Gives the back end this record.  The device has memory in it then, or not; and what was in it, or not. */
+static void remember(const struct vu_inflight *about, int fd, bool memory, bool recalled)
+{
+	const unsigned int recalls = e->recalls;
+
+	e->recalled = false;
+	memset(e->memory, 0, sizeof(e->memory));
+	ok(frontend_set_inflight(fe, about, fd));
+	ck_assert_uint_eq(e->recalls - recalls, memory);
+	ck_assert_int_eq(!!e->d.memory, memory);
+	ck_assert_int_eq(e->recalled, recalled);
+	if (recalled)
+		ck_assert_mem_eq(e->memory, "0123456789abcdef", 16);
+}
+
+/* The device's memory at the end of the record: the front-end has it, and can make of it what it likes. */
+START_TEST(test_memory)
+{
+	struct vu_inflight about = {.nqueues = ECHO_QUEUES, .queue_size = 64}, other;
+	int fd, odd = memfd_create("odd", MFD_CLOEXEC);
+	const off_t head = 64; /* and the memory behind it, from the end */
+	uint32_t base;
+	uint8_t byte;
+
+	e->d.face.memory_size = sizeof(e->memory);
+	greet();
+	ok(frontend_get_inflight(fe, &about, &fd));
+	remember(&about, fd, true, false);
+	memcpy(e->d.memory, "0123456789abcdef", 16);
+	greet();
+	ck_assert_ptr_null(e->d.memory);
+	remember(&about, fd, true, true);
+	/* Whatever is wrong in its head, and then it is right again. */
+	for (off_t i = 0; i < 12; i++) {
+		const off_t at = (off_t)about.size - head + i;
+
+		ck_assert_int_eq(pread(fd, &byte, 1, at), 1);
+		byte ^= 0x40;
+		ck_assert_int_eq(pwrite(fd, &byte, 1, at), 1);
+		remember(&about, fd, true, false);
+		memcpy(e->d.memory, "0123456789abcdef", 16);
+		remember(&about, fd, true, true);
+	}
+	/* No room, by a byte; an end that is no place for words. */
+	other = about;
+	other.size--;
+	remember(&other, fd, false, false);
+	ck_assert_int_eq(ftruncate(odd, (off_t)about.size + 4), 0);
+	other.size = about.size + 4;
+	remember(&other, odd, false, false);
+	/* Not of a device that rings have run on: it is as it is. */
+	for (unsigned int q = 0; q < ECHO_QUEUES; q++) {
+		const struct frontend_queue_opts opts = frontend_queue_defaults(64);
+		const struct frontend_region r = {.guest_addr = 1 << 20, .size = 1 << 20};
+
+		if (!q) {
+			remember(&about, fd, true, true);
+			ok(frontend_make_mem(fe, &frontend_mem_memfd, &r, 1));
+			ok(frontend_set_mem_table(fe));
+		}
+		ok(frontend_queue_start(fe, q, &opts));
+		ck_assert_int_eq(frontend_set_inflight(fe, &about, fd), -EREMOTEIO);
+		ok(frontend_queue_stop(fe, q, &base));
+		remember(&about, fd, true, false);
+	}
+	close(fd);
+	close(odd);
+	frontend_free(fe);
+	carrier_settle(c);
+	carrier_arrive(c);
+	fe = carrier_frontend(c);
+	assert_echo();
+}
+END_TEST
+
 /* Rings that start before the state has come: they stay, it goes. */
 START_TEST(test_state_too_late)
 {
@@ -1353,6 +1441,7 @@ Suite *suite_session(void)
 	tcase_add_test(tc, test_state_refused);
 	tcase_add_test(tc, test_state_too_late);
 	tcase_add_test(tc, test_record_of_another_layout);
+	tcase_add_test(tc, test_memory);
 	tcase_add_test(tc, test_config_change);
 	tcase_add_test(tc, test_channel_fills);
 	tcase_add_test(tc, test_odd_descriptors);

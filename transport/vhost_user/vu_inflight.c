@@ -24,15 +24,16 @@ static size_t queue_bytes(const struct vu_backend *b, const struct vu_inflight *
 
 /* Stands before the device's memory; in the host's byte order. */
 struct memory_head {
-	uint64_t mark; /* MEMORY_MARK, once all of the memory is written; 0: nothing is there yet */
+	uint32_t mark; /* MEMORY_MARK, once all of the memory is written; 0: nothing is there yet */
 	uint32_t virtio_id;
 	uint32_t size; /* of the memory, bytes */
+	uint32_t unused;
 };
 
 _Static_assert(sizeof(struct memory_head) == 16, "aligned to 8 is what follows it");
 
 /* Another form of the memory has another mark. */
-#define MEMORY_MARK UINT64_C(0x31796d656d646576)
+#define MEMORY_MARK 0x316d6576u
 
 /* Of the device's memory with its head; it ends where the whole does. */
 static size_t memory_bytes(const struct vdev *d)
