@@ -769,6 +769,8 @@ static bool line_possible(const struct line *l, const struct gpio_line_state *s)
 	if (s->irq_type > GPIO_IRQ_TYPE_EDGE_BOTH && s->irq_type != GPIO_IRQ_TYPE_LEVEL_HIGH &&
 	    s->irq_type != GPIO_IRQ_TYPE_LEVEL_LOW)
 		return false;
+	if (s->flags & LINE_TOLD && s->irq_type != GPIO_IRQ_TYPE_EDGE_BOTH)
+		return false;
 	if (s->direction == GPIO_DIRECTION_OUT)
 		return !l->o.input_only && !s->irq_type;
 	return !l->o.output_only || (s->direction == GPIO_DIRECTION_NONE && !s->irq_type);
@@ -787,7 +789,8 @@ static void line_become(struct line *l, const struct gpio_line_state *s)
 	/* What lies before is of the other host, or time. */
 	if (l->held && l->irq_type)
 		line_drain(l, false);
-	l->latched = le32toh(s->latched);
+	/* A process that was killed between two stores may have left those of an interrupt that was off already. */
+	l->latched = l->irq_type & GPIO_IRQ_TYPE_EDGE_BOTH ? le32toh(s->latched) : 0;
 	l->told = s->flags & LINE_TOLD;
 	l->irq_refused = s->flags & LINE_IRQ_REFUSED;
 	line_remember(l);

@@ -14,6 +14,7 @@ static const struct state_wrong wrong[] = {
 	{"lines", "\1", 1},
 	{"line", "\3\0\0\0\0\0\0\0", 8}, /* no such direction */
 	{"line", "\0\0\0\4\0\0\0\0", 8}, /* nor is there such a mark */
+	{"line", "\2\4\0\1\0\0\0\0", 8}, /* an edge was told, of a level */
 };
 
 const struct state_rows state_rows_gpio = {

@@ -1365,6 +1365,8 @@ START_TEST(test_memory_is_not_trusted)
 			ck_assert(m->direction <= 2 && irq && m->value <= 1 && m->flags <= 3 &&
 				  le32toh(m->latched) <= 1024);
 			ck_assert(m->direction != 1 || !m->irq_type);
+			ck_assert(!(m->flags & 1) || m->irq_type == 3);
+			ck_assert(!m->latched || (m->irq_type & 3));
 			taken += memcmp(m, &left[l], sizeof(*m)) == 0;
 			refused += memcmp(m, &left[l], sizeof(*m)) != 0;
 		}
