@@ -383,6 +383,12 @@ START_TEST(test_masks)
 	/* What came meanwhile is not lost. */
 	ck_assert_int_eq(vfuc_set_fds(&c, VFU_IRQ_MSIX, 0, c.vectors, 2), 0);
 	ck_assert_uint_eq(vfuc_irq_wait(&c, fd), 1);
+	/* And with the descriptors goes the client's mask. */
+	ck_assert_int_eq(vfuc_set_irqs(&c, VFU_SET_NONE | VFU_SET_MASK, VFU_IRQ_MSIX, 1, 1), 0);
+	ck_assert_int_eq(vfuc_set_irqs(&c, VFU_SET_NONE | VFU_SET_TRIGGER, VFU_IRQ_MSIX, 0, 0), 0);
+	ck_assert_int_eq(vfuc_set_fds(&c, VFU_IRQ_MSIX, 0, c.vectors, 2), 0);
+	vfuc_echo(&c, 0);
+	ck_assert_uint_eq(vfuc_irq_wait(&c, fd), 1);
 }
 END_TEST
 
@@ -747,14 +753,19 @@ static bool reported(uint64_t address, uint64_t page_size)
 	return word & BIT(bit % 64);
 }
 
-static int report(uint64_t page_size)
+static int report_of(uint64_t at, uint64_t size, uint64_t page_size)
 {
 	const struct {
 		struct vfu_feature f;
 		struct vfu_log_report r;
-	} out = {{UINT32_MAX, VFU_FEATURE_GET | VFU_FEATURE_LOG_REPORT}, {VFUC_MEM_AT, VFUC_MEM_SIZE, page_size}};
+	} out = {{UINT32_MAX, VFU_FEATURE_GET | VFU_FEATURE_LOG_REPORT}, {at, size, page_size}};
 
 	return vfuc_ask(&c, VFU_DEVICE_FEATURE, &out, sizeof(out));
+}
+
+static int report(uint64_t page_size)
+{
+	return report_of(VFUC_MEM_AT, VFUC_MEM_SIZE, page_size);
 }
 
 START_TEST(test_log)
@@ -797,6 +808,13 @@ START_TEST(test_log)
 	vfuc_echo(&c, 0);
 	ck_assert_int_gt(report(1024), 0);
 	ck_assert(reported(buffer, 1024) && reported(buffer + 3072, 1024) && !reported(buffer + 4096, 1024));
+	/* What cannot be logged may have been written, what was not asked for was not. */
+	const size_t head = sizeof(struct vfu_feature) + sizeof(struct vfu_log_report);
+	uint64_t word;
+
+	ck_assert_int_eq(report_of((UINT64_C(1) << 44) - 0x20000, 0x40000, 4096), (int)(head + sizeof(word)));
+	memcpy(&word, c.in + head, sizeof(word));
+	ck_assert_uint_eq(word, UINT64_C(0xffffffff00000000));
 	ck_assert_int_eq(report(3000), -EINVAL);
 	ck_assert_int_eq(report(0), -EINVAL);
 	ck_assert_int_eq(report(1), -E2BIG);
@@ -1068,6 +1086,18 @@ START_TEST(test_refused)
 }
 END_TEST
 
+/* A client's own end of the connection as an interrupt would keep it open for ever. */
+START_TEST(test_own_socket)
+{
+	vfuc_hello(&c);
+	ck_assert_int_eq(vfuc_set_fds(&c, VFU_IRQ_REQ, 0, &c.sock, 1), -EINVAL);
+	leave();
+	arrive();
+	drive();
+	vfuc_echo(&c, 0);
+}
+END_TEST
+
 /* What ends the connection; the next client is served. */
 START_TEST(test_closed)
 {
@@ -1182,6 +1212,7 @@ Suite *suite_vfio_user(void)
 	tcase_add_test(tc, test_memory_cut_short);
 	tcase_add_test(tc, test_executable);
 	tcase_add_test(tc, test_refused);
+	tcase_add_test(tc, test_own_socket);
 	tcase_add_test(tc, test_closed);
 	tcase_add_test(tc, test_many_maps);
 	add_driver_tests(tc);

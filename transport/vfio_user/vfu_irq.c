@@ -6,11 +6,15 @@
  * The pin is level-triggered: it is told once, and masked by that (AUTOMASKED) until the client unmasks it; where it is still
  * asserted then it is told again.  An eventfd that unmasks is not taken: clients then send the message.
  *
+ * Masks of a client last until it takes all interrupts of the index back: who gives descriptors again then expects to
+ * hear of them.
+ *
  * Of errors (ERR) and of a wish to be unplugged (REQ) nothing is ever told; the eventfds are taken.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "transport/vfio_user/vfu_session.h"
 
@@ -107,13 +111,23 @@ int vfu_irq_info(struct vfu_backend *b, size_t size)
 	return sizeof(info);
 }
 
+/* No socket is taken: it could be the other end of the connection itself, whose end would never be seen. */
+static int check_fd(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISSOCK(st.st_mode) ? -EINVAL : notify_fd_check(fd);
+}
+
 /* The eventfds that came are those of the interrupts from now on; none came: they have none any more. */
 static int set_fds(struct vfu_backend *b, const struct vfu_irq_set *set)
 {
 	if (b->conn.nfds && b->conn.nfds != set->count)
 		return -EINVAL;
 	for (uint32_t i = 0; i < b->conn.nfds; i++) {
-		int err = notify_fd_check(b->conn.fds[i]);
+		int err = check_fd(b->conn.fds[i]);
 
 		if (err)
 			return err;
@@ -165,6 +179,8 @@ static int disable(struct vfu_backend *b, uint32_t index)
 		notify_fd_set(irq_fd(b, index, i), -1);
 	if (index == VFU_IRQ_INTX)
 		b->irq.intx_masked = false;
+	for (uint32_t i = 0; index == VFU_IRQ_MSIX && i < irq_count(b, index); i++)
+		vpci_mask(b->function, i, false);
 	return 0;
 }
 

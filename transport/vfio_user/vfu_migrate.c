@@ -6,7 +6,8 @@
  * The data is the length of the function's state (32 bits, little-endian), that state, and the device's.
  *
  * The log of written pages is the one of mem/dirty_log.h, in memory of our own, from address 0 to the end of what is to be logged.
- * Its pages have 4096 bytes whatever was asked for, and a report is made in those that it asks for.
+ * Its pages have 4096 bytes whatever was asked for, and a report is made in those that it asks for.  Of pages behind the
+ * end of what can be logged every report says that they were written: nobody knows that they were not.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -238,11 +239,13 @@ static int set_log_stop(struct vfu_backend *b)
 	return (int)same(b);
 }
 
-/* Takes the page's bit out of the log.  Returns whether it was there. */
+/* Takes the page's bit out of the log.  Returns whether it was there, or could not be. */
 static bool log_take(struct vfu_backend *b, uint64_t page)
 {
 	const uint8_t bit = (uint8_t)(1u << page % 8);
 
+	if (page >= LOG_END / DIRTY_LOG_PAGE)
+		return true;
 	if (page / 8 >= b->mig.bits_len || !b->mig.bits[page / 8])
 		return false;
 	return __atomic_fetch_and(&b->mig.bits[page / 8], (uint8_t)~bit, __ATOMIC_ACQUIRE) & bit;
