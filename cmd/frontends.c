@@ -161,13 +161,13 @@ static void print_xl(const struct frontend_facts *f)
 	printf("\nvirtio = [ \"type=virtio,device%x,transport=mmio\" ]\n", f->virtio_id);
 }
 
-/* A socket's path is a text of JSON there. */
+/* A socket's path is a text of JSON there; a shell would take the braces apart. */
 static void print_qemu_vfio_user(const struct frontend_facts *f)
 {
 	print_qemu_memory();
-	fputs("-device {\"driver\":\"vfio-user-pci\",\"socket\":{\"type\":\"unix\",\"path\":\"", stdout);
+	fputs("-device '{\"driver\":\"vfio-user-pci\",\"socket\":{\"type\":\"unix\",\"path\":\"", stdout);
 	print_path(f);
-	puts("\"}}");
+	puts("\"}}'");
 }
 
 static void print_cloud_hypervisor_vfio_user(const struct frontend_facts *f)

@@ -26,10 +26,10 @@ expect openvmm says openvmm 'socket: /run/s' 'device_id: 4' 'queue_sizes: [64]'
 expect uml says uml 'virtio_uml.device=/run/s:4'
 expect xl says xl 'virtio = [ "type=virtio,device4,transport=mmio" ]'
 expect 'QEMU over vfio-user' says qemu-vfio-user '# this front-end speaks vfio-user: --vfio-user= in --socket-path'"'s place" \
-	'-device {"driver":"vfio-user-pci","socket":{"type":"unix","path":"/run/s"}}'
+	"-device '"'{"driver":"vfio-user-pci","socket":{"type":"unix","path":"/run/s"}}'"'"
 expect 'cloud-hypervisor over vfio-user' says cloud-hypervisor-vfio-user '--user-device socket=/run/s'
 "$VDEVD" rng --vfio-user=/run/v --print-frontend=qemu-vfio-user >lines
-expect 'the socket that is given' grep -qxF -e '-device {"driver":"vfio-user-pci","socket":{"type":"unix","path":"/run/v"}}' lines
+expect 'the socket that is given' grep -qxF -e "-device '"'{"driver":"vfio-user-pci","socket":{"type":"unix","path":"/run/v"}}'"'" lines
 expect 'nothing else is to be said' sh -c '! grep speaks lines'
 "$VDEVD" rng --vfio-user=/run/v --print-frontend=qemu >lines
 expect 'the other way' grep -qxF -e "# this front-end speaks vhost-user: --socket-path= in --vfio-user's place" lines
