@@ -215,12 +215,18 @@ static ssize_t stream_feed(struct sound_stream *st)
 	return sum;
 }
 
-/* How long the last message is kept, ns: half a buffer, or with --pace=free what is much for a guest. */
+/* Whether there is no time that it keeps to; input does in any case. */
+static bool stream_is_free(const struct sound_stream *st)
+{
+	return !st->capture && st->args.pace == SOUND_PACE_FREE;
+}
+
+/* How long the last message is kept, ns: half a buffer, or where there is no time what is much for a guest. */
 static uint64_t stream_patience(const struct sound_stream *st)
 {
 	const uint64_t half = sound_bytes_ns(&st->params, st->params.buffer_bytes / 2);
 
-	if (st->args.pace == SOUND_PACE_FREE || half > PATIENCE_MAX)
+	if (stream_is_free(st) || half > PATIENCE_MAX)
 		return PATIENCE_MAX;
 	return half < PATIENCE_LEAST ? PATIENCE_LEAST : half;
 }
@@ -228,10 +234,9 @@ static uint64_t stream_patience(const struct sound_stream *st)
 /* Whether the first message, which is done, is kept, for it is the last of a whole buffer. */
 static bool stream_keeps(struct sound_stream *st)
 {
-	const bool free = !st->capture && st->args.pace == SOUND_PACE_FREE;
 	const bool clock = st->args.pace == SOUND_PACE_CONTROL;
 
-	if (!(st->filled || free) || st->first != st->last || st->params.period_bytes == st->params.buffer_bytes ||
+	if (!(st->filled || stream_is_free(st)) || st->first != st->last || st->params.period_bytes == st->params.buffer_bytes ||
 	    st->give_last || (st->kept && clock && *st->args.clock >= st->give_at))
 		return false;
 	if (!st->kept && clock) {

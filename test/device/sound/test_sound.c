@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/unix_socket.h"
@@ -1163,6 +1164,30 @@ static void free_pace(struct carrier *c)
 	played(c, before, OK);
 }
 
+/* Input keeps to time: its last message is kept for as long as with any other pace.  One try in eight is to show it. */
+static void free_pace_input(struct carrier *c)
+{
+	struct frontend_request *req[PERIODS];
+	struct timespec begin, end;
+	int64_t us = INT64_MAX;
+	uint8_t in[PERIOD + 8];
+
+	for (unsigned int n = 0; n < 8 && us >= 4 * PATIENCE_US; n++) {
+		prepare(c, 1, 0);
+		for (unsigned int i = 0; i < PERIODS; i++)
+			req[i] = record(c, 1, PERIOD);
+		ck_assert_uint_eq(ASK(c, START, 1), OK);
+		clock_gettime(CLOCK_MONOTONIC, &begin);
+		for (unsigned int i = 0; i < PERIODS; i++)
+			ck_assert_uint_eq(carrier_await(c, RXQ, req[i], in), sizeof(in));
+		clock_gettime(CLOCK_MONOTONIC, &end);
+		us = (int64_t)(end.tv_sec - begin.tv_sec) * 1000000 + (end.tv_nsec - begin.tv_nsec) / 1000;
+		ck_assert_uint_eq(ASK(c, STOP, 1), OK);
+		ck_assert_uint_eq(ASK(c, RELEASE, 1), OK);
+	}
+	ck_assert_int_lt(us, 4 * PATIENCE_US);
+}
+
 static const char *const wav_play[] = {"--backend=wav", "--pace=free", "--playback=%T/heard.wav", NULL};
 static const char *const wav_raw[] = {"--backend=wav", "--pace=free", "--playback=%T/heard.raw", NULL};
 static const char *const wav_record[] = {"--backend=wav", "--pace=free", "--capture=%T/in.wav", NULL};
@@ -1346,6 +1371,7 @@ static const struct device_case cases[] = {
 	{.name = "real time", .run = real_time, .args = null_real},
 	{.name = "polled", .run = polled, .args = null_polled},
 	{.name = "free pace", .depth = 2, .run = free_pace, .args = null_free, .flags = CASE_ONCE},
+	{.name = "free pace input", .depth = PERIODS, .run = free_pace_input, .args = null_free, .flags = CASE_ONCE},
 	{.name = "plays wav", .depth = 2, .run = plays_wav, .args = wav_play, .flags = CASE_ONCE},
 	{.name = "plays raw", .depth = 2, .run = plays_raw, .args = wav_raw, .flags = CASE_ONCE},
 	{.name = "records wav",
