@@ -236,8 +236,9 @@ static bool stream_keeps(struct sound_stream *st)
 {
 	const bool clock = st->args.pace == SOUND_PACE_CONTROL;
 
-	if (!(st->filled || stream_is_free(st)) || st->first != st->last || st->params.period_bytes == st->params.buffer_bytes ||
-	    st->give_last || (st->kept && clock && *st->args.clock >= st->give_at))
+	if (!(st->filled || stream_is_free(st)) || st->first != st->last ||
+	    st->params.period_bytes == st->params.buffer_bytes || st->give_last ||
+	    (st->kept && clock && *st->args.clock >= st->give_at))
 		return false;
 	if (!st->kept && clock) {
 		st->give_at = *st->args.clock + stream_patience(st);
