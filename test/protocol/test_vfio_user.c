@@ -639,6 +639,21 @@ START_TEST(test_write_multi)
 	ck_assert_int_eq(vfuc_ask(&c, VFU_REGION_WRITE_MULTI, &out, sizeof(out)), 8);
 	ck_assert_mem_eq(c.in, &out.m, sizeof(out.m));
 	ck_assert_uint_eq(vfuc_read(&c, c.device.bar, c.device.offset, 4), 0x332211);
+	/* Notifications, by turns to two queues: each has few turns, and one at least. */
+	static struct {
+		struct vfu_write_multi m;
+		struct vfu_write w[500];
+	} kicks = {.m = {500}};
+	const unsigned int before[2] = {e->kicks[0], e->kicks[1]};
+
+	for (unsigned int i = 0; i < 500; i++)
+		kicks.w[i].access = (struct vfu_access){c.notify.offset + i % 2 * c.notify_step, c.notify.bar, 2};
+	ck_assert_int_eq(vfuc_ask(&c, VFU_REGION_WRITE_MULTI, &kicks, sizeof(kicks)), 8);
+	vfuc_idle(&c);
+	for (unsigned int q = 0; q < 2; q++) {
+		ck_assert_uint_gt(e->kicks[q], before[q]);
+		ck_assert_uint_le(e->kicks[q], before[q] + 2);
+	}
 	/* One that is wrong: none is done. */
 	out.w[0].data[0] = 0x77;
 	out.w[2].access.offset = UINT64_MAX;

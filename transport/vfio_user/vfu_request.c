@@ -163,7 +163,7 @@ static int region_write(struct vfu_backend *b, size_t size)
 	return sizeof(a);
 }
 
-/* All of them are looked at before the first is done. */
+/* All of them are looked at before the first is done.  However many notify, a queue has one turn. */
 static int region_write_multi(struct vfu_backend *b, size_t size)
 {
 	const size_t head = sizeof(struct vfu_write_multi);
@@ -186,7 +186,6 @@ static int region_write_multi(struct vfu_backend *b, size_t size)
 		memcpy(&w, b->in + at, sizeof(w));
 		(void)find_region(w.access.region, &region);
 		(void)vpci_write(b->function, region, w.access.offset, w.data, w.access.count);
-		vpci_turn(b->function);
 	}
 	memcpy(b->out, &m, sizeof(m));
 	return sizeof(m);

@@ -287,8 +287,9 @@ static void notified(struct vpci *p, size_t off)
 
 	if (q >= p->nqueues)
 		return;
-	if (p->notified != q)
-		vpci_turn(p);
+	/* One turn a call is for the last; a wire can bring many at once. */
+	if (p->notified != q && p->notified < p->nqueues)
+		served_again(&p->queues[p->notified].served);
 	p->notified = (unsigned int)q;
 }
 

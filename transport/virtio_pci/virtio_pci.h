@@ -58,7 +58,10 @@ unsigned int vpci_vectors(const struct vpci *p);
 int vpci_read(struct vpci *p, enum vpci_region region, uint64_t off, void *buf, size_t len);
 int vpci_write(struct vpci *p, enum vpci_region region, uint64_t off, const void *buf, size_t len);
 
-/* Gives a queue that was notified its turn: to be called after each vpci_write, best when the write was acknowledged. */
+/*
+ * Gives the queue that was notified last its turn, others have theirs from the loop: to be called after each vpci_write or several
+ * that came together, best when they were acknowledged.
+ */
 void vpci_turn(struct vpci *p);
 
 /* The end of a turn of the loop: as served_flush, for all queues. */
