@@ -458,7 +458,10 @@ static int file_lock(struct disk *d, int fd)
 	return 0;
 }
 
-/* Whether a block device can be erased in part.  No range begins at byte 1: that one is refused, where any would do. */
+/*
+ * Whether a block device can be erased in part.  No range begins at byte 1: that one is refused, where any would do.
+ * Before Linux 5.19 it is looked at first, where discards are: then ERASE ends with -EOPNOTSUPP.
+ */
 static bool can_erase(const struct file *f)
 {
 	uint64_t range[2] = {1, 0};
