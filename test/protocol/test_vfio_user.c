@@ -6,6 +6,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -934,6 +936,29 @@ START_TEST(test_migrate_bad)
 }
 END_TEST
 
+/* What the executable has said, with VDEVD_TRACE. */
+static void expect_trace(const char *dir)
+{
+	static const char *const lines[] = {"< VERSION: ",
+					    "> VERSION: ",
+					    "< DMA_UNMAP: 24 bytes, 0 descriptors\n",
+					    "> DMA_UNMAP: 24 bytes\n",
+					    "> DEVICE_FEATURE: 0 bytes, ",
+					    "* requestq: chain ",
+					    ": read 0 of 0 bytes, written "};
+	static char text[1u << 20];
+	char path[80];
+
+	snprintf(path, sizeof(path), "%s/log", dir);
+	FILE *f = fopen(path, "re");
+
+	ck_assert_ptr_nonnull(f);
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++)
+		ck_assert_msg(strstr(text, lines[i]), "%s%s", lines[i], text);
+}
+
 /* The executable, with its sandbox: two clients in turn. */
 START_TEST(test_executable)
 {
@@ -949,7 +974,9 @@ START_TEST(test_executable)
 	if (!carrier_built(&rng))
 		return;
 	process_dir_make(dir);
+	setenv("VDEVD_TRACE", "1", 1);
 	process_start_at(&p, "vfio-user", dir, "socket", "rng", NULL);
+	unsetenv("VDEVD_TRACE");
 	vfuc_fini(&c);
 	for (int i = 0; i < 2; i++) {
 		const uint64_t begun = process_now_us();
@@ -977,11 +1004,13 @@ START_TEST(test_executable)
 		ck_assert_int_eq(migrate(VFU_MIG_RUNNING), 0);
 		vfuc_submit(&c, 0, "", 0, 64);
 		ck_assert_uint_eq(vfuc_used(&c, 0), 64);
+		ck_assert_int_eq(migrate(99), -EINVAL);
 		ck_assert_int_eq(vfuc_ask(&c, VFU_DEVICE_RESET, NULL, 0), 0);
 		ck_assert_int_eq(vfuc_unmap(&c, 0, 0, VFU_UNMAP_ALL), (int)sizeof(struct vfu_dma_unmap));
 		vfuc_fini(&c);
 	}
 	process_kill(&p);
+	expect_trace(dir);
 	process_dir_remove(dir);
 	arrive();
 }

@@ -123,6 +123,13 @@ void served_flush_rounds(bool (*flush)(void *arg, bool serve), void *arg)
 	}
 }
 
+void served_trace(const struct served *s, const struct virtq_answer *used)
+{
+	log_info(&s->d->log, "* %s: chain %u: read %zu of %zu bytes, written %zu of %zu",
+		 s->d->face.queues[s->index].name, used->head, used->read, used->readable, used->written,
+		 used->writable);
+}
+
 static void poll_start(struct served *s)
 {
 	ev_timer_set(&s->timer, POLL_INTERVAL, POLL_INTERVAL);

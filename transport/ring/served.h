@@ -72,6 +72,9 @@ void served_gate(struct served *s, bool known, bool enabled);
 /* The ring is about to stop: it is not watched any more, and the device gives back its chains (vdev_quiesce). */
 void served_end(struct served *s);
 
+/* Shows a chain that was answered as a line; for an owner that has its ring traced (virtq_trace). */
+void served_trace(const struct served *s, const struct virtq_answer *used);
+
 /* A turn for the device now; once the others had theirs. */
 void served_turn(struct served *s);
 void served_again(struct served *s);

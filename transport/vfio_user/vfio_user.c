@@ -68,6 +68,8 @@ static int vfu_make(struct vdev *d, const struct gmem_backend *mem, void (*close
 		backend_free(b);
 		return err;
 	}
+	if (b->trace)
+		vpci_trace(b->function);
 	*out = b;
 	return 0;
 }

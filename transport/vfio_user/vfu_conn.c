@@ -145,6 +145,9 @@ void vfu_answer(struct vfu_backend *b, int err, size_t len)
 		log_guest(&b->d->log, "%s (%u bytes) refused: %s", vfu_command_name(h->command), h->size, strerror(-err));
 	if (h->flags & VFU_NO_REPLY)
 		return;
+	if (b->trace)
+		log_info(&b->d->log, "> %s: %zu bytes%s%s", vfu_command_name(h->command), len, err ? ", " : "",
+			 err ? strerror(-err) : "");
 	b->conn.reply_h = (struct vfu_header){
 		.id = h->id,
 		.command = h->command,

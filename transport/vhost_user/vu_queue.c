@@ -85,7 +85,7 @@ static void on_miss(struct served *s)
 
 static void on_used(struct served *s, const struct virtq_answer *used)
 {
-	vu_trace_used(queue_of(s), used);
+	served_trace(s, used);
 }
 
 static const struct served_owner queue_owner = {

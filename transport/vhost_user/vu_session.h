@@ -303,7 +303,6 @@ void vu_asks_tell(struct vu_backend *b);
 void vu_trace_request(struct vu_backend *b, const struct vu_msg *m);
 void vu_trace_reply(struct vu_backend *b);
 void vu_trace_channel(struct vu_backend *b);
-void vu_trace_used(const struct vu_queue *q, const struct virtq_answer *used);
 
 /* What the driver has accepted: two bits are between front-end and back end alone. */
 static inline uint64_t vu_driver_features(const struct vu_backend *b)

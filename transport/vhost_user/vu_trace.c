@@ -86,11 +86,3 @@ void vu_trace_channel(struct vu_backend *b)
 
 	trace(b, '=', back_names[m->h.request], m, m->h.request == VU_BACKEND_VRING_CALL || m->h.request == VU_BACKEND_VRING_ERR);
 }
-
-void vu_trace_used(const struct vu_queue *q, const struct virtq_answer *used)
-{
-	struct vdev *d = q->b->d;
-
-	log_info(&d->log, "* %s: chain %u: read %zu of %zu bytes, written %zu of %zu", d->face.queues[q->index].name, used->head,
-		 used->read, used->readable, used->written, used->writable);
-}

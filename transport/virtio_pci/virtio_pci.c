@@ -116,10 +116,16 @@ static void on_drained(struct served *s)
 	loop_again_start(&p->drained, p->d->loop);
 }
 
+static void on_used(struct served *s, const struct virtq_answer *used)
+{
+	served_trace(s, used);
+}
+
 static const struct served_owner queue_owner = {
 	.call = on_call,
 	.broken = on_broken,
 	.drained = on_drained,
+	.used = on_used,
 };
 
 /* Begins to stop a ring, if it runs. */
@@ -232,6 +238,12 @@ void vpci_reset(struct vpci *p)
 void vpci_set_memory(struct vpci *p, struct gmem *mem)
 {
 	p->mem = mem;
+}
+
+void vpci_trace(struct vpci *p)
+{
+	for (unsigned int i = 0; i < p->nqueues; i++)
+		virtq_trace(p->queues[i].served.vq, true);
 }
 
 unsigned int vpci_vectors(const struct vpci *p)

@@ -48,6 +48,9 @@ void vpci_set_memory(struct vpci *p, struct gmem *mem);
 /* Bytes of a region. */
 uint64_t vpci_size(enum vpci_region region);
 
+/* Shows each chain that the device answers as a line. */
+void vpci_trace(struct vpci *p);
+
 /* MSI-X vectors of the function. */
 unsigned int vpci_vectors(const struct vpci *p);
 
@@ -59,8 +62,8 @@ int vpci_read(struct vpci *p, enum vpci_region region, uint64_t off, void *buf, 
 int vpci_write(struct vpci *p, enum vpci_region region, uint64_t off, const void *buf, size_t len);
 
 /*
- * Gives the queue that was notified last its turn, others have theirs from the loop: to be called after each vpci_write or several
- * that came together, best when they were acknowledged.
+ * Gives the queue that was notified last its turn, others have theirs from the loop: to be called after each vpci_write
+ * or several that came together, best when they were acknowledged.
  */
 void vpci_turn(struct vpci *p);
 
