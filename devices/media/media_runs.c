@@ -2,7 +2,9 @@
 /*
  * media_runs.c - pictures packed by runs; see media_runs.h.
  *
- * Both sides may be memory that a guest writes to at the same time: each byte is read once, by way of volatile, or only copied.
+ * Both sides may be memory that a guest writes to at the same time: bytes that are looked at are read by way of
+ * volatile.  When they are looked at again they may be others.  So how long the result is at most rests on what was
+ * decided, not on what is there.
  */
 #include "devices/media/media_runs.h"
 
@@ -19,15 +21,15 @@ static size_t run_of(const volatile uint8_t *in, size_t n, uint8_t *byte)
 	return len;
 }
 
-/* How many bytes there are before three that are the same, at most 128 and at least 1. */
-static size_t literal_of(const volatile uint8_t *in, size_t n)
+/* How many bytes there are before three that are the same, at most 128, at least 1.  *run: whether those are there. */
+static size_t literal_of(const volatile uint8_t *in, size_t n, bool *run)
 {
 	size_t len = 1;
 
-	while (len < n && len < 128) {
-		if (len + 2 < n && in[len] == in[len + 1] && in[len] == in[len + 2])
+	for (*run = false; len < n && len < 128; len++) {
+		*run = len + 2 < n && in[len] == in[len + 1] && in[len] == in[len + 2];
+		if (*run)
 			break;
-		len++;
 	}
 	return len;
 }
@@ -35,16 +37,20 @@ static size_t literal_of(const volatile uint8_t *in, size_t n)
 size_t media_runs_pack(const uint8_t *in, size_t n, uint8_t *out)
 {
 	uint8_t *begin = out;
+	bool run = false; /* here are three bytes that were the same: what ends a short literal pays for it */
 
 	for (size_t at = 0; at < n;) {
 		uint8_t byte;
 		size_t len = run_of(in + at, n - at, &byte);
 
+		if (run && len < 3)
+			len = 3;
 		if (len > 2) {
+			run = false;
 			*out++ = (uint8_t)(257 - len);
 			*out++ = byte;
 		} else {
-			len = literal_of(in + at, n - at);
+			len = literal_of(in + at, n - at, &run);
 			*out++ = (uint8_t)(len - 1);
 			memcpy(out, in + at, len);
 			out += len;

@@ -3,6 +3,9 @@
  * test_media_codec.c - the media device as the codec that is made up: V4L2's stateful encoder and decoder, dev-encoder.rst and
  * dev-decoder.rst.
  */
+#include <pthread.h>
+#include <stdatomic.h>
+
 #include "devices/media/media_runs.h"
 #include "test/device/media/media_driver.h"
 #include "test/unit/suites.h"
@@ -525,6 +528,47 @@ START_TEST(runs)
 }
 END_TEST
 
+struct flipper {
+	volatile uint8_t *in;
+	size_t n;
+	atomic_uint turns;
+	atomic_bool end;
+};
+
+/* Bytes that are all the same, and bytes that are not, in turn. */
+static void *flip(void *arg)
+{
+	struct flipper *f = arg;
+
+	while (!atomic_load(&f->end)) {
+		bool same = atomic_fetch_add(&f->turns, 1) % 2;
+
+		for (size_t i = 0; i < f->n; i++)
+			f->in[i] = same ? 0 : (uint8_t)(i * 7);
+	}
+	return NULL;
+}
+
+/* A guest that writes into the picture meanwhile does not make the result longer. */
+START_TEST(runs_change)
+{
+	static uint8_t in[64], out[2 * sizeof(in)];
+	struct flipper f = {.in = in, .n = sizeof(in)};
+	pthread_t thread;
+	size_t most = 0;
+
+	ck_assert_int_eq(pthread_create(&thread, NULL, flip, &f), 0);
+	while (atomic_load(&f.turns) < 2000000) {
+		size_t len = media_runs_pack(in, sizeof(in), out);
+
+		most = len > most ? len : most;
+	}
+	atomic_store(&f.end, true);
+	pthread_join(thread, NULL);
+	ck_assert_uint_le(most, media_runs_most(sizeof(in)));
+}
+END_TEST
+
 static const struct device_case cases[] = {
 	{.name = "formats", .run = encoder_formats, .args = encoder_args, .flags = CASE_ONCE | CASE_CONFIG},
 	{.name = "encodes", .run = encodes, .args = encoder_args},
@@ -548,6 +592,7 @@ Suite *suite_media_codec(void)
 	TCase *t = tcase_create("runs");
 
 	tcase_add_test(t, runs);
+	tcase_add_test(t, runs_change);
 	suite_add_tcase(s, t);
 	suite_add_device(s, &codec);
 	return s;
