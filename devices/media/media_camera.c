@@ -368,10 +368,10 @@ void media_camera_gone(struct media_host *h)
 
 static void camera_reset(struct media_host *h)
 {
-	h->rate = MEDIA_DEFAULT_RATE;
 	/* What others see stays as it is for them. */
 	if (!h->source || media_share_watched(h->share))
 		return;
+	h->rate = MEDIA_DEFAULT_RATE;
 	h->source->ops->reset(h->source);
 	h->queue.size = (uint32_t)h->picture.len;
 	media_share_format(h->share);

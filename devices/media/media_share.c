@@ -25,6 +25,7 @@ static const struct sandbox_call share_calls[] = {
 	 .why = "pictures that viewers can only read, and that stay",
 	 .checks = {{1, SANDBOX_IS, F_GET_SEALS}}},
 	{.name = "fstat", .why = "how large the pictures of --share are"},
+	{.name = "pread64", .why = "pictures of the camera of --share"},
 	{.name = "poll", .why = "the camera of --share"},
 	{0},
 };
@@ -100,17 +101,18 @@ static struct media_share_msg format_msg(const struct media_share *s)
 /* Makes the ring where there is none for pictures of this size.  Returns whether there is one. */
 static bool ring_make(struct media_share *s)
 {
-	size_t slot = media_share_slot_size((uint32_t)s->h->picture.len);
+	const uint64_t slot = media_share_slot_size((uint32_t)s->h->picture.len);
+	const uint64_t len = media_share_slot(slot, MEDIA_SHARE_SLOTS);
 
 	if (s->ring && s->slot_size == slot)
 		return true;
 	media_mem_put(s->ring);
 	s->slot_size = slot;
-	s->ring = media_mem_new_shown(s->h->args->pool, media_share_slot(slot, MEDIA_SHARE_SLOTS));
+	s->ring = len <= SIZE_MAX ? media_mem_new_shown(s->h->args->pool, (size_t)len) : NULL;
 	if (!s->ring)
 		log_guest(&s->h->args->d->log,
-			  "--share=%s: no memory for %d pictures of %zu bytes (--max-memory is what all may take)",
-			  s->path, MEDIA_SHARE_SLOTS, slot);
+			  "--share=%s: no memory for %d pictures of %llu bytes (--max-memory is what all may take)",
+			  s->path, MEDIA_SHARE_SLOTS, (unsigned long long)slot);
 	return s->ring;
 }
 
@@ -151,9 +153,11 @@ static void viewer_came(struct listener *door, int fd)
 		v->fd = fd;
 		ev_io_init(&v->read, viewer_readable, fd, EV_READ);
 		ev_io_start(s->h->args->d->loop, &v->read);
-		if (!ring_make(s) || !viewer_send(v, &m, s->ring->fd))
+		if (memcmp(&m, &s->told, sizeof(m)) != 0)
+			media_share_format(s);
+		else if (!ring_make(s) || !viewer_send(v, &m, s->ring->fd))
 			viewer_end(v, "gets no pictures");
-		else
+		if (v->fd >= 0)
 			log_guest_info(&s->h->args->d->log, "--share=%s: a viewer has come", s->path);
 		return;
 	}
@@ -177,8 +181,9 @@ void media_share_format(struct media_share *s)
 
 	for (unsigned int i = 0; m.kind && i < MEDIA_SHARE_VIEWERS; i++)
 		there |= s->viewers[i].fd >= 0;
-	if (!there)
+	if (!there || memcmp(&m, &s->told, sizeof(m)) == 0)
 		return;
+	s->told = m;
 	there = ring_make(s);
 	for (unsigned int i = 0; i < MEDIA_SHARE_VIEWERS; i++) {
 		struct media_viewer *v = &s->viewers[i];
@@ -199,6 +204,8 @@ void media_share_frame(struct media_share *s, uint32_t frame, uint64_t us)
 	struct media_share_ring *ring;
 	struct media_share_msg m = {.kind = MEDIA_SHARE_FRAME, .frame = frame, .us = us};
 
+	/* A device of the host may have another format than when viewers came: after S_INPUT, or plugged in again. */
+	media_share_format(s);
 	if (!media_share_watched(s) || !s->ring)
 		return;
 	ring = (struct media_share_ring *)(void *)s->ring->va;
@@ -219,15 +226,13 @@ void media_share_frame(struct media_share *s, uint32_t frame, uint64_t us)
 
 /* ---- who has the camera */
 
-/* Joins the others, or is the first.  Returns 0 or -errno. */
-static int meet(struct media_share *s)
+/* Joins the others, or is the first.  wait: for what the camera is.  Returns 0 or -errno. */
+static int meet(struct media_share *s, bool wait)
 {
 	int fd = unix_connect_type(SOCK_SEQPACKET, s->path), err;
 
-	if (fd >= 0) {
-		err = media_view_open(s, fd, &s->view);
-		return err;
-	}
+	if (fd >= 0)
+		return media_view_open(s, fd, wait, &s->view);
 	if (fd != -ENOENT && fd != -ECONNREFUSED)
 		return fd;
 	err = unix_listen_type(&s->socket, SOCK_SEQPACKET, s->path, UINT64_MAX, MEDIA_SHARE_VIEWERS);
@@ -249,15 +254,15 @@ static int meet(struct media_share *s)
 static void meet_again(struct ev_loop *loop, struct ev_timer *w, int revents)
 {
 	struct media_share *s = container_of(w, struct media_share, retry);
-	int err = meet(s);
+	int err = meet(s, false);
 
 	if (err) {
 		log_guest(&s->h->args->d->log, "--share=%s: %s", s->path, strerror(-err));
 		return;
 	}
 	ev_timer_stop(loop, w);
-	log_info(&s->h->args->d->log, "--share=%s: %s", s->path,
-		 s->view ? "the camera is there again" : "the camera is here now");
+	log_guest_info(&s->h->args->d->log, "--share=%s: %s", s->path,
+		       s->view ? "the camera is there again" : "the camera is here now");
 }
 
 void media_share_lost(struct media_share *s, const char *why)
@@ -284,7 +289,7 @@ int media_share_open(struct media_host *h, const char *path, struct media_share 
 	}
 	h->share = s;
 	ev_timer_init(&s->retry, meet_again, 0., RETRY * (1 + getpid() % 16));
-	err = meet(s);
+	err = meet(s, true);
 	if (err)
 		log_error(&h->args->d->log, "--share=%s: %s%s", path, strerror(-err),
 			  err == -EPROTOTYPE || err == -EADDRINUSE || err == -EPROTO ? " (it is another program's)"

@@ -6,8 +6,13 @@
  * guests find that one format.  While one of them looks, the format stays.  Where the vdevd with the camera ends, the sessions of
  * viewers fail, as at an unplugged camera, and one of the others takes its place.
  *
- * Pictures are in a ring of slots, memory that viewers can only read.  A slot is written without asking anybody; each viewer copies
- * it for its guest, and looks at the slot's stamp before and after.  So one that is slow loses frames, and delays nobody.
+ * Pictures are in a ring of slots, a file that viewers can only read.  A slot is written without asking anybody; each
+ * viewer copies it for its guest, and looks at the stamp before and after.  So one that is slow loses frames, and
+ * delays nobody.
+ *
+ * Neither side trusts the other, which may be in the hands of its guest.  A viewer reads the ring as a file: in a
+ * mapping, pages that the other takes away would end the process (SIGBUS), or count as the viewer's memory when it
+ * looks at them.
  */
 #ifndef VDEVD_DEVICES_MEDIA_MEDIA_SHARE_H
 #define VDEVD_DEVICES_MEDIA_MEDIA_SHARE_H
@@ -56,7 +61,8 @@ struct media_share {
 		bool on;
 	} viewers[MEDIA_SHARE_VIEWERS];
 	struct media_mem *ring; /* NULL: there was no viewer yet */
-	size_t slot_size;
+	uint64_t slot_size;
+	struct media_share_msg told; /* FORMAT, as all viewers have it */
 	uint32_t stamp;
 	uint64_t missed;
 	/* Without. */
@@ -74,7 +80,7 @@ void media_share_close(struct media_share *s);
 /* Whether a viewer looks now. */
 bool media_share_watched(const struct media_share *s);
 
-/* The format of the camera here is another one, perhaps. */
+/* The format of the camera here is another one, perhaps; where it is, viewers are told, and the ring is for it. */
 void media_share_format(struct media_share *s);
 
 /* The camera here is unplugged: viewers are to come anew. */
@@ -89,25 +95,26 @@ void media_share_needs(const char *path, struct sandbox *s);
 /* ---- media_view.c: the other side */
 
 /*
- * Begins to look at the camera behind a connected socket, which becomes the view's own; waits a second at most for what it is.
+ * Begins to look at the camera behind a connected socket, which becomes the view's own.
+ * wait: for what it is, a second at most.
  * Returns 0 and *out, or -errno.
  */
-int media_view_open(struct media_share *share, int fd, struct media_view **out);
+int media_view_open(struct media_share *share, int fd, bool wait, struct media_view **out);
 void media_view_close(struct media_view *v); /* NULL is allowed */
 
 /* The other vdevd has ended, or speaks nonsense: the view is closed. */
 void media_share_lost(struct media_share *s, const char *why);
 
 /* Where a slot begins in the ring. */
-static inline size_t media_share_slot(size_t slot_size, uint32_t slot)
+static inline uint64_t media_share_slot(uint64_t slot_size, uint32_t slot)
 {
 	return 4096 + slot_size * slot;
 }
 
 /* Room for a picture of this size. */
-static inline size_t media_share_slot_size(uint32_t size)
+static inline uint64_t media_share_slot_size(uint32_t size)
 {
-	return ((size_t)size + 4095) / 4096 * 4096;
+	return ((uint64_t)size + 4095) / 4096 * 4096;
 }
 
 #endif

@@ -9,7 +9,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -26,8 +25,8 @@ struct media_view {
 	struct media_share *share;
 	int fd;
 	struct ev_io read;
-	const uint8_t *ring; /* to be read; NULL: none */
-	size_t len, slot_size;
+	int ring; /* a file, to be read; -1: none */
+	uint64_t slot_size;
 	uint32_t rate;
 	struct media_share_msg now; /* the frame that is given */
 	bool stale;		    /* buffers are of a format that was before */
@@ -35,29 +34,24 @@ struct media_view {
 
 static void ring_drop(struct media_view *v)
 {
-	if (v->ring)
-		munmap((void *)(uintptr_t)v->ring, v->len);
-	v->ring = NULL;
+	if (v->ring >= 0)
+		close(v->ring);
+	v->ring = -1;
 }
 
-/* Maps a ring for slots of this size.  The file is the caller's.  Returns 0 or -errno. */
+/* Takes a ring for pictures of this size.  Returns 0: the file is the view's own; or -EPROTO. */
 static int ring_take(struct media_view *v, int file, uint32_t size)
 {
-	size_t slot = media_share_slot_size(size), len = media_share_slot(slot, MEDIA_SHARE_SLOTS);
+	const uint64_t slot = media_share_slot_size(size);
 	int seals = fcntl(file, F_GET_SEALS);
 	struct stat st;
-	void *va;
 
-	/* What could be cut short would end this process. */
+	/* Memory alone has such a seal: reading never waits. */
 	if (seals < 0 || !(seals & F_SEAL_SHRINK) || fstat(file, &st) < 0 || st.st_size < 0 ||
-	    (uint64_t)st.st_size < len)
+	    (uint64_t)st.st_size < media_share_slot(slot, MEDIA_SHARE_SLOTS))
 		return -EPROTO;
-	va = mmap(NULL, len, PROT_READ, MAP_SHARED, file, 0);
-	if (va == MAP_FAILED)
-		return -errno;
 	ring_drop(v);
-	v->ring = va;
-	v->len = len;
+	v->ring = file;
 	v->slot_size = slot;
 	return 0;
 }
@@ -96,15 +90,14 @@ static int format_came(struct media_view *v, const struct media_share_msg *m, in
 	struct media_host *h = v->share->h;
 	const struct media_picture p = {NULL, m->size, m->pixelformat, m->width, m->height, m->bytesperline};
 	bool other;
-	int err = file < 0 ? -EPROTO : ring_take(v, file, m->size);
 
-	if (err)
-		return err;
 	if (!format_sound(v, m)) {
 		log_guest(&h->args->d->log, "--share=%s: %ux%u is nothing that --formats and --max-size allow here",
 			  v->share->path, m->width, m->height);
 		return -EPROTO;
 	}
+	if (file < 0 || ring_take(v, file, m->size) < 0)
+		return -EPROTO;
 	other = memcmp(&p, &h->picture, sizeof(p)) != 0;
 	h->picture = p;
 	v->rate = m->rate;
@@ -114,6 +107,27 @@ static int format_came(struct media_view *v, const struct media_share_msg *m, in
 		source_changed(v);
 	h->queue.size = m->size;
 	return 0;
+}
+
+/* The file that came with a message, or -1.  More may be in the room that is left for alignment: nobody wants those. */
+static int file_take(struct msghdr *msg)
+{
+	int file = -1, fd;
+
+	for (struct cmsghdr *head = CMSG_FIRSTHDR(msg); head; head = CMSG_NXTHDR(msg, head)) {
+		size_t n = head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS
+				   ? (head->cmsg_len - CMSG_LEN(0)) / sizeof(fd)
+				   : 0;
+
+		for (size_t i = 0; i < n; i++) {
+			memcpy(&fd, CMSG_DATA(head) + i * sizeof(fd), sizeof(fd));
+			if (file < 0)
+				file = fd;
+			else
+				close(fd);
+		}
+	}
+	return file;
 }
 
 /* Takes a message.  Returns 1: there was one; 0: there is none; or -errno. */
@@ -128,24 +142,21 @@ static int msg_take(struct media_view *v)
 	struct msghdr msg = {
 		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
 	ssize_t n = recvmsg(v->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *head = n < 0 ? NULL : CMSG_FIRSTHDR(&msg);
-	int file = -1, err = 0;
+	int file, err = 0;
 
 	if (n < 0)
 		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS &&
-	    head->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&file, CMSG_DATA(head), sizeof(file));
+	file = file_take(&msg);
 	if (n == 0)
 		err = -EPIPE;
 	else if (n != (ssize_t)sizeof(m) || msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
 		err = -EPROTO;
 	else if (m.kind == MEDIA_SHARE_FORMAT)
 		err = format_came(v, &m, file);
-	else if (m.kind != MEDIA_SHARE_FRAME || !v->ring || m.slot >= MEDIA_SHARE_SLOTS || !m.used ||
+	else if (m.kind != MEDIA_SHARE_FRAME || v->ring < 0 || m.slot >= MEDIA_SHARE_SLOTS || !m.used ||
 		 m.used > v->s.h->picture.len)
 		err = -EPROTO;
-	if (file >= 0)
+	if (file >= 0 && file != v->ring)
 		close(file);
 	if (!err && m.kind == MEDIA_SHARE_FRAME) {
 		v->now = m;
@@ -185,18 +196,28 @@ static int view_run(struct media_source *s, bool on)
 	return 0;
 }
 
+/* Whether a slot still has the frame that is given. */
+static bool is_there(const struct media_view *v)
+{
+	const uint64_t place = offsetof(struct media_share_ring, stamps) + v->now.slot * sizeof(uint32_t);
+	uint32_t stamp;
+
+	return pread(v->ring, &stamp, sizeof(stamp), (off_t)place) == (ssize_t)sizeof(stamp) && stamp == v->now.stamp;
+}
+
 /* A slot that was written to meanwhile is no picture. */
 static uint32_t view_fill(struct media_source *s, uint8_t *bytes, uint32_t frame, uint64_t us)
 {
 	const struct media_view *v = container_of(s, struct media_view, s);
-	const struct media_share_ring *ring = (const struct media_share_ring *)(const void *)v->ring;
 	const struct media_share_msg *m = &v->now;
+	ssize_t n;
 
-	if (v->stale || atomic_load_explicit(&ring->stamps[m->slot], memory_order_acquire) != m->stamp)
+	if (v->stale || !is_there(v))
 		return 0;
-	memcpy(bytes, v->ring + media_share_slot(v->slot_size, m->slot), m->used);
 	atomic_thread_fence(memory_order_acquire);
-	return atomic_load_explicit(&ring->stamps[m->slot], memory_order_relaxed) == m->stamp ? m->used : 0;
+	n = pread(v->ring, bytes, m->used, (off_t)media_share_slot(v->slot_size, m->slot));
+	atomic_thread_fence(memory_order_acquire);
+	return n == (ssize_t)m->used && is_there(v) ? m->used : 0;
 }
 
 static void view_reset(struct media_source *s)
@@ -278,20 +299,21 @@ static const struct media_source_ops view_ops = {
 	.fill = view_fill,
 };
 
-int media_view_open(struct media_share *share, int fd, struct media_view **out)
+int media_view_open(struct media_share *share, int fd, bool wait, struct media_view **out)
 {
 	struct media_view *v = calloc(1, sizeof(*v));
 	struct pollfd p = {.fd = fd, .events = POLLIN};
-	int err;
+	int err = 0;
 
 	if (!v) {
 		close(fd);
 		return -ENOMEM;
 	}
-	*v = (struct media_view){.s = {&view_ops, share->h}, .share = share, .fd = fd};
+	*v = (struct media_view){.s = {&view_ops, share->h}, .share = share, .fd = fd, .ring = -1};
 	ev_io_init(&v->read, view_readable, fd, EV_READ);
 	/* A guest that comes at once is to find the camera. */
-	err = poll(&p, 1, PATIENCE_MS) == 1 ? msg_take(v) : 0;
+	if (wait && poll(&p, 1, PATIENCE_MS) == 1)
+		err = msg_take(v);
 	if (err < 0) {
 		media_view_close(v);
 		return err;

@@ -3,13 +3,17 @@
  * test_media.c - the media device: VIRTIO 1.4, section "Media Device", with the camera that is made up.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/unix_socket.h"
 #include "devices/media/media_paint.h"
+#include "devices/media/media_share.h"
 #include "test/device/media/media_driver.h"
 #include "test/unit/suites.h"
 
@@ -1078,6 +1082,118 @@ static void share_changes(struct carrier *c)
 	carrier_close(v);
 }
 
+/* A message of a vdevd that is in the hands of its guest, with nfiles times the same file. */
+static void share_say(int fd, const struct media_share_msg *m, int file, size_t nfiles)
+{
+	union {
+		struct cmsghdr align;
+		uint8_t bytes[CMSG_SPACE(2 * sizeof(int))];
+	} control = {0};
+	const int files[2] = {file, file};
+	struct iovec iov = {(void *)(uintptr_t)m, sizeof(*m)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+
+	if (nfiles) {
+		msg.msg_control = &control;
+		msg.msg_controllen = CMSG_SPACE(nfiles * sizeof(int));
+		*CMSG_FIRSTHDR(&msg) = (struct cmsghdr){
+			.cmsg_len = CMSG_LEN(nfiles * sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&msg)), files, nfiles * sizeof(int));
+	}
+	ck_assert_int_eq(sendmsg(fd, &msg, MSG_NOSIGNAL), sizeof(*m));
+}
+
+/* A camera in the hands of its guest: its files do not gather at the viewer, which adds no page to its ring. */
+static void share_hostile(struct carrier *c)
+{
+	const struct media_share_msg format = {.kind = MEDIA_SHARE_FORMAT,
+					       .pixelformat = GREY,
+					       .width = 160,
+					       .height = 120,
+					       .bytesperline = 160,
+					       .size = 19200,
+					       .rate = 30};
+	struct media_share_msg frame = {.kind = MEDIA_SHARE_FRAME, .slot = 1, .used = 19200, .stamp = 5};
+	const off_t len = (off_t)media_share_slot(media_share_slot_size(format.size), MEDIA_SHARE_SLOTS);
+	struct unix_listener l;
+	struct frontend_request *req;
+	struct media_event_dqbuf e;
+	struct carrier *v;
+	struct stat before, after;
+	char path[200];
+	unsigned int files;
+	uint32_t id;
+	int fd, ring;
+
+	if (carrier_kind(c) != CARRIER_SESSION)
+		return;
+	snprintf(path, sizeof(path), "%s/camera", carrier_dir(c));
+	ck_assert_int_eq(unix_listen_type(&l, SOCK_SEQPACKET, path, UINT64_MAX, 8), 0);
+	v = viewer_open(c, NULL);
+	fd = accept(l.fd, NULL, NULL);
+	ck_assert_int_ge(fd, 0);
+	ring = memfd_create("ring", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	ck_assert(ring >= 0 && ftruncate(ring, len) == 0 && fcntl(ring, F_ADD_SEALS, F_SEAL_SHRINK) == 0);
+	ck_assert_int_eq(pwrite(ring, &frame.stamp, sizeof(frame.stamp), frame.slot * sizeof(uint32_t)), 4);
+	ck_assert_int_eq(fstat(ring, &before), 0);
+	share_say(fd, &format, ring, 1);
+	carrier_idle(v, 20);
+	files = carrier_count_fds(v);
+	for (unsigned int i = 0; i < 20; i++)
+		share_say(fd, i % 2 ? &format : &frame, ring, 2);
+	carrier_idle(v, 50);
+	ck_assert_uint_eq(carrier_count_fds(v), files);
+	/* It shows pictures all the same. */
+	id = session(v);
+	make_buffers(v, id, 2);
+	queue_buffer(v, id, 0);
+	queue_buffer(v, id, 1);
+	req = event_room(v);
+	ck_assert_uint_eq(stream(v, id, true), 0);
+	frame.frame = 7;
+	share_say(fd, &frame, -1, 0);
+	await_frame(v, req, id, &e);
+	ck_assert_uint_eq(le32toh(e.buffer.bytesused), format.size);
+	ck_assert_uint_eq(le32toh(e.buffer.sequence), 7);
+	ck_assert_int_eq(fstat(ring, &after), 0);
+	ck_assert_int_eq(after.st_blocks, before.st_blocks);
+	close(ring);
+	close(fd);
+	carrier_close(v);
+	unix_listener_close(&l);
+}
+
+/* What is as it was is not told again: a guest that sets it over and over would fill the sockets of viewers. */
+static void share_unchanged(struct carrier *c)
+{
+	uint32_t id = session(c);
+	struct media_share_msg m;
+	char path[200];
+	int fd;
+
+	if (carrier_kind(c) != CARRIER_BINARY)
+		return;
+	set_format(c, id, GREY, 160, 120);
+	snprintf(path, sizeof(path), "%s/camera", carrier_dir(c));
+	fd = unix_connect_type(SOCK_SEQPACKET, path);
+	ck_assert_int_ge(fd, 0);
+	for (unsigned int ms = 0; recv(fd, &m, sizeof(m), MSG_DONTWAIT) < 0; ms++) {
+		ck_assert_uint_lt(ms, 20000);
+		carrier_idle(c, 1);
+	}
+	ck_assert_uint_eq(m.kind, MEDIA_SHARE_FORMAT);
+	ck_assert_uint_eq(m.width, 160);
+	for (unsigned int i = 0; i < 3; i++) {
+		set_format(c, id, GREY, 160, 120);
+		set_rate(c, id, m.rate);
+	}
+	ck_assert_int_lt(recv(fd, &m, sizeof(m), MSG_DONTWAIT), 0);
+	set_format(c, id, GREY, 320, 240);
+	ck_assert_int_eq(recv(fd, &m, sizeof(m), MSG_DONTWAIT), sizeof(m));
+	ck_assert_uint_eq(m.width, 320);
+	close(fd);
+}
+
 /* ---- pictures */
 
 /* Every format, read back: the bars in their order, a gradient that rises, and nothing beyond the picture. */
@@ -1169,6 +1285,8 @@ static const struct device_case cases[] = {
 	{.name = "file, JPEG", .run = file_jpeg, .args = jpeg_args, .prepare = jpeg_prepare, .flags = CASE_ONCE},
 	{.name = "shared", .run = shared, .args = share_args, .flags = CASE_ONCE},
 	{.name = "share, changes", .run = share_changes, .args = share_args, .flags = CASE_ONCE},
+	{.name = "share, hostile", .run = share_hostile, .flags = CASE_ONCE},
+	{.name = "share, unchanged", .run = share_unchanged, .args = share_args, .flags = CASE_ONCE},
 	{.name = "operator", .run = operator, .args = operator_args, .flags = CASE_ONCE | CASE_CONTROL},
 };
 
