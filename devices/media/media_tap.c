@@ -57,9 +57,12 @@ static void tap_dequeued(void *user, const struct media_buffer *b, const struct 
 			 const struct media_picture *picture)
 {
 	struct tap *t = user;
+	struct media_picture seen = picture ? *picture : (struct media_picture){0};
 	struct media_buffer again;
 
-	t->now = picture;
+	/* Behind a coded picture are bytes of those before it. */
+	seen.len = min_size(seen.len, le32toh(b->bytesused));
+	t->now = &seen;
 	media_camera_frame(t->s.h, le32toh(b->sequence), le64toh(b->sec) * 1000000 + le64toh(b->usec));
 	t->now = NULL;
 	(void)buffer_call(t, MEDIA_QBUF, le32toh(b->index), &again);
