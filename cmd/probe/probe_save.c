@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "cmd/probe/probe.h"
+#include "mem/gmem.h"
+#include "mem/sigbus.h"
 
 /* Connects with what shared memory takes, and starts the queues.  Returns 0 or -errno. */
 static int start(struct probe *p)
@@ -55,6 +57,22 @@ static int steps(struct probe *p, void *state)
 	return more;
 }
 
+/* Writes len bytes of a mapping.  The back end may cut its file short meanwhile: -EFAULT.  Returns 0 or -errno. */
+static int write_seen(const struct vdev_save *save, void *state, const void *seen, size_t len, int fd)
+{
+	const uintptr_t start = (uintptr_t)seen, page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	struct sigbus_range range = {
+		.start = start / page * page, .end = (start + len + page - 1) / page * page, .page = page};
+	int err = gmem_sigbus_install();
+
+	if (err)
+		return err;
+	sigbus_watch(&range);
+	err = save->write(state, seen, fd);
+	sigbus_forget(&range);
+	return !err && range.lost ? -EFAULT : err;
+}
+
 /* Writes what is in the region now.  Returns 0; or -errno with the reason in p->got. */
 static int write_file(struct probe *p, void *state)
 {
@@ -71,7 +89,7 @@ static int write_file(struct probe *p, void *state)
 		return -EPROTO;
 	}
 	fd = open(p->save, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0666);
-	err = fd < 0 ? -errno : save->write(state, seen, fd);
+	err = fd < 0 ? -errno : write_seen(save, state, seen, (size_t)where.len, fd);
 	if (fd >= 0 && close(fd) < 0 && !err)
 		err = -errno;
 	if (err)
