@@ -216,7 +216,7 @@ static void line_remember(const struct line *l)
 	_Static_assert(sizeof(words) == sizeof(state), "two stores");
 	if (!kept)
 		return;
-	kept += 2 * line_number(l);
+	kept += 2 * (size_t)line_number(l);
 	memcpy(words, &state, sizeof(words));
 	__atomic_store_n(&kept[0], words[0], __ATOMIC_RELEASE);
 	__atomic_store_n(&kept[1], words[1], __ATOMIC_RELEASE);

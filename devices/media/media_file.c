@@ -145,18 +145,22 @@ static void file_reset(struct media_source *s)
 	s->h->picture = p->picture;
 }
 
-static void file_stop(struct media_source *s)
+static void pictures_free(struct pictures *p)
 {
-	struct pictures *p = container_of(s, struct pictures, s);
-
-	/* Where a thread hangs in a read, what it uses is left alone. */
-	if (!uring_free(p->uring, PATIENCE_MS))
-		return;
 	if (p->fd >= 0)
 		close(p->fd);
 	media_jpegs_free(&p->jpegs);
 	free(p->bytes);
 	free(p);
+}
+
+static void file_stop(struct media_source *s)
+{
+	struct pictures *p = container_of(s, struct pictures, s);
+
+	/* Where a thread hangs in a read, what it uses is left alone. */
+	if (uring_free(p->uring, PATIENCE_MS))
+		pictures_free(p);
 }
 
 /* ---- what is in the file */
@@ -243,7 +247,7 @@ static int file_start(struct media_host *h, struct media_source **out)
 	*out = &p->s;
 	return 0;
 free:
-	file_stop(&p->s);
+	pictures_free(p);
 	return err;
 }
 

@@ -130,6 +130,17 @@ static int file_take(struct msghdr *msg)
 	return file;
 }
 
+static bool msg_whole(const struct msghdr *msg, ssize_t n)
+{
+	return n == (ssize_t)sizeof(struct media_share_msg) && !(msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC));
+}
+
+static bool frame_good(const struct media_view *v, const struct media_share_msg *m)
+{
+	return m->kind == MEDIA_SHARE_FRAME && v->ring >= 0 && m->slot < MEDIA_SHARE_SLOTS && m->used &&
+	       m->used <= v->s.h->picture.len;
+}
+
 /* Takes a message.  Returns 1: there was one; 0: there is none; or -errno. */
 static int msg_take(struct media_view *v)
 {
@@ -149,13 +160,10 @@ static int msg_take(struct media_view *v)
 	file = file_take(&msg);
 	if (n == 0)
 		err = -EPIPE;
-	else if (n != (ssize_t)sizeof(m) || msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC))
+	else if (!msg_whole(&msg, n) || (m.kind != MEDIA_SHARE_FORMAT && !frame_good(v, &m)))
 		err = -EPROTO;
 	else if (m.kind == MEDIA_SHARE_FORMAT)
 		err = format_came(v, &m, file);
-	else if (m.kind != MEDIA_SHARE_FRAME || v->ring < 0 || m.slot >= MEDIA_SHARE_SLOTS || !m.used ||
-		 m.used > v->s.h->picture.len)
-		err = -EPROTO;
 	if (file >= 0 && file != v->ring)
 		close(file);
 	if (!err && m.kind == MEDIA_SHARE_FRAME) {

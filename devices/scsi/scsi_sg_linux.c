@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
@@ -61,12 +62,13 @@ static void learn(struct scsi_sg *sg)
 static bool major_is(unsigned int number, const char *name)
 {
 	FILE *f = fopen("/proc/devices", "re");
-	char line[80], of[32];
+	char line[80], *end;
 	bool found = false;
-	unsigned int n;
 
-	while (f && !found && fgets(line, sizeof(line), f) && strncmp(line, "Block", 5) != 0)
-		found = sscanf(line, "%u %31s", &n, of) == 2 && n == number && strcmp(of, name) == 0;
+	while (f && !found && fgets(line, sizeof(line), f) && strncmp(line, "Block", 5) != 0) {
+		line[strcspn(line, "\n")] = '\0';
+		found = strtoul(line, &end, 10) == number && end > line && *end == ' ' && strcmp(end + 1, name) == 0;
+	}
 	if (f)
 		fclose(f);
 	return found;

@@ -238,7 +238,7 @@ int main(int argc, char **argv)
 	static struct bench b = {.state = 12345};
 	uint64_t begin, spent;
 	double seconds;
-	size_t n;
+	size_t n, middle, late;
 
 	if (argc != 8)
 		die("usage",
@@ -266,8 +266,10 @@ int main(int argc, char **argv)
 	spent = back_end_ns(&b) - spent;
 	n = b.done - n;
 	qsort(b.samples, b.nsamples, sizeof(*b.samples), compare);
-	printf("%.0f %.1f %.1f %.2f\n", (double)n / seconds, (double)b.samples[b.nsamples / 2] / 1e3,
-	       (double)b.samples[b.nsamples * 99 / 100] / 1e3, (double)spent / 1e3 / (double)n);
+	middle = b.nsamples / 2;
+	late = b.nsamples * 99 / 100;
+	printf("%.0f %.1f %.1f %.2f\n", (double)n / seconds, (double)b.samples[middle] / 1e3, (double)b.samples[late] / 1e3,
+	       (double)spent / 1e3 / (double)n);
 	frontend_free(b.fe);
 	free(b.samples);
 	return 0;

@@ -124,10 +124,10 @@ if built vsock; then
 	done
 	expect 'vsock: a guest by its keys' prints '^  configuration      05 00 00 00 00 00 00 00' "$VDEVD" probe -s v --id=vsock --quiet
 	expect 'vsock: the socket its keys name' test -S vm5
-	"$VDEVD" ctl ctl policy >policy
+	"$VDEVD" ctl ctl policy >told
 	expect 'vsock: policy has the keys' grep -qx \
-		'given --vm guest_cid=5,socket=v,uds-path=vm5,tx_buffer_size=65536,queue-size=256,groups=default' policy
-	expect 'vsock: what a key gives is no default' test "$(grep -c guest-cid policy)" = 0
+		'given --vm guest_cid=5,socket=v,uds-path=vm5,tx_buffer_size=65536,queue-size=256,groups=default' told
+	expect 'vsock: what a key gives is no default' test "$(grep -c guest-cid told)" = 0
 	kill $pid
 	wait $pid
 	refuses 'vsock: a key that is none' 2 "^vdevd vsock: --vm: unknown key 'cid'" ./vhost-device-vsock --vm=cid=5

@@ -19,6 +19,7 @@
 #include "transport/vfio_user/vfu_session.h"
 
 /* The end of what can be logged, and the most pages of one report. */
+#define LOG_BYTE     (UINT64_C(8) * DIRTY_LOG_PAGE) /* of memory, that a byte of the log tells of */
 #define LOG_END	     (UINT64_C(1) << 44)
 #define REPORT_PAGES (UINT64_C(1) << 24)
 
@@ -205,7 +206,7 @@ static int set_log_start(struct vfu_backend *b)
 
 	if (err)
 		return err;
-	b->mig.bits_len = (size_t)((end + DIRTY_LOG_PAGE * 8 - 1) / (DIRTY_LOG_PAGE * 8));
+	b->mig.bits_len = (size_t)((end + LOG_BYTE - 1) / LOG_BYTE);
 	fd = memfd_create("vdevd-log", MFD_CLOEXEC);
 	if (fd < 0)
 		return -errno;
