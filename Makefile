@@ -473,7 +473,7 @@ help:
 	@echo 'check T=NAME    one suite or script; C=CASE: only cases of it, as make check T=gpio C=edge'
 	@echo 'check-unit      those in C alone: unit, device and protocol suites'
 	@echo 'check-build     other ways to configure, build and install'
-	@echo 'check-all       check, further (VDEVD_TEST_DEPTH=more, or all), and check-build: what CI runs'
+	@echo 'check-all       check, further (VDEVD_TEST_DEPTH=more, or all), and check-build'
 	@echo 'check-guest     a real Linux guest uses the devices (VDEVD_UML=LINUX names a User-Mode Linux kernel)'
 	@echo '                T=NAME: one case, or those of a device'
 	@echo 'check-xen       dom0 of a real Xen, in QEMU: foreign and grant mappings, amd64 and arm64'
