@@ -17,7 +17,7 @@
 static inline bool small_fs_new(const char *path)
 {
 	ck_assert_int_eq(mkdir(path, 0700), 0);
-	return unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	return unshare(CLONE_NEWNS) == 0 && mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
 	       mount("none", path, "tmpfs", 0, "size=65536") == 0;
 }
 
