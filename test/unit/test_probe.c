@@ -425,7 +425,7 @@ END_TEST
 START_TEST(test_table_yes)
 {
 	start(serve_yes);
-	ck_assert_int_eq(probe("--table", test_on_valgrind() ? "--timeout=1000" : "--timeout=30", NULL), CMD_OK);
+	ck_assert_int_eq(probe("--table", "--timeout=1000", NULL), CMD_OK);
 	ck_assert_uint_eq(lines_with("| 25 SET_CONFIG | yes |"), 1);
 	ck_assert_uint_eq(lines_with("| 35 VRING_KICK | – |"), 1);
 	ck_assert_uint_eq(lines_with("| unknown, with need_reply | yes |"), 1);
