@@ -96,6 +96,37 @@ static void assert_used(uint16_t place, uint16_t id, uint32_t len)
 	ck_assert_uint_eq(le32toh(d->len), len);
 }
 
+/*
+ * A ring that stops where base 0 is, and goes on there: at the end of its first round, and of its third, where the first
+ * descriptor was in the midst of a buffer and bears no mark of use.
+ */
+START_TEST(test_base_0)
+{
+	begin(4, 0);
+	for (unsigned int round = 0; round < 3; round++) {
+		for (unsigned int slots = round == 2 ? 1 : 0; slots < 4; slots++) {
+			bool two = round == 1 && slots == 3;
+
+			put(rig_addr(0), 8, 1, F_WRITE | (two ? F_NEXT : 0));
+			if (two)
+				put(rig_addr(8), 8, 1, F_WRITE);
+			virtq_push(pop(1));
+			assert_empty();
+		}
+		if (round == 1)
+			continue;
+		ck_assert_uint_eq(rig_stop(&r), 0);
+		ck_assert_uint_eq(!!(le16toh(ring[0].flags) & PVIRTQ_DESC_F_USED), round == 0);
+		ck_assert_int_eq(rig_restart(&r, 0), 0);
+		virtq_enable(r.vq, true);
+		assert_empty();
+	}
+	put_simple(2);
+	virtq_push(pop(2));
+	assert_used(0, 2, 0);
+}
+END_TEST
+
 /* Any size, more than twice round; lengths and marks are right. */
 START_TEST(test_sizes)
 {
@@ -529,6 +560,7 @@ Suite *suite_ring_packed(void)
 	tcase_add_loop_test(tc, test_sizes, 0, 7);
 	tcase_add_test(tc, test_start_refuses);
 	tcase_add_test(tc, test_base);
+	tcase_add_test(tc, test_base_0);
 	tcase_add_test(tc, test_list);
 	tcase_add_test(tc, test_indirect);
 	tcase_add_loop_test(tc, test_hostile, 0, ARRAY_SIZE(hostile));

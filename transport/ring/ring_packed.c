@@ -63,14 +63,26 @@ static int packed_map(struct virtq *vq)
 }
 
 /*
+ * Whether the ring has never been round.  At the end of every other round at least one descriptor bears the mark of its use, and
+ * what the driver adds then has that mark, too.  It need not be the first: a buffer of several descriptors can begin at the end
+ * of one round and end in the next, and only its first one is written when it is used.
+ */
+static bool never_round(const struct virtq *vq)
+{
+	for (unsigned int i = 0; i < vq->num; i++) {
+		if (load16(&packed_desc(vq, (uint16_t)i)->flags) & PVIRTQ_DESC_F_USED)
+			return false;
+	}
+	return true;
+}
+
+/*
  * Front-ends that know nothing of packed rings (User-Mode Linux) say 0 where a ring begins.  That is also a place, which a
- * ring has when the device has used all of its first round; then the first descriptor bears the marks of that.
+ * ring has when the device has used all of a round.
  */
 static uint32_t mend_base(const struct virtq *vq, uint32_t base)
 {
-	bool fresh = !base && !(load16(&packed_desc(vq, 0)->flags) & PVIRTQ_DESC_F_USED);
-
-	return fresh ? PVIRTQ_FRESH : base;
+	return !base && never_round(vq) ? PVIRTQ_FRESH : base;
 }
 
 static int packed_set_base(struct virtq *vq, uint32_t base)
