@@ -31,6 +31,7 @@ enum {
 	PART = 1, /* part of a read or write is under way */
 	WAIT,	  /* for a bounce buffer */
 	SYNC,
+	WAIT_SYNC, /* for the flush that is under way, or by another's */
 	PUNCH,
 	ZERO_RANGE,
 	LOOK,  /* for extents, on a worker thread */
@@ -50,6 +51,13 @@ struct file {
 	void *bounces[BOUNCES]; /* those that are free */
 	unsigned int nbounces;
 	struct list waiting; /* for one: by way.queue */
+	/*
+	 * The host tells of a loss once, to one of those who ask: so one asks at a time.  The next asks for all who came
+	 * meanwhile.
+	 */
+	struct disk_req *syncing; /* NULL: nobody asks */
+	struct list to_sync;	  /* for the next, by way.queue */
+	struct list sharing;	  /* what is told to syncing */
 };
 
 const struct sandbox_call disk_file_calls[] = {
@@ -193,8 +201,27 @@ static void sync_begin(struct file *f, struct disk_req *r)
 		finish(f, r, -EIO);
 		return;
 	}
+	if (f->syncing) {
+		r->way.state = WAIT_SYNC;
+		list_put_last(&f->to_sync, &r->way.queue);
+		return;
+	}
+	f->syncing = r;
 	r->way.state = SYNC;
 	uring_fsync(f->d->args.ring, &r->way.op, f->fd, true);
+}
+
+/* Begins the flush of those who wait, if any does. */
+static void sync_next(struct file *f)
+{
+	struct list *first;
+
+	while (!f->syncing && (first = list_first(&f->to_sync)) != NULL) {
+		list_remove(first);
+		sync_begin(f, container_of(first, struct disk_req, way.queue));
+		if (f->syncing)
+			list_take(&f->sharing, &f->to_sync);
+	}
 }
 
 /* Gives room back (PUNCH), or makes zeros of it, in the best way that this host has. */
@@ -226,16 +253,43 @@ static void lose(struct file *f)
 	disk_complain(f->d, "the host has lost what was written: flushes fail from now on");
 }
 
+static void sync_done(struct file *f, struct disk_req *r, int res)
+{
+	struct list shared, *first;
+
+	list_init(&shared);
+	f->syncing = NULL;
+	if (res < 0 && res != -ECANCELED)
+		lose(f);
+	if (!res && f->lost)
+		res = -EIO;
+	list_take(&shared, &f->sharing);
+	finish(f, r, res);
+	while ((first = list_first(&shared)) != NULL) {
+		struct disk_req *other = container_of(first, struct disk_req, way.queue);
+
+		list_remove(first);
+		/* Who was cancelled was not told for the others. */
+		if (res == -ECANCELED)
+			sync_begin(f, other);
+		else
+			finish(f, other, res);
+	}
+	sync_next(f);
+}
+
 /*
  * All of the request is with the host.  Through the page cache a durable write is one and a flush: so an error of the
  * write itself (no room) is this one's alone, and one of the flush is a loss, which may be an earlier write's.
  */
 static void parts_done(struct file *f, struct disk_req *r)
 {
-	if (r->durable && r->what != DISK_READ && !f->direct)
-		sync_begin(f, r);
-	else
+	if (!r->durable || r->what == DISK_READ || f->direct)
 		finish(f, r, 0);
+	else if (r->way.cancelled)
+		finish(f, r, -ECANCELED);
+	else
+		sync_begin(f, r);
 }
 
 static void part_done(struct file *f, struct disk_req *r, int res)
@@ -292,11 +346,7 @@ static void op_done(struct uring_op *op, int res)
 		part_done(f, r, res);
 		break;
 	case SYNC:
-		if (res < 0 && res != -ECANCELED)
-			lose(f);
-		/* The host tells of a loss once: another flush, which has ended before this one, may have heard of it.
-		 */
-		finish(f, r, !res && f->lost ? -EIO : res);
+		sync_done(f, r, res);
 		break;
 	default:
 		range_done(f, r, res);
@@ -406,7 +456,7 @@ static void file_begin(struct disk *d, struct disk_req *r)
 
 static void file_cancel(struct disk *d, struct disk_req *r)
 {
-	if (r->way.state == WAIT) {
+	if (r->way.state == WAIT || r->way.state == WAIT_SYNC) {
 		list_remove(&r->way.queue);
 		disk_ended(r, -ECANCELED);
 		return;
@@ -610,6 +660,8 @@ static int file_open(struct disk *d)
 		return -ENOMEM;
 	f->d = d;
 	list_init(&f->waiting);
+	list_init(&f->to_sync);
+	list_init(&f->sharing);
 	d->host = f;
 	f->fd = path_open(d, &st);
 	err = f->fd < 0 ? f->fd : 0;

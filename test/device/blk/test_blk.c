@@ -240,6 +240,28 @@ static void many(struct carrier *c)
 	}
 }
 
+/* Flushes between writes, all at once: those that come while one is under way share the next. */
+static void flushes_together(struct carrier *c)
+{
+	unsigned int depth = (unsigned int)min_size(carrier_depth(c, 0), DEPTH);
+	struct frontend_request *reqs[DEPTH];
+	uint8_t out[sizeof(struct head) + SECTOR] = {0}, status;
+
+	for (unsigned int round = 0; round < 8; round++) {
+		for (unsigned int i = 0; i < depth; i++) {
+			struct head h = i % 3 ? head(FLUSH, 0) : head(OUT, i);
+
+			memcpy(out, &h, sizeof(h));
+			reqs[i] = carrier_submit(c, 0, out, i % 3 ? sizeof(h) : sizeof(out), 1);
+		}
+		for (unsigned int i = depth; i-- > 0;) {
+			status = 0xff;
+			ck_assert_uint_eq(carrier_await(c, 0, reqs[i], &status), 1);
+			ck_assert_uint_eq(status, OK);
+		}
+	}
+}
+
 static void identity(struct carrier *c)
 {
 	char id[32];
@@ -896,11 +918,13 @@ static const struct device_case cases[] = {
 	{.name = "read, write: threads", .run = read_write, BY_THREAD, .flags = CASE_ONCE},
 	{.name = "read, write: direct", .run = read_write, DIRECTLY},
 	{.name = "flush", .run = flushes},
-	{.name = "flush: file", .run = flushes, ON_FILE, .flags = CASE_ONCE},
-	{.name = "flush: threads", .run = flushes, BY_THREAD, .flags = CASE_ONCE},
+	{.name = "flush: file", .run = flushes_together, ON_FILE, .flags = CASE_ONCE},
+	{.name = "flush: threads", .run = flushes_together, BY_THREAD, .flags = CASE_ONCE},
 	{.name = "many", .run = many, .depth = DEPTH},
 	{.name = "many: file", .run = many, ON_FILE, .depth = DEPTH, .flags = CASE_ONCE},
 	{.name = "many: threads", .run = many, BY_THREAD, .depth = DEPTH, .flags = CASE_ONCE},
+	{.name = "flushes: file", .run = flushes_together, ON_FILE, .depth = DEPTH, .flags = CASE_ONCE},
+	{.name = "flushes: threads", .run = flushes_together, BY_THREAD, .depth = DEPTH, .flags = CASE_ONCE},
 	{.name = "many: direct", .run = many, DIRECTLY, .depth = DEPTH, .flags = CASE_ONCE},
 	{.name = "id", .run = identity},
 	{.name = "zeroes", .run = zeroes},
