@@ -359,6 +359,37 @@ START_TEST(test_status_0_pauses)
 }
 END_TEST
 
+/* Base 0 of a packed ring that has been round is no beginning: the machine was paused, and the device keeps what it has. */
+START_TEST(test_pause_at_base_0)
+{
+	uint32_t bases[ECHO_QUEUES];
+	unsigned int slots, size;
+	uint8_t bytes[4];
+	char why[100] = "";
+
+	ck_assert_int_eq(vu_apply_feature_masks(carrier_vdev(c), "+ring_packed", why, sizeof(why)), 0);
+	carrier_reconnect(c);
+	fe = carrier_frontend(c);
+	e->resets = 0;
+	ok(frontend_set_config(fe, 0, "abcd", 4, 0));
+	assert_echo();
+	pause_machine(bases);
+	slots = bases[ECHO_ECHOQ] & 0x7fff;
+	size = carrier_size(c, ECHO_ECHOQ);
+	ck_assert_uint_eq(size % slots, 0);
+	resume_machine(bases, false);
+	for (unsigned int i = slots; i < size; i += slots)
+		assert_echo();
+	pause_machine(bases);
+	ck_assert_uint_eq(bases[ECHO_ECHOQ], 0);
+	resume_machine(bases, true);
+	assert_echo();
+	ok(frontend_get_config(fe, 0, bytes, 4));
+	ck_assert_mem_eq(bytes, "abcd", 4);
+	ck_assert_uint_eq(e->resets, 0);
+}
+END_TEST
+
 /* A chain in flight when the machine pauses is taken again when it goes on. */
 START_TEST(test_pause_with_chain_in_flight)
 {
@@ -1415,6 +1446,7 @@ Suite *suite_session(void)
 	tcase_add_test(tc, test_config_reads);
 	tcase_add_test(tc, test_status_0_resets);
 	tcase_add_test(tc, test_status_0_pauses);
+	tcase_add_test(tc, test_pause_at_base_0);
 	tcase_add_test(tc, test_pause_with_chain_in_flight);
 	tcase_add_loop_test(tc, test_left_in_record, 0, ARRAY_SIZE(left_in_record));
 	tcase_add_test(tc, test_skip_drain_refused);

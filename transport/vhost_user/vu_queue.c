@@ -162,7 +162,7 @@ int vu_queue_start(struct vu_queue *q)
 	/* "If VHOST_USER_F_PROTOCOL_FEATURES has not been negotiated, the ring starts directly in the enabled state." */
 	if (!(b->features & BIT(VHOST_USER_F_PROTOCOL_FEATURES)))
 		q->enabled = true;
-	if (b->reset_pending && (!virtq_base_fresh(b->features, q->base) || virtq_resumes(q->vq))) {
+	if (b->reset_pending && (!virtq_fresh(q->vq) || virtq_resumes(q->vq))) {
 		b->reset_pending = false; /* the machine was only paused */
 		gate_all(b);
 	}
