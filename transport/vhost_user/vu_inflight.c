@@ -84,13 +84,14 @@ static void remember(struct vu_backend *b)
 	void *old = NULL;
 
 	if (have.mark == MEMORY_MARK && fresh(b)) {
-		if (have.virtio_id == d->class->virtio_id && have.size == d->face.memory_size)
-			old = malloc(d->face.memory_size);
+		const bool ours = have.virtio_id == d->class->virtio_id && have.size == d->face.memory_size;
+
+		old = ours ? malloc(d->face.memory_size) : NULL;
 		if (old)
 			memcpy(old, head + 1, d->face.memory_size);
 		else
-			log_guest(&d->log,
-				  "what the device was told before is of another set-up: it begins as a fresh one");
+			log_guest(&d->log, "what the device was told before is lost (%s): it begins as a fresh one",
+				  ours ? strerror(ENOMEM) : "it is of another set-up");
 	}
 	__atomic_store_n(&head->mark, 0, __ATOMIC_RELEASE);
 	head->virtio_id = d->class->virtio_id;
