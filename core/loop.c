@@ -418,3 +418,20 @@ void loop_rewatch_stop(struct loop_rewatch *r, struct ev_loop *loop)
 	ev_timer_stop(loop, &r->timer);
 	ev_io_stop(loop, r->io);
 }
+
+static void patience_ends(struct ev_loop *loop, struct ev_timer *w, int revents)
+{
+	ev_timer_stop(loop, w);
+}
+
+bool loop_wait(struct ev_loop *loop, const bool *busy, double patience)
+{
+	struct ev_timer timer;
+
+	ev_timer_init(&timer, patience_ends, patience, 0.);
+	ev_timer_start(loop, &timer);
+	while (*busy && ev_is_active(&timer))
+		ev_run(loop, EVRUN_ONCE);
+	ev_timer_stop(loop, &timer);
+	return !*busy;
+}

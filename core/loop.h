@@ -133,6 +133,12 @@ void loop_again_init(struct loop_again *again, void (*run)(struct loop_again *ag
 void loop_again_start(struct loop_again *again, struct ev_loop *loop);
 void loop_again_stop(struct loop_again *again, struct ev_loop *loop);
 
+/*
+ * Lets the loop run while *busy, which its watchers clear, and at most for so many seconds.  Outside of the loop's own functions.
+ * Returns whether *busy is clear.
+ */
+bool loop_wait(struct ev_loop *loop, const bool *busy, double patience);
+
 /* What an event loop does, and who looks at descriptors with the functions above. */
 extern const struct sandbox_call loop_calls[];
 

@@ -99,24 +99,6 @@ static void closed_for_good(void *arg)
 {
 }
 
-static void patience_ends(struct ev_loop *loop, struct ev_timer *w, int revents)
-{
-	ev_timer_stop(loop, w);
-}
-
-/* Lets the loop run until the last chain is back or patience ends.  Returns whether it is. */
-static bool wait_closed(struct vfu_backend *b)
-{
-	struct ev_timer patience;
-
-	ev_timer_init(&patience, patience_ends, FREE_PATIENCE, 0.);
-	ev_timer_start(b->d->loop, &patience);
-	while (b->conn.closing && ev_is_active(&patience))
-		ev_run(b->d->loop, EVRUN_ONCE);
-	ev_timer_stop(b->d->loop, &patience);
-	return !b->conn.closing;
-}
-
 static void vfu_end(void *backend)
 {
 	struct vfu_backend *b = backend;
@@ -125,7 +107,7 @@ static void vfu_end(void *backend)
 		return;
 	b->closed = closed_for_good;
 	vfu_close(b, NULL);
-	if (b->conn.closing && !wait_closed(b)) {
+	if (b->conn.closing && !loop_wait(b->d->loop, &b->conn.closing, FREE_PATIENCE)) {
 		/* A host operation hangs with a chain of ours: better to lose some memory than to have it freed in use. */
 		log_guest(&b->d->log, "a host operation does not end; its request is abandoned");
 		return;
