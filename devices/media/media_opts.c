@@ -240,6 +240,8 @@ const struct opt media_opts[] = {
 			   "for each guest; a guest that is slow, or a vdevd that stands still, loses frames and delays nobody.  When the first "
 			   "ends, the sessions of the others fail, as at a camera that is unplugged, and another takes its place.  All are to have "
 			   "the same options but for sockets, --formats and --max-size; the socket's permissions say who may look.  "
+			   "Each can take the socket's place, which the sandbox allows it in that folder: one that its guest has taken over could pose as "
+			   "the camera to the others, and keep memory of the rings that it was shown.  "
 			   "The ring of four frames that others see counts against --max-memory."),
 	},
 	{
